@@ -1,0 +1,110 @@
+//! What a gateway says about itself: its state, who it is, and its heartbeat.
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+use crate::alarm::words;
+use crate::{Class, Clock, Id, LogId, Place, Sequence, Text, Timestamp};
+
+words! {
+    /// `ready` is the birth, `lost` the will, `stopped` a clean end.
+    GatewayState { Ready = "ready", Lost = "lost", Stopped = "stopped" }
+}
+
+words! {
+    /// Whether the gateway's disk keeps what it is given.
+    StoreHealth { Ok = "ok", Slow = "slow", Failing = "failing" }
+}
+
+/// `/state`, retained, and the will. `lost` counts only if its boot and connection are the newest seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateDocument {
+    pub state: GatewayState,
+    /// Process starts in this log.
+    pub boot: u32,
+    /// MQTT connections in this boot.
+    pub connection: u32,
+    /// Of a will: the time of connecting.
+    pub at: Timestamp,
+}
+
+/// `/info`, retained: who this gateway is and what it watches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InfoDocument {
+    pub name: String,
+    pub version: String,
+    pub log: LogId,
+    pub boot: u32,
+    /// `sha256:` and 64 hexadecimal digits of the configuration in force.
+    pub configuration: String,
+    pub lines: Vec<LineInfo>,
+    pub devices: Vec<DeviceInfo>,
+    pub stations: Vec<StationInfo>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineInfo {
+    pub name: Id,
+    /// `serial` or `tcp`.
+    pub kind: String,
+    /// The computed worst-case time to ask every alarm point once.
+    pub alarm_round_ms: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceInfo {
+    pub id: Id,
+    pub line: Id,
+    pub unit_id: u8,
+    pub profile: String,
+    pub class: Class,
+    pub title: Text,
+    pub place: Place,
+    /// When a real trigger was last seen to come from this place.
+    pub proven_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StationInfo {
+    pub id: Id,
+    pub name: String,
+    pub device: Option<Id>,
+    pub point: Option<String>,
+    pub datum: String,
+    /// Named lines (`design`, `warning`, `guarantee`, `record`) in metres of the datum.
+    pub lines: BTreeMap<String, f64>,
+}
+
+/// `/heartbeat`, every 10 s.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    pub at: Timestamp,
+    pub clock: Clock,
+    pub boot: u32,
+    /// The newest committed event.
+    pub sequence: Sequence,
+    /// Per duty room, the newest event it has heard.
+    pub heard: BTreeMap<Id, Sequence>,
+    pub outbox: OutboxHealth,
+    pub lines: Vec<LineHealth>,
+    pub store: StoreHealth,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxHealth {
+    pub unheard: u64,
+    pub oldest_s: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LineHealth {
+    pub name: Id,
+    /// Share of requests answered since the last heartbeat, 0 to 1.
+    pub good: f64,
+    /// The last full alarm round.
+    pub round_ms: u32,
+    /// Devices lost now.
+    pub lost: u32,
+}
