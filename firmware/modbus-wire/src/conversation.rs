@@ -332,14 +332,18 @@ impl Conversation {
         self.counts
     }
 
-    /// The line was opened again: forgets the ask, what came in and what may still come. Counts stay, and
-    /// so does what was learned about echoes: not expecting one would turn it into a write's confirmation.
+    /// The line was opened: forgets the ask, and waits out the answers that a process before us may still be
+    /// owed, for they would look like ours. Counts stay, and so does what was learned about echoes: not
+    /// expecting one would turn it into a write's confirmation.
     pub fn reset(&mut self, now: Micros) {
         self.throw_away(INCOMING, now);
         self.phase = Phase::Idle;
         self.outcome = Err(Failure::Timeout);
         self.last_byte_at = Some(now);
-        self.late = LateAnswers::none();
+        self.late = match self.framing {
+            Framing::Rtu => LateAnswers::unknown(now.saturating_add(u64::from(self.timing.late_window_us))),
+            Framing::Tcp => LateAnswers::none(),
+        };
         self.broken = false;
     }
 

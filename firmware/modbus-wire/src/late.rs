@@ -45,6 +45,11 @@ impl LateAnswers {
         Self { owed: [None; MOST_OWED], forgotten_until: 0 }
     }
 
+    /// Whoever used the line before us may have asked anything: until then every request is held.
+    pub(crate) const fn unknown(until: Micros) -> Self {
+        Self { owed: [None; MOST_OWED], forgotten_until: until }
+    }
+
     /// The answer to `request` may come until then.
     pub(crate) fn owe(&mut self, now: Micros, expected: &Expected, request: &[u8], until: Micros) {
         let owed = Owed {

@@ -276,12 +276,13 @@ fn an_ask_that_was_abandoned_is_still_owed() {
 }
 
 #[test]
-fn a_line_opened_again_has_forgotten_everything_pending() {
+fn a_line_opened_again_waits_out_what_others_may_have_asked() {
     let mut line = Line::rtu();
     line.ask(1, holding(100, 1));
     line.conversation.reset(line.now);
     assert_eq!(line.conversation.step(line.now), Step::Idle);
-    assert_eq!(line.ask(1, holding(200, 1)), SILENCE_US);
+    let late_window_us = u64::from(Timing::serial(9600, 10).late_window_us);
+    assert_eq!(line.ask(1, holding(200, 1)), late_window_us);
 }
 
 #[test]

@@ -1,0 +1,204 @@
+//! The engine's side of a call unit's register map: no press lost, none counted twice.
+//!
+//! A press counts up a wrapping counter and sets a latch; the gateway writes back the count it has
+//! committed, and only an equal echo clears the latch. The counter says how often, the latch says whether
+//! anything is open, and the two are read in different moments: every rule here waits for the read that
+//! settles it. (The map and its rules: the design's device notes, section 9.)
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+/// What is known of one call unit; this much survives a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    serial: Option<u32>,
+    /// The press count up to which every press is recorded.
+    recorded: Option<u16>,
+    cancels: Option<u16>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CallUnit {
+    counts: Counts,
+    /// Read since the unit was last unknown, not yet settled by a latch read.
+    candidate: Option<u16>,
+    /// The latch was set while no count was recorded: the next count is a call.
+    latched_unknown: bool,
+    /// A local cancel was counted; the next latch read says whether it ended the call.
+    cancel_seen: bool,
+}
+
+/// What the engine must do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// So many presses, all recorded by this count: raise or repeat, commit, then echo the count.
+    Pressed { times: u32, count: u16 },
+    /// Nothing happened, but this is the count from now on: commit it.
+    Adopted,
+    /// The latch is still set although all presses are recorded: the echo was lost.
+    EchoAgain { count: u16 },
+    /// The person, or somebody with them, took the call back at the unit.
+    Cancelled,
+    /// The counter is not where it was: a fault.
+    CounterBack,
+    /// Another unit answers: what was known is void.
+    NewUnit,
+}
+
+/// What one read of the counters brought.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CountRead {
+    pub(crate) serial: Option<u32>,
+    pub(crate) presses: u16,
+    pub(crate) cancels: Option<u16>,
+}
+
+impl Counts {
+    pub(crate) fn recorded(self) -> Option<u16> {
+        self.recorded
+    }
+}
+
+impl CallUnit {
+    pub(crate) fn restore(counts: Counts) -> Self {
+        Self { counts, ..Self::default() }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Everything pressed so far is recorded and nothing waits to be settled.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.counts.recorded.is_some() && !self.latched_unknown && self.candidate.is_none()
+    }
+
+    pub(crate) fn counted(&mut self, read: CountRead) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if self.counts.serial.is_some() && read.serial.is_some() && self.counts.serial != read.serial {
+            *self = Self::default();
+            steps.push(Step::NewUnit);
+        }
+        let first = self.counts.serial.is_none() && read.serial.is_some();
+        self.counts.serial = self.counts.serial.or(read.serial);
+        if let Some(cancels) = read.cancels {
+            self.cancel_seen |= self.counts.cancels.is_some_and(|before| before != cancels);
+            self.counts.cancels = Some(cancels);
+        }
+        match self.counts.recorded {
+            Some(recorded) => match read.presses.wrapping_sub(recorded) {
+                0 => {}
+                times @ 1..=32767 => steps.push(self.record(read.presses, times)),
+                _ => {
+                    self.counts.recorded = None;
+                    self.candidate = Some(read.presses);
+                    steps.push(Step::CounterBack);
+                }
+            },
+            None if self.latched_unknown => steps.push(self.record(read.presses, 1)),
+            None => self.candidate = Some(read.presses),
+        }
+        if first && steps.is_empty() && self.counts.recorded.is_some() {
+            steps.push(Step::Adopted);
+        }
+        steps
+    }
+
+    pub(crate) fn latch(&mut self, set: bool) -> Option<Step> {
+        let cancelled = core::mem::take(&mut self.cancel_seen) && !set;
+        match (self.counts.recorded, set) {
+            (Some(count), true) => return Some(Step::EchoAgain { count }),
+            (None, true) => {
+                // A count read before this latch may be one press short: wait for the next.
+                self.candidate = None;
+                self.latched_unknown = true;
+            }
+            (None, false) => {
+                self.latched_unknown = false;
+                if let Some(count) = self.candidate.take() {
+                    // Not latched after the count was read: whatever it counts is over.
+                    self.counts.recorded = Some(count);
+                    return Some(if cancelled { Step::Cancelled } else { Step::Adopted });
+                }
+            }
+            (Some(_), false) => {}
+        }
+        cancelled.then_some(Step::Cancelled)
+    }
+
+    fn record(&mut self, count: u16, times: u16) -> Step {
+        self.counts.recorded = Some(count);
+        self.latched_unknown = false;
+        self.candidate = None;
+        Step::Pressed { times: u32::from(times), count }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn read(presses: u16) -> CountRead {
+        CountRead { serial: Some(77), presses, cancels: Some(0) }
+    }
+
+    #[test]
+    fn a_new_unit_at_rest_is_adopted_without_a_call() {
+        let mut unit = CallUnit::default();
+        assert_eq!(unit.counted(read(40)), vec![]);
+        assert_eq!(unit.latch(false), Some(Step::Adopted));
+        assert_eq!(unit.counted(read(41)), vec![Step::Pressed { times: 1, count: 41 }]);
+    }
+
+    #[test]
+    fn a_press_between_count_and_latch_of_an_unknown_unit_is_one_call() {
+        let mut unit = CallUnit::default();
+        assert_eq!(unit.counted(read(40)), vec![]);
+        // pressed here: the unit counts 41 and latches
+        assert_eq!(unit.latch(true), None);
+        assert_eq!(unit.counted(read(41)), vec![Step::Pressed { times: 1, count: 41 }]);
+        assert_eq!(unit.latch(true), Some(Step::EchoAgain { count: 41 }));
+        assert_eq!(unit.latch(false), None);
+        assert_eq!(unit.counted(read(41)), vec![]);
+    }
+
+    #[test]
+    fn three_presses_over_the_wrap_are_counted() {
+        let mut unit = CallUnit::restore(Counts { serial: Some(77), recorded: Some(65534), cancels: Some(0) });
+        assert_eq!(unit.counted(read(1)), vec![Step::Pressed { times: 3, count: 1 }]);
+    }
+
+    #[test]
+    fn a_counter_that_went_back_is_a_fault_and_a_call_only_if_latched() {
+        let known = Counts { serial: Some(77), recorded: Some(500), cancels: Some(0) };
+        let mut quiet = CallUnit::restore(known);
+        assert_eq!(quiet.counted(read(0)), vec![Step::CounterBack]);
+        assert_eq!(quiet.latch(false), Some(Step::Adopted));
+        let mut latched = CallUnit::restore(known);
+        assert_eq!(latched.counted(read(3)), vec![Step::CounterBack]);
+        assert_eq!(latched.latch(true), None);
+        assert_eq!(latched.counted(read(3)), vec![Step::Pressed { times: 1, count: 3 }]);
+    }
+
+    #[test]
+    fn another_serial_number_is_another_unit() {
+        let mut unit = CallUnit::restore(Counts { serial: Some(76), recorded: Some(9), cancels: Some(0) });
+        assert_eq!(unit.counted(read(200)), vec![Step::NewUnit]);
+        assert_eq!(unit.latch(false), Some(Step::Adopted));
+        assert_eq!(unit.counts().serial, Some(77));
+    }
+
+    #[test]
+    fn a_cancel_ends_the_call_unless_pressed_again() {
+        let mut unit = CallUnit::restore(Counts { serial: Some(77), recorded: Some(9), cancels: Some(0) });
+        let cancelled = CountRead { cancels: Some(1), ..read(9) };
+        assert_eq!(unit.counted(cancelled), vec![]);
+        assert_eq!(unit.latch(false), Some(Step::Cancelled));
+        assert_eq!(unit.latch(false), None);
+        let again = CountRead { cancels: Some(2), ..read(10) };
+        assert_eq!(unit.counted(again), vec![Step::Pressed { times: 1, count: 10 }]);
+        assert_eq!(unit.latch(true), Some(Step::EchoAgain { count: 10 }));
+        assert_eq!(unit.latch(false), None, "the press came after the cancel");
+    }
+}

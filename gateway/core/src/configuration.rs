@@ -1,0 +1,116 @@
+//! What the engine must know before it starts: the configuration, already checked and resolved.
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use shouwang_message::{Id, Mode, Place, StationInfo};
+
+use crate::profile::{Condition, Profile};
+
+/// One gateway's settings. Indexes into `lines` and `devices` are used as their numbers everywhere.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    pub site: Id,
+    pub gateway: Id,
+    pub name: String,
+    pub version: String,
+    /// `sha256:` and the hexadecimal digest of the files in force.
+    pub digest: String,
+    /// `live`, or `simulated` for the demo's field.
+    pub mode: Mode,
+    pub lines: Vec<LineSettings>,
+    pub devices: Vec<DeviceSettings>,
+    pub stations: Vec<StationInfo>,
+    pub uplink: UplinkSettings,
+}
+
+/// Index into [`Configuration::lines`].
+pub type LineIndex = usize;
+/// Index into [`Configuration::devices`].
+pub type DeviceIndex = usize;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct LineSettings {
+    pub name: Id,
+    pub kind: LineKind,
+    /// How long a device may take to begin its answer; a profile's longest delay wins over it.
+    pub timeout: Duration,
+    /// Wanted time between two reads, per poll class; zero is continuously.
+    pub poll: PollTimes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineKind {
+    /// One character takes `bits / baud`; 10 bits for 8N1, 11 for 8E1 or 8N2.
+    Serial { baud: u32, bits: u8 },
+    /// Modbus TCP, or RTU frames through a converter.
+    Tcp { rtu_frames: bool },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollTimes {
+    pub alarm: Duration,
+    pub state: Duration,
+    pub slow: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceSettings {
+    pub id: Id,
+    pub line: LineIndex,
+    pub unit_id: u8,
+    pub profile: Arc<Profile>,
+    /// The profile's conditions with this device's own limits and delays.
+    pub conditions: Vec<Condition>,
+    pub place: Place,
+    pub installed: Installed,
+}
+
+/// What belongs to the installed unit, not to the model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Installed {
+    /// The height system's name, for people.
+    pub datum: Option<String>,
+    /// Height of the sensor's zero in that datum, m.
+    pub datum_m: Option<f64>,
+    /// What the probe reads when dry, m; subtracted.
+    pub dry_offset_m: Option<f64>,
+    /// Height of a distance sensor above the datum, m: level = mounting height - distance.
+    pub mounting_height_m: Option<f64>,
+    /// The unit that this unit's registers are in (`mm`, `cm`, `m`, `kPa`...), stated by the installer.
+    pub unit: Option<String>,
+    /// Raw values of frozen points as found at commissioning, by point name; others are frozen when first
+    /// seen good and kept.
+    pub frozen: BTreeMap<String, u32>,
+    /// `YYYY-MM-DD`, for end of life.
+    pub installed: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UplinkSettings {
+    /// Events are kept until all of these have heard them; empty: until any has.
+    pub hearers: Vec<Id>,
+    /// Unsigned commands are refused.
+    pub signed_commands_only: bool,
+}
+
+impl DeviceSettings {
+    /// Index of the condition of this name.
+    pub fn condition(&self, name: &str) -> Option<usize> {
+        self.conditions.iter().position(|condition| condition.name == name)
+    }
+}
+
+impl LineKind {
+    /// Time of one character; zero on TCP.
+    pub fn character(self) -> Duration {
+        match self {
+            Self::Serial { baud, bits } => {
+                Duration::from_nanos(u64::from(bits) * 1_000_000_000 / u64::from(baud.max(1)))
+            }
+            Self::Tcp { .. } => Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,512 @@
+//! The engine: one input in, everything that follows from it out.
+//!
+//! [`Engine::handle`] changes the state, collects what must be saved, and hands out orders that borrow the
+//! engine, so they are carried out before the next change. [`Engine::next_deadline`] says when to call again
+//! without an input. The same inputs at the same times give the same outputs.
+mod calls;
+mod commands;
+mod device;
+mod judging;
+mod stage;
+mod supervision;
+mod telling;
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use shouwang_message::{
+    AlarmDocument, AlarmId, BootRecord, Clock, ClockRecord, Event, EventData, GapRecord, Id, Instant, Leaf, LogId,
+    Sequence, StoreHealth, Text, Timestamp, from_bytes, to_bytes,
+};
+
+use crate::alarm::{Alarm, Alarms};
+use crate::chance::Chance;
+use crate::configuration::{Configuration, DeviceIndex, DeviceSettings, LineIndex};
+use crate::fault::{Fault, Faults};
+use crate::input::Input;
+use crate::line::{Line, Report};
+use crate::outbox::Outbox;
+use crate::output::Output;
+use crate::planted::{self, Bug};
+use crate::uplink::{Receipt, Session};
+use crate::wall::Wall;
+
+use commands::Nonces;
+use device::Device;
+use stage::{After, Stage};
+
+/// Time for the last commit and the farewell when the process was asked to end.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What the store kept from before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Restored {
+    pub log: LogId,
+    /// This process start's number in the log, from 1.
+    pub boot: u32,
+    /// The newest committed event, 0 for none.
+    pub committed: Sequence,
+    /// The oldest event that the log still has.
+    pub first_kept: Sequence,
+    pub kept: BTreeMap<String, Vec<u8>>,
+    /// The store before this one was unusable and was put aside.
+    pub replaced: bool,
+}
+
+/// The moment and the chance a run starts with.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    pub now: Instant,
+    pub wall: Timestamp,
+    pub clock: Clock,
+    pub seed: u64,
+}
+
+/// All decisions of one gateway.
+#[derive(Debug)]
+pub struct Engine {
+    configuration: Arc<Configuration>,
+    log: LogId,
+    boot: u32,
+    wall: Wall,
+    chance: Chance,
+    lines: Vec<LineState>,
+    devices: Vec<Device>,
+    alarms: Alarms,
+    /// Finished alarms whose retained document the broker may still have.
+    finished: BTreeSet<AlarmId>,
+    faults: Faults,
+    stage: Stage,
+    outbox: Outbox,
+    session: Session,
+    nonces: Nonces,
+    last_up: Instant,
+    next_heartbeat: Instant,
+    next_supervision: Instant,
+    /// When each device's conditions want to be looked at without a reading.
+    judge_deadlines: BTreeSet<(Instant, DeviceIndex)>,
+    stopping: Option<Stopping>,
+    outputs: VecDeque<Output>,
+    reports: Vec<Report>,
+}
+
+#[derive(Debug)]
+struct LineState {
+    line: Line,
+    up: bool,
+    /// Since when it has been down, or mostly silent.
+    silent_since: Option<Instant>,
+    /// When the line next has something to ask without an event.
+    deadline: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stopping {
+    /// Until here the last commit and the farewell may take.
+    Saving(Instant),
+    Saying(Instant),
+    Done,
+}
+
+/// The orders that follow from one input. What is not taken stays for the next.
+#[derive(Debug)]
+#[must_use = "orders that are not carried out are not lost, but late"]
+pub struct Outputs<'e> {
+    queue: &'e mut VecDeque<Output>,
+}
+
+impl Iterator for Outputs<'_> {
+    type Item = Output;
+    fn next(&mut self) -> Option<Output> {
+        self.queue.pop_front()
+    }
+}
+
+impl Engine {
+    pub fn new(configuration: Configuration, restored: Restored, start: Start) -> Self {
+        let Start { now, wall, clock, seed } = start;
+        let configuration = Arc::new(configuration);
+        let mut chance = Chance::new(seed);
+        let hearers = configuration.uplink.hearers.clone();
+        let mut engine = Self {
+            log: restored.log,
+            boot: restored.boot,
+            wall: Wall::new(now, wall, clock),
+            lines: line_states(&configuration, &mut chance),
+            devices: configuration.devices.iter().map(|settings| Device::new(settings, now)).collect(),
+            alarms: Alarms::default(),
+            finished: BTreeSet::new(),
+            faults: Faults::default(),
+            stage: Stage::new(restored.committed + 1),
+            outbox: Outbox::new(hearers, restored.committed, restored.first_kept),
+            session: Session::new(&configuration.site, &configuration.gateway, now, chance.fork()),
+            nonces: Nonces::default(),
+            last_up: now,
+            next_heartbeat: now,
+            next_supervision: now,
+            judge_deadlines: BTreeSet::new(),
+            stopping: None,
+            outputs: VecDeque::new(),
+            reports: Vec::new(),
+            chance,
+            configuration,
+        };
+        engine.restore(now, &restored);
+        engine.tell_boot(now, restored.replaced);
+        engine
+    }
+
+    /// Takes one input at this moment. Moments never go back.
+    pub fn handle(&mut self, now: Instant, input: Input) -> Outputs<'_> {
+        self.take(now, input);
+        self.advance(now);
+        Outputs { queue: &mut self.outputs }
+    }
+
+    /// Until when nothing will happen without an input.
+    pub fn next_deadline(&self) -> Instant {
+        let lines = self.lines.iter().map(|state| state.deadline).min().unwrap_or(Instant::NEVER);
+        let judges = self.judge_deadlines.first().map_or(Instant::NEVER, |(at, _)| *at);
+        let farewell = match self.stopping {
+            Some(Stopping::Saving(until) | Stopping::Saying(until)) => until,
+            _ => Instant::NEVER,
+        };
+        lines
+            .min(judges)
+            .min(farewell)
+            .min(self.stage.next_deadline())
+            .min(self.session.next_deadline(&self.outbox))
+            .min(self.next_heartbeat)
+            .min(self.next_supervision)
+    }
+
+    /// The unfinished alarms, as they would be told now.
+    pub fn alarms(&self) -> impl Iterator<Item = &AlarmDocument> {
+        self.alarms.iter().map(|alarm| &alarm.document)
+    }
+
+    pub fn store_health(&self, now: Instant) -> StoreHealth {
+        self.stage.health(now)
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.session.is_up()
+    }
+
+    fn take(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::LineUp { line } => self.line_up(now, line),
+            Input::LineDown { line, .. } => self.line_down(now, line),
+            Input::Answered { line, ask, outcome } => {
+                let Some(state) = self.lines.get_mut(line) else { return };
+                state.line.answered(now, ask, &outcome, &mut self.reports);
+                state.deadline = now;
+                self.take_reports(now);
+            }
+            Input::Committed { commit } => self.committed(now, commit),
+            Input::CommitFailed { commit, .. } => {
+                if self.stage.failed(now, commit) {
+                    self.supervise_store(now);
+                }
+            }
+            Input::Fetched { from, events } => self.session.fetched(now, from, events),
+            Input::Connected { connection } => self.connected(now, connection),
+            Input::Disconnected { connection, why } => {
+                let at = self.session_time(now);
+                self.session.disconnected(at, connection, why);
+            }
+            Input::Receipted { connection, token } => self.receipted(now, connection, token),
+            Input::Heard { duty_room, document } => {
+                if document.log == self.log {
+                    self.heard(now, &duty_room, document.up_to);
+                }
+            }
+            Input::Commanded { name, payload, signed_by, retained } => {
+                self.command(now, name, &payload, signed_by.as_deref(), retained);
+            }
+            Input::ClockSet { wall, clock } => self.clock_set(now, wall, clock),
+            Input::Woke => {}
+            Input::Stopping => self.stopping = self.stopping.or(Some(Stopping::Saving(now + FAREWELL))),
+        }
+    }
+
+    /// Everything that time or the input made due.
+    fn advance(&mut self, now: Instant) {
+        self.judge_what_is_due(now);
+        if now >= self.next_supervision {
+            self.next_supervision = now + supervision::INTERVAL;
+            self.supervise(now);
+        }
+        self.ask_lines(now);
+        let flush = self.stopping.is_some();
+        if let Some(commit) = self.stage.poll(now, flush) {
+            self.outputs.push_back(Output::Commit(commit));
+        }
+        for (leaf, body) in self.stage.take_unlogged(now) {
+            self.session.retain(leaf, telling::unlogged(&body));
+        }
+        if now >= self.next_heartbeat {
+            self.next_heartbeat = now + telling::HEARTBEAT;
+            self.tell_heartbeat(now);
+        }
+        let at = self.session_time(now);
+        let (boot, wall) = (self.boot, self.wall.timestamp(now));
+        let will = |connection| telling::state(shouwang_message::GatewayState::Lost, boot, connection, wall);
+        self.session.poll(at, &self.outbox, will, &mut self.outputs);
+        self.say_farewell(now);
+    }
+
+    fn ask_lines(&mut self, now: Instant) {
+        if self.stopping.is_some() {
+            return;
+        }
+        for (index, state) in self.lines.iter_mut().enumerate().filter(|(_, state)| state.deadline <= now) {
+            while let Some(ask) = state.line.next_ask(now) {
+                self.outputs.push_back(Output::Ask { line: index, ask });
+            }
+            state.deadline = state.line.next_deadline().unwrap_or(Instant::NEVER);
+        }
+    }
+
+    fn line_up(&mut self, now: Instant, line: LineIndex) {
+        let Some(state) = self.lines.get_mut(line) else { return };
+        state.line.up(now);
+        state.up = true;
+        state.silent_since = None;
+        state.deadline = now;
+        self.forget_lamps(line);
+    }
+
+    fn line_down(&mut self, now: Instant, line: LineIndex) {
+        let Some(state) = self.lines.get_mut(line) else { return };
+        if state.up {
+            state.up = false;
+            state.silent_since = state.silent_since.or(Some(now));
+        }
+        state.deadline = Instant::NEVER;
+        state.line.down(now, &mut self.reports);
+        self.take_reports(now);
+    }
+
+    fn committed(&mut self, now: Instant, commit: u64) {
+        let Some(done) = self.stage.committed(commit) else { return };
+        self.outbox.add(now, done.events, done.newest_alarm);
+        for (leaf, body) in done.documents {
+            self.session.retain(leaf, body);
+        }
+        for after in done.after {
+            match after {
+                After::Echo { device, count } => self.echo(now, device, count),
+                After::Reply { leaf, body } => self.session.reply(leaf, body),
+            }
+        }
+        self.supervise_store(now);
+    }
+
+    fn connected(&mut self, now: Instant, connection: u32) {
+        let ready = telling::state(
+            shouwang_message::GatewayState::Ready,
+            self.boot,
+            connection,
+            self.wall.timestamp(now),
+        );
+        self.session.retain(Leaf::State, ready);
+        let at = self.session_time(now);
+        if self.session.connected(at, connection, &self.outbox) {
+            self.last_up = now;
+            self.next_heartbeat = now;
+        }
+    }
+
+    fn receipted(&mut self, now: Instant, connection: u32, token: u64) {
+        let at = self.session_time(now);
+        let Some(receipt) = self.session.receipted(at, connection, token) else { return };
+        if let Some(sequence) = receipt.closes() {
+            let hearers = self.configuration.uplink.hearers.clone();
+            for hearer in hearers.iter().chain(hearers.is_empty().then_some(&self.configuration.gateway.clone())) {
+                self.heard(now, hearer, sequence);
+            }
+        }
+        if let Receipt::Document(told) = receipt
+            && told.emptied
+            && let Leaf::Alarm(id) = told.leaf
+            && self.finished.remove(&id)
+        {
+            self.stage.keep(now, alarm_key(id), None);
+        }
+    }
+
+    fn heard(&mut self, now: Instant, duty_room: &Id, up_to: Sequence) {
+        if !self.outbox.set_heard(duty_room, up_to) {
+            return;
+        }
+        let at = self.session_time(now);
+        self.session.heard(at);
+        self.stage.keep(now, heard_key(duty_room), Some(up_to.to_string().into_bytes()));
+        self.stage.heard_up_to(now, self.outbox.heard_by_all());
+        self.update_lamps(now);
+    }
+
+    fn clock_set(&mut self, now: Instant, wall: Timestamp, clock: Clock) {
+        if let Some(step) = self.wall.set(now, wall, clock) {
+            let record = ClockRecord { clock, step_ms: step.step_ms };
+            let subject = self.configuration.gateway.to_string();
+            self.tell(now, subject, EventData::Clock(record));
+        }
+    }
+
+    /// Puts an event into the log. `None` if there was no room, which is counted.
+    fn tell(&mut self, now: Instant, subject: String, data: EventData) -> Option<Sequence> {
+        let is_alarm = matches!(data, EventData::Alarm(..));
+        let (site, gateway, log) =
+            (self.configuration.site.clone(), self.configuration.gateway.clone(), self.log);
+        let time = self.wall.timestamp(now);
+        self.stage.event(now, is_alarm, |sequence| Event { site, gateway, log, sequence, time, subject, data })
+    }
+
+    fn new_id(&mut self, now: Instant) -> AlarmId {
+        let ms = u64::try_from(self.wall.timestamp(now).unix_ms()).unwrap_or(0);
+        let chance = (u128::from(self.chance.next()) << 64) | u128::from(self.chance.next());
+        AlarmId::from_parts(ms, chance)
+    }
+
+    fn say_farewell(&mut self, now: Instant) {
+        match self.stopping {
+            Some(Stopping::Saving(until)) if self.stage.is_empty() || now >= until => {
+                let connection = self.session.connection();
+                let stopped = shouwang_message::GatewayState::Stopped;
+                let body = telling::state(stopped, self.boot, connection, self.wall.timestamp(now));
+                self.session.retain(Leaf::State, body);
+                self.stopping = Some(Stopping::Saying(until));
+                let at = self.session_time(now);
+                self.session.poll(at, &self.outbox, |_| Vec::new(), &mut self.outputs);
+            }
+            Some(Stopping::Saying(until)) if !self.session.is_up() || self.session.is_quiet() || now >= until => {
+                self.session.end(&mut self.outputs);
+                self.outputs.push_back(Output::Stopped);
+                self.stopping = Some(Stopping::Done);
+            }
+            _ => {}
+        }
+    }
+
+    /// The time by which the uplink's patience is measured: steady time.
+    fn session_time(&self, now: Instant) -> Instant {
+        if planted::has(Bug::WallClockTimeout) {
+            let ms = u64::try_from(self.wall.timestamp(now).unix_ms()).unwrap_or(0);
+            return Instant::from_micros(ms * 1000);
+        }
+        now
+    }
+
+    fn restore(&mut self, now: Instant, restored: &Restored) {
+        let wall = self.wall.timestamp(now);
+        for (key, value) in &restored.kept {
+            match key.split_once('/') {
+                Some(("alarm", _)) => {
+                    if let Ok(mut alarm) = from_bytes::<Alarm>(value) {
+                        alarm.resume(now, wall, self.wall.clock());
+                        self.restore_alarm(alarm);
+                    }
+                }
+                Some(("fault", _)) => {
+                    if let Ok(fault) = from_bytes::<Fault>(value) {
+                        self.faults.insert(fault);
+                    }
+                }
+                Some(("device", id)) => {
+                    let found = self.devices.iter_mut().find(|device| device.id().as_str() == id);
+                    if let (Some(device), Ok(kept)) = (found, from_bytes(value)) {
+                        device.restore(now, wall, self.wall.clock(), kept);
+                    }
+                }
+                Some(("heard", duty_room)) => {
+                    let up_to = core::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+                    if let (Ok(duty_room), Some(up_to)) = (duty_room.parse(), up_to) {
+                        self.outbox.set_heard(&duty_room, up_to);
+                    }
+                }
+                Some(("nonce", nonce)) => self.nonces.restore(nonce, value),
+                _ => {}
+            }
+        }
+        let configuration = self.configuration.clone();
+        for (device, settings) in self.devices.iter_mut().zip(&configuration.devices) {
+            device.finish_restoring(settings);
+        }
+    }
+
+    fn restore_alarm(&mut self, alarm: Alarm) {
+        let document = &alarm.document;
+        let leaf = Leaf::Alarm(document.id);
+        if document.is_finished() {
+            self.finished.insert(document.id);
+            self.session.retain(leaf, Vec::new());
+            return;
+        }
+        self.session.retain(leaf, to_bytes(document));
+        let named = |settings: &&DeviceSettings| settings.id == document.device;
+        let device = self.configuration.devices.iter().find(named);
+        let condition = device.and_then(|settings| settings.condition(&document.condition));
+        let entry = self.devices.iter_mut().find(|device| *device.id() == document.device);
+        if let (Some(entry), Some(condition)) = (entry, condition) {
+            entry.resume_condition(condition, document.active);
+        }
+        self.alarms.insert(alarm);
+    }
+
+    fn tell_boot(&mut self, now: Instant, replaced: bool) {
+        let subject = self.configuration.gateway.to_string();
+        let record = BootRecord {
+            boot: self.boot,
+            version: self.configuration.version.clone(),
+            configuration: self.configuration.digest.clone(),
+            clock: self.wall.clock(),
+        };
+        self.tell(now, subject.clone(), EventData::Boot(record));
+        if replaced {
+            let why = Text::new(
+                "数据库损坏,已另存并新建,此前未送达的事件可能丢失",
+                "the database was damaged and put aside; events not yet heard may be lost",
+            );
+            self.tell_gap(now, 0, why);
+        }
+        let info = self.info();
+        self.session.retain(Leaf::Info, info);
+        for index in 0..self.devices.len() {
+            self.tell_device_if_known(now, index);
+        }
+    }
+
+    fn tell_gap(&mut self, now: Instant, count: u64, why: Text) {
+        let to = self.wall.timestamp(now);
+        let record = GapRecord { what: "events".to_string(), count, from: None, to, why };
+        let subject = self.configuration.gateway.to_string();
+        self.tell(now, subject, EventData::Gap(record));
+    }
+}
+
+fn line_states(configuration: &Configuration, chance: &mut Chance) -> Vec<LineState> {
+    configuration
+        .lines
+        .iter()
+        .enumerate()
+        .map(|(index, settings)| {
+            let on_line = configuration.devices.iter().enumerate().filter(|(_, device)| device.line == index);
+            let line = Line::new(index, settings, on_line, chance.next());
+            LineState { line, up: false, silent_since: None, deadline: Instant::NEVER }
+        })
+        .collect()
+}
+
+fn alarm_key(id: AlarmId) -> String {
+    format!("alarm/{id}")
+}
+
+fn heard_key(duty_room: &Id) -> String {
+    format!("heard/{duty_room}")
+}

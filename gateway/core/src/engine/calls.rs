@@ -1,0 +1,162 @@
+//! Call units: presses become calls, commits become echoes, and the lamp shows how far help has come.
+use shouwang_message::Instant;
+
+use super::judging::Raise;
+use super::stage::After;
+use super::Engine;
+use crate::call::{CountRead, Step};
+use crate::configuration::{DeviceIndex, LineIndex};
+use crate::line::Purpose;
+use crate::output::Request;
+use crate::reading::NoData;
+
+/// What the lamp register says (map version 1).
+const FINISHED: u16 = 0;
+const HEARD: u16 = 1;
+const ACKNOWLEDGED: u16 = 2;
+const COMING: u16 = 3;
+
+impl Engine {
+    /// Counters and latch are judged in the order in which they were read.
+    pub(super) fn call_unit_read(&mut self, now: Instant, device: DeviceIndex, news: &[usize]) {
+        let configuration = self.configuration.clone();
+        let Some(map) = configuration.devices.get(device).and_then(|settings| settings.profile.call.as_ref()) else {
+            return;
+        };
+        let Some(entry) = self.devices.get_mut(device) else { return };
+        let (decoder, Some(call)) = (&entry.decoder, &mut entry.call) else { return };
+        let word = |point: Option<usize>| point.and_then(|point| decoder.raw(point));
+        let short = |point| word(point).and_then(|raw| u16::try_from(raw).ok());
+        let before = call.unit.counts();
+        let mut steps = alloc::vec::Vec::new();
+        if news.contains(&map.press_count)
+            && let Some(presses) = short(Some(map.press_count))
+        {
+            let read = CountRead { serial: word(map.serial), presses, cancels: short(map.cancel_count) };
+            steps.extend(call.unit.counted(read));
+        }
+        if news.contains(&map.latched)
+            && let Some(latched) = word(Some(map.latched))
+        {
+            steps.extend(call.unit.latch(latched != 0));
+        }
+        let keep = call.unit.counts() != before;
+        for step in steps {
+            self.call_step(now, device, step);
+        }
+        if keep {
+            self.keep_device(now, device);
+        }
+        self.update_lamp(now, device);
+    }
+
+    fn call_step(&mut self, now: Instant, device: DeviceIndex, step: Step) {
+        let Some(condition) = self.call_condition(device) else { return };
+        match step {
+            Step::Pressed { times, count } => {
+                self.settle_counter_fault(now, device, false);
+                self.raise(now, Raise { device, condition, value: None, limit: None, times });
+                self.stage.after(now, After::Echo { device, count });
+            }
+            Step::EchoAgain { count } => {
+                let committed = self.devices.get(device).and_then(|entry| entry.call.as_ref()?.committed);
+                if committed == Some(count) {
+                    self.echo(now, device, count);
+                }
+            }
+            Step::Cancelled => self.clear(now, device, condition, None),
+            Step::CounterBack => self.settle_counter_fault(now, device, true),
+            Step::Adopted | Step::NewUnit => self.settle_counter_fault(now, device, false),
+        }
+    }
+
+    /// The index of the condition that judges the press counter.
+    fn call_condition(&self, device: DeviceIndex) -> Option<usize> {
+        let settings = self.configuration.devices.get(device)?;
+        let press_count = settings.profile.call.as_ref()?.press_count;
+        settings.conditions.iter().position(|condition| condition.point == press_count)
+    }
+
+    /// Gives the committed count back to the unit. If it cannot be written now, the latch stays set and is
+    /// seen again.
+    pub(super) fn echo(&mut self, now: Instant, device: DeviceIndex, count: u16) {
+        let Some(settings) = self.configuration.devices.get(device) else { return };
+        let Some(map) = settings.profile.call.as_ref() else { return };
+        if let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut()) {
+            call.committed = Some(count);
+        }
+        if let Some(state) = self.lines.get_mut(settings.line) {
+            let request = Request::WriteRegister { address: map.echo, value: count };
+            state.line.write(device, Purpose::Echo(count), request);
+            state.deadline = now;
+        }
+    }
+
+    pub(super) fn written(&mut self, now: Instant, device: DeviceIndex, purpose: Purpose, outcome: Result<(), NoData>) {
+        if let (Purpose::Indicator(_), Err(_)) = (purpose, outcome) {
+            self.forget_lamp(device);
+        }
+        if let (Purpose::Echo(_), Ok(())) = (purpose, outcome) {
+            self.update_lamp(now, device);
+        }
+    }
+
+    pub(super) fn update_lamps(&mut self, now: Instant) {
+        for device in 0..self.devices.len() {
+            self.update_lamp(now, device);
+        }
+    }
+
+    /// Writes the lamp if it should show something else than it was last told.
+    pub(super) fn update_lamp(&mut self, now: Instant, device: DeviceIndex) {
+        let Some(wanted) = self.wanted_lamp(device) else { return };
+        let configuration = self.configuration.clone();
+        let Some(settings) = configuration.devices.get(device) else { return };
+        let Some(map) = settings.profile.call.as_ref() else { return };
+        let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut()) else { return };
+        let Some(state) = self.lines.get_mut(settings.line) else { return };
+        if call.lamp == Some(wanted) {
+            return;
+        }
+        let request = Request::WriteRegister { address: map.indicator, value: wanted };
+        if state.line.write(device, Purpose::Indicator(wanted), request) {
+            call.lamp = Some(wanted);
+            state.deadline = now;
+        }
+    }
+
+    /// None while nobody has heard the newest press: the unit itself shows that it is calling, and nothing
+    /// we could write would be true.
+    fn wanted_lamp(&self, device: DeviceIndex) -> Option<u16> {
+        let settings = self.configuration.devices.get(device)?;
+        let call = self.devices.get(device)?.call.as_ref()?;
+        let condition = settings.conditions.get(self.call_condition(device)?)?;
+        let Some(alarm) = self.alarms.of(&settings.id, &condition.name) else {
+            // "Finished" may only be said when no press is unsettled.
+            return call.unit.is_settled().then_some(FINISHED);
+        };
+        if self.outbox.heard_by_any() < alarm.cry {
+            return None;
+        }
+        Some(match (&alarm.document.acknowledged, alarm.coming) {
+            (_, true) => COMING,
+            (Some(_), false) => ACKNOWLEDGED,
+            (None, false) => HEARD,
+        })
+    }
+
+    /// The unit or its line went away: what its lamp shows is unknown.
+    pub(super) fn forget_lamp(&mut self, device: DeviceIndex) {
+        if let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut()) {
+            call.lamp = None;
+        }
+    }
+
+    pub(super) fn forget_lamps(&mut self, line: LineIndex) {
+        for device in 0..self.devices.len() {
+            if self.configuration.devices.get(device).is_some_and(|settings| settings.line == line) {
+                self.forget_lamp(device);
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! One installed device as the engine knows it: its readings, its judges, its state and overlays.
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use shouwang_message::{
+    Clock, DeviceState, DeviceStateDocument, Id, Instant, OutOfService, Quality, Timestamp, Value, ValuesDocument,
+    to_bytes,
+};
+
+use crate::alarm::SHELVE_BY_TWO;
+use crate::call::{CallUnit, Counts};
+use crate::condition::Judge;
+use crate::configuration::DeviceSettings;
+use crate::decoder::Decoder;
+use crate::profile::{Test, WarmUp};
+use crate::reading::{NoData, Reading};
+
+/// Numbers are told at most this often, states at once.
+const VALUES_APART: Duration = Duration::from_secs(5);
+/// Unchanged values are told again after this long, so that their age stays believable.
+const VALUES_AGAIN: Duration = Duration::from_secs(60);
+/// A device is in test for this long at most (the design's drill and test rule).
+pub(super) const TEST_MOST: Duration = Duration::from_secs(2 * 60 * 60);
+
+#[derive(Debug)]
+pub(super) struct Device {
+    id: Id,
+    pub(super) decoder: Decoder,
+    pub(super) judges: Vec<Judge>,
+    pub(super) call: Option<CallLine>,
+    points: Vec<PointNames>,
+    heard_at: Instant,
+    has_answered: bool,
+    silence: NoData,
+    loss: Loss,
+    warm_until: Option<Instant>,
+    warm_up: Option<Duration>,
+    state: Option<DeviceStateDocument>,
+    out_of_service: Option<(OutOfService, Instant)>,
+    test_until: Option<Instant>,
+    told: Vec<Reading>,
+    told_at: Option<Instant>,
+    counts: BTreeMap<String, u32>,
+    frozen: BTreeMap<String, u32>,
+    /// When a deadline of its judges is entered in the engine's list.
+    pub(super) judged_at: Option<Instant>,
+}
+
+/// The call unit's counters, and what its lamp was last told.
+#[derive(Debug)]
+pub(super) struct CallLine {
+    pub(super) unit: CallUnit,
+    /// The press count that is on disk and may be echoed.
+    pub(super) committed: Option<u16>,
+    /// What the lamp shows, or will when the write that is under way is done.
+    pub(super) lamp: Option<u16>,
+}
+
+#[derive(Debug)]
+struct PointNames {
+    name: String,
+    unit: Option<String>,
+}
+
+/// What survives a restart.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct KeptDevice {
+    #[serde(default)]
+    call: Option<Counts>,
+    #[serde(default)]
+    counts: BTreeMap<String, u32>,
+    #[serde(default)]
+    frozen: BTreeMap<String, u32>,
+    #[serde(default)]
+    out_of_service: Option<OutOfService>,
+    #[serde(default)]
+    state: Option<DeviceStateDocument>,
+}
+
+/// Whether the device is silent, and whether its line explains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    No,
+    Alone,
+    WithLine,
+}
+
+impl Device {
+    pub(super) fn new(settings: &DeviceSettings, now: Instant) -> Self {
+        let profile = &settings.profile;
+        let call = profile.call.as_ref().map(|_| CallLine::new(CallUnit::default(), None));
+        let points = profile.points.iter().map(|point| PointNames { name: point.name.clone(), unit: point.unit.clone() });
+        let warm_up = match profile.warm_up {
+            Some(WarmUp::AfterReturn(length)) => Some(length),
+            _ => None,
+        };
+        Self {
+            id: settings.id.clone(),
+            decoder: Decoder::new(settings, &BTreeMap::new()),
+            judges: settings.conditions.iter().map(Judge::new).collect(),
+            call,
+            points: points.collect(),
+            heard_at: now,
+            has_answered: false,
+            silence: NoData::NotYet,
+            loss: Loss::No,
+            warm_until: None,
+            warm_up,
+            state: None,
+            out_of_service: None,
+            test_until: None,
+            told: Vec::new(),
+            told_at: None,
+            counts: BTreeMap::new(),
+            frozen: BTreeMap::new(),
+            judged_at: None,
+        }
+    }
+
+    pub(super) fn restore(&mut self, now: Instant, wall: Timestamp, clock: Clock, kept: KeptDevice) {
+        if let (Some(call), Some(counts)) = (&mut self.call, kept.call) {
+            *call = CallLine::new(CallUnit::restore(counts), counts.recorded());
+        }
+        self.counts = kept.counts;
+        self.frozen = kept.frozen;
+        self.state = kept.state;
+        if let Some(overlay) = kept.out_of_service {
+            // Steady time is not kept over a restart; what is left is known only by a clock that is set.
+            let left_ms = if clock == Clock::Unset { 0 } else { overlay.until.unix_ms() - wall.unix_ms() };
+            let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)).min(SHELVE_BY_TWO);
+            self.out_of_service = Some((overlay, now + left));
+        }
+    }
+
+    /// Rebuilds what depends on the settings and on what was kept.
+    pub(super) fn finish_restoring(&mut self, settings: &DeviceSettings) {
+        self.decoder = Decoder::new(settings, &self.frozen);
+        for (judge, condition) in self.judges.iter_mut().zip(&settings.conditions) {
+            if let (Test::Difference { .. }, Some(count)) = (&condition.test, self.counts.get(&condition.name)) {
+                judge.restore_count(*count);
+            }
+        }
+    }
+
+    pub(super) fn kept(&self) -> KeptDevice {
+        KeptDevice {
+            call: self.call.as_ref().map(|call| call.unit.counts()),
+            counts: self.counts.clone(),
+            frozen: self.frozen.clone(),
+            out_of_service: self.out_of_service.as_ref().map(|(overlay, _)| overlay.clone()),
+            state: self.state.clone(),
+        }
+    }
+
+    pub(super) fn id(&self) -> &Id {
+        &self.id
+    }
+
+    pub(super) fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    pub(super) fn silence(&self) -> NoData {
+        self.silence
+    }
+
+    pub(super) fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    /// Being found silent starts nothing anew; coming back after being lost starts the warm-up.
+    pub(super) fn set_loss(&mut self, now: Instant, loss: Loss) {
+        if self.loss == Loss::Alone
+            && loss == Loss::No
+            && let Some(length) = self.warm_up
+        {
+            self.warm_until = Some(now + length);
+            self.decoder.set_warming(true);
+        }
+        self.loss = loss;
+    }
+
+    pub(super) fn end_warm_up(&mut self, now: Instant) {
+        if self.warm_until.is_some_and(|until| until <= now) {
+            self.warm_until = None;
+            self.decoder.set_warming(false);
+        }
+    }
+
+    pub(super) fn answered(&mut self, now: Instant) {
+        self.heard_at = now;
+        self.has_answered = true;
+    }
+
+    pub(super) fn silent(&mut self, why: NoData) {
+        self.silence = why;
+    }
+
+    pub(super) fn out_of_service(&self) -> Option<&OutOfService> {
+        self.out_of_service.as_ref().map(|(overlay, _)| overlay)
+    }
+
+    pub(super) fn set_out_of_service(&mut self, overlay: Option<(OutOfService, Instant)>) {
+        self.out_of_service = overlay;
+    }
+
+    pub(super) fn is_in_test(&self) -> bool {
+        self.test_until.is_some()
+    }
+
+    pub(super) fn set_test(&mut self, until: Option<Instant>) {
+        self.test_until = until;
+    }
+
+    /// Overlays whose time is over: (out of service, test).
+    pub(super) fn overlays_over(&self, now: Instant) -> (bool, bool) {
+        let out = self.out_of_service.as_ref().is_some_and(|(_, until)| *until <= now);
+        (out, self.test_until.is_some_and(|until| until <= now))
+    }
+
+    /// The document to tell if the state is another than before.
+    pub(super) fn set_state(
+        &mut self,
+        state: DeviceState,
+        why: Option<String>,
+        at: Timestamp,
+    ) -> Option<DeviceStateDocument> {
+        if self.state.as_ref().is_some_and(|known| known.state == state && known.why == why) {
+            return None;
+        }
+        let document = DeviceStateDocument { state, since: at, why };
+        self.state = Some(document.clone());
+        Some(document)
+    }
+
+    pub(super) fn state_document(&self) -> Option<&DeviceStateDocument> {
+        self.state.as_ref()
+    }
+
+    pub(super) fn resume_condition(&mut self, index: usize, active: bool) {
+        if let Some(judge) = self.judges.get_mut(index) {
+            judge.restore_active(active);
+        }
+    }
+
+    /// Remembers a counter that a condition has judged.
+    pub(super) fn set_count(&mut self, condition: &str, count: u32) -> bool {
+        self.counts.insert(condition.into(), count) != Some(count)
+    }
+
+    /// Remembers what was frozen; true if anything was.
+    pub(super) fn keep_frozen(&mut self) -> bool {
+        let new = self.decoder.take_newly_frozen();
+        let any = !new.is_empty();
+        self.frozen.extend(new);
+        any
+    }
+
+    /// The values document if it is worth telling now.
+    pub(super) fn values_to_tell(&mut self, now: Instant, at: Timestamp, settings: &DeviceSettings) -> Option<Vec<u8>> {
+        let readings: Vec<Reading> =
+            (0..self.points.len()).map(|point| self.decoder.reading(&settings.profile, point)).collect();
+        let since = self.told_at.map_or(Duration::MAX, |told| now.since(told));
+        let worth = if readings == self.told {
+            since >= VALUES_AGAIN
+        } else {
+            since >= VALUES_APART || states(&readings).ne(states(&self.told))
+        };
+        if !worth {
+            return None;
+        }
+        let values = self.points.iter().zip(&readings);
+        let values = values.map(|(point, reading)| (point.name.clone(), reading.to_point_value(point.unit.as_deref())));
+        let document = ValuesDocument { at, values: values.collect() };
+        self.told = readings;
+        self.told_at = Some(now);
+        Some(to_bytes(&document))
+    }
+
+    /// Asked for: the next reading is told whatever it says.
+    pub(super) fn forget_told(&mut self) {
+        self.told_at = None;
+        self.told.clear();
+    }
+
+    pub(super) fn next_judge_deadline(&self) -> Option<Instant> {
+        self.judges.iter().filter_map(Judge::next_deadline).min()
+    }
+}
+
+impl CallLine {
+    fn new(unit: CallUnit, committed: Option<u16>) -> Self {
+        Self { unit, committed, lamp: None }
+    }
+}
+
+/// What of the readings must not wait: qualities, states and texts, but not the drift of a number.
+fn states(readings: &[Reading]) -> impl Iterator<Item = (Quality, Option<NoData>, Option<&Value>)> {
+    readings.iter().map(|reading| {
+        let value = reading.value().filter(|value| !matches!(value, Value::Number(_)));
+        (reading.quality(), reading.why(), value)
+    })
+}

@@ -1,0 +1,329 @@
+//! From what the lines report to readings, judgements and alarms.
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use shouwang_message::{AlarmChange, AlarmId, EventData, Instant, Leaf, Mode, Value, to_bytes};
+
+use super::{Engine, alarm_key};
+use crate::alarm::{Alarm, Cry};
+use crate::condition::Judgement;
+use crate::configuration::DeviceIndex;
+use crate::line::Report;
+use crate::profile::{Raises, Test};
+use crate::reading::{NoData, Raw};
+
+/// A cry for an alarm: by whom, with what, how often.
+pub(super) struct Raise {
+    pub(super) device: DeviceIndex,
+    pub(super) condition: usize,
+    pub(super) value: Option<Value>,
+    pub(super) limit: Option<f64>,
+    pub(super) times: u32,
+}
+
+impl Engine {
+    pub(super) fn take_reports(&mut self, now: Instant) {
+        for report in core::mem::take(&mut self.reports) {
+            match report {
+                Report::Read { device, block, outcome, .. } => self.read(now, device, block, &outcome),
+                Report::Written { device, purpose, outcome } => self.written(now, device, purpose, outcome),
+                Report::Lost { device, why } => {
+                    if let Some(entry) = self.devices.get_mut(device) {
+                        entry.silent(why);
+                        entry.decoder.lost(why);
+                    }
+                    self.forget_lamp(device);
+                    self.supervise_device(now, device);
+                }
+                Report::Online { device } | Report::Back { device } => {
+                    if let Some(entry) = self.devices.get_mut(device) {
+                        entry.answered(now);
+                    }
+                    self.forget_lamp(device);
+                    self.supervise_device(now, device);
+                }
+                Report::WrongIdentity { device } => self.settle_identity_fault(now, device, true),
+                Report::RightIdentity { device } => self.settle_identity_fault(now, device, false),
+                Report::Once { .. } => {}
+            }
+        }
+    }
+
+    fn read(&mut self, now: Instant, device: DeviceIndex, block: usize, outcome: &Result<Raw, NoData>) {
+        let Some(settings) = self.configuration.clone().devices.get(device).cloned() else { return };
+        let Some(plan) = self.lines.get(settings.line).and_then(|state| state.line.plan(device)) else { return };
+        let Some(block) = plan.blocks.get(block).cloned() else { return };
+        let Some(entry) = self.devices.get_mut(device) else { return };
+        match outcome {
+            Ok(_) => entry.answered(now),
+            Err(why) => entry.silent(*why),
+        }
+        entry.end_warm_up(now);
+        let news = entry.decoder.answered(&settings, &block, &as_outcome(outcome));
+        if entry.keep_frozen() {
+            self.keep_device(now, device);
+        }
+        if outcome.is_ok() && settings.profile.call.is_some() {
+            self.call_unit_read(now, device, &news);
+        }
+        for point in news {
+            self.judge_point(now, device, point);
+        }
+        self.tell_values(now, device);
+    }
+
+    fn judge_point(&mut self, now: Instant, device: DeviceIndex, point: usize) {
+        let configuration = self.configuration.clone();
+        let Some(settings) = configuration.devices.get(device) else { return };
+        let counted_here = settings.profile.call.as_ref().map(|call| call.press_count);
+        for (index, condition) in settings.conditions.iter().enumerate() {
+            // A call unit's presses are judged with its latch and echo, not as a plain counter.
+            if condition.point != point || counted_here == Some(point) {
+                continue;
+            }
+            let Some(entry) = self.devices.get_mut(device) else { return };
+            let reading = entry.decoder.reading(&settings.profile, point);
+            let Some(judge) = entry.judges.get_mut(index) else { continue };
+            let judgement = judge.reading(now, &reading);
+            let (reread, count) = (judge.wants_reread(), judge.count());
+            if let (Test::Difference { .. }, Some(count)) = (&condition.test, count)
+                && entry.set_count(&condition.name, count)
+            {
+                self.keep_device(now, device);
+            }
+            if reread && let Some(state) = self.lines.get_mut(settings.line) {
+                state.line.reread(now, device, point);
+                state.deadline = now;
+            }
+            if let Some(judgement) = judgement {
+                self.judged(now, device, index, judgement);
+            }
+        }
+        self.enter_judge_deadline(device);
+    }
+
+    pub(super) fn judge_what_is_due(&mut self, now: Instant) {
+        while let Some((at, device)) = self.judge_deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            self.judge_deadlines.remove(&(at, device));
+            let Some(entry) = self.devices.get_mut(device) else { continue };
+            entry.judged_at = None;
+            let judgements: Vec<_> = entry
+                .judges
+                .iter_mut()
+                .enumerate()
+                .filter_map(|(index, judge)| Some((index, judge.woke(now)?)))
+                .collect();
+            for (index, judgement) in judgements {
+                self.judged(now, device, index, judgement);
+            }
+            self.reread_where_wanted(now, device);
+            self.enter_judge_deadline(device);
+        }
+    }
+
+    fn reread_where_wanted(&mut self, now: Instant, device: DeviceIndex) {
+        let (Some(settings), Some(entry)) = (self.configuration.devices.get(device), self.devices.get(device)) else {
+            return;
+        };
+        let Some(state) = self.lines.get_mut(settings.line) else { return };
+        for (judge, condition) in entry.judges.iter().zip(&settings.conditions) {
+            if judge.wants_reread() {
+                state.line.reread(now, device, condition.point);
+                state.deadline = now;
+            }
+        }
+    }
+
+    fn enter_judge_deadline(&mut self, device: DeviceIndex) {
+        let Some(entry) = self.devices.get_mut(device) else { return };
+        let next = entry.next_judge_deadline();
+        if entry.judged_at == next {
+            return;
+        }
+        if let Some(old) = entry.judged_at {
+            self.judge_deadlines.remove(&(old, device));
+        }
+        entry.judged_at = next;
+        if let Some(next) = next {
+            self.judge_deadlines.insert((next, device));
+        }
+    }
+
+    fn judged(&mut self, now: Instant, device: DeviceIndex, condition: usize, judgement: Judgement) {
+        let raises = self
+            .configuration
+            .devices
+            .get(device)
+            .and_then(|settings| settings.conditions.get(condition))
+            .map(|condition| condition.raises);
+        match (raises, judgement) {
+            (Some(Raises::Alarm), Judgement::Raised { value, limit, growth }) => {
+                let raise = Raise { device, condition, value: Some(value), limit, times: growth.max(1) };
+                self.raise(now, raise);
+            }
+            (Some(Raises::Alarm), Judgement::Repeated { value, growth }) => {
+                let raise = Raise { device, condition, value: Some(value), limit: None, times: growth.max(1) };
+                self.raise(now, raise);
+            }
+            (Some(Raises::Alarm), Judgement::Cleared { value }) => {
+                self.clear(now, device, condition, Some(value));
+            }
+            (Some(Raises::Fault(code)), Judgement::Raised { .. } | Judgement::Repeated { .. }) => {
+                self.settle_told_fault(now, device, condition, code, true);
+            }
+            (Some(Raises::Fault(code)), Judgement::Cleared { .. }) => {
+                self.settle_told_fault(now, device, condition, code, false);
+            }
+            (_, Judgement::WentBack { .. }) => self.settle_counter_fault(now, device, true),
+            (None, _) => {}
+        }
+    }
+
+    /// A new alarm, or a further cry of the unfinished one.
+    pub(super) fn raise(&mut self, now: Instant, raise: Raise) {
+        let configuration = self.configuration.clone();
+        let Some(settings) = configuration.devices.get(raise.device) else { return };
+        let Some(condition) = settings.conditions.get(raise.condition) else { return };
+        let open = self.alarms.of(&settings.id, &condition.name).map(|alarm| alarm.document.id);
+        let change = match open {
+            Some(id) => {
+                let Some(alarm) = self.alarms.get_mut(id) else { return };
+                (id, alarm.repeat(condition.latched, raise.value, raise.times))
+            }
+            None => (self.open_alarm(now, &raise), AlarmChange::Raised),
+        };
+        let (id, change) = change;
+        if change == AlarmChange::Raised
+            && let Some(explaining) = self.explaining(raise.device, raise.condition)
+            && let Some(alarm) = self.alarms.get_mut(id)
+        {
+            alarm.suppress(Some(explaining));
+        }
+        self.cried(now, id, change);
+        self.suppress_what_it_explains(now, raise.device, &condition.name, Some(id));
+        self.update_lamp(now, raise.device);
+    }
+
+    fn open_alarm(&mut self, now: Instant, raise: &Raise) -> AlarmId {
+        let id = self.new_id(now);
+        let (at, clock) = (self.wall.timestamp(now), self.wall.clock());
+        let configuration = self.configuration.clone();
+        let (Some(settings), Some(entry)) = (configuration.devices.get(raise.device), self.devices.get(raise.device))
+        else {
+            return id;
+        };
+        let Some(condition) = settings.conditions.get(raise.condition) else { return id };
+        let mode = match configuration.mode {
+            Mode::Live if entry.is_in_test() => Mode::Test,
+            mode => mode,
+        };
+        let cry = Cry {
+            gateway: &configuration.gateway,
+            device: &settings.id,
+            condition: &condition.name,
+            class: settings.profile.class,
+            priority: condition.priority,
+            mode,
+            latched: condition.latched,
+            out_of_service: entry.out_of_service().cloned(),
+            value: raise.value.clone(),
+            limit: raise.limit,
+            unit: settings.profile.points.get(condition.point).and_then(|point| point.unit.as_deref()),
+            place: &settings.place,
+            text: &condition.text,
+            times: raise.times,
+        };
+        self.alarms.insert(Alarm::raise(id, at, clock, cry));
+        id
+    }
+
+    /// The source is normal by a good reading.
+    pub(super) fn clear(&mut self, now: Instant, device: DeviceIndex, condition: usize, value: Option<Value>) {
+        let configuration = self.configuration.clone();
+        let Some(settings) = configuration.devices.get(device) else { return };
+        let Some(condition) = settings.conditions.get(condition) else { return };
+        let at = self.wall.timestamp(now);
+        let Some(id) = self.alarms.of(&settings.id, &condition.name).map(|alarm| alarm.document.id) else { return };
+        if let Some(change) = self.alarms.get_mut(id).and_then(|alarm| alarm.clear(at, value)) {
+            self.changed(now, id, change);
+            self.suppress_what_it_explains(now, device, &condition.name, None);
+            self.finish_if_done(now, id);
+        }
+    }
+
+    /// Tells a cry: it is the event that must be heard before anything says that somebody knows.
+    fn cried(&mut self, now: Instant, id: AlarmId, change: AlarmChange) {
+        let next = self.stage.next_sequence();
+        if let Some(alarm) = self.alarms.get_mut(id) {
+            alarm.cry = next;
+        }
+        self.changed(now, id, change);
+    }
+
+    /// Tells and keeps a change of an alarm.
+    pub(super) fn changed(&mut self, now: Instant, id: AlarmId, change: AlarmChange) {
+        let Some(alarm) = self.alarms.get(id) else { return };
+        let (body, kept) = (to_bytes(&alarm.document), to_bytes(alarm));
+        let (subject, document) = (alarm.document.device.to_string(), alarm.document.clone());
+        self.tell(now, subject, EventData::Alarm(change, document.into()));
+        self.stage.keep(now, alarm_key(id), Some(kept));
+        self.stage.document(now, Leaf::Alarm(id), body);
+    }
+
+    /// Cleared, acknowledged and reset: it is over, and its retained document goes.
+    pub(super) fn finish_if_done(&mut self, now: Instant, id: AlarmId) {
+        let Some(alarm) = self.alarms.get_mut(id).filter(|alarm| alarm.document.is_finished()) else { return };
+        let change = alarm.finish();
+        self.changed(now, id, change);
+        let device = self.alarms.get(id).map(|alarm| alarm.document.device.clone());
+        self.alarms.remove(id);
+        self.finished.insert(id);
+        self.stage.document(now, Leaf::Alarm(id), Vec::new());
+        let device = device.and_then(|id| self.configuration.devices.iter().position(|settings| settings.id == id));
+        if let Some(device) = device {
+            self.update_lamp(now, device);
+        }
+    }
+
+    /// The alarm that explains this condition, if it is active.
+    fn explaining(&self, device: DeviceIndex, condition: usize) -> Option<AlarmId> {
+        let settings = self.configuration.devices.get(device)?;
+        let by = settings.conditions.get(condition)?.suppressed_by.as_ref()?;
+        let alarm = self.alarms.of(&settings.id, by)?;
+        alarm.document.active.then_some(alarm.document.id)
+    }
+
+    fn suppress_what_it_explains(&mut self, now: Instant, device: DeviceIndex, name: &str, by: Option<AlarmId>) {
+        let configuration = self.configuration.clone();
+        let Some(settings) = configuration.devices.get(device) else { return };
+        for lower in settings.conditions.iter().filter(|lower| lower.suppressed_by.as_deref() == Some(name)) {
+            let Some(id) = self.alarms.of(&settings.id, &lower.name).map(|alarm| alarm.document.id) else { continue };
+            if let Some(change) = self.alarms.get_mut(id).and_then(|alarm| alarm.suppress(by)) {
+                self.changed(now, id, change);
+            }
+        }
+    }
+
+    pub(super) fn keep_device(&mut self, now: Instant, device: DeviceIndex) {
+        if let Some(entry) = self.devices.get(device) {
+            let (key, kept) = (format!("device/{}", entry.id()), to_bytes(&entry.kept()));
+            self.stage.keep(now, key, Some(kept));
+        }
+    }
+}
+
+/// TEMPORARY until the decoder takes what the line reports.
+fn as_outcome(outcome: &Result<Raw, NoData>) -> crate::input::Outcome {
+    use crate::input::{AskFailure, Outcome};
+    match outcome {
+        Ok(Raw::Words(words)) => Outcome::Registers { words: words.clone(), delay_us: 0 },
+        Ok(Raw::Bits(bits)) => Outcome::Bits { bits: bits.clone(), delay_us: 0 },
+        Err(NoData::Exception(code)) => Outcome::Exception { code: *code, delay_us: 0 },
+        Err(NoData::Crc) => Outcome::Failed(AskFailure::Crc),
+        Err(NoData::WrongUnitId) => Outcome::Failed(AskFailure::WrongUnitId),
+        Err(NoData::WrongAnswer) => Outcome::Failed(AskFailure::WrongAnswer),
+        Err(NoData::LineDown) => Outcome::Failed(AskFailure::LineDown),
+        Err(_) => Outcome::Failed(AskFailure::Timeout),
+    }
+}

@@ -1,0 +1,279 @@
+//! Watching the watchers: devices, lines, the store, the uplink and the clock.
+//!
+//! Each check compares what should be at fault with what is known to be, so it can run at any time.
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::time::Duration;
+
+use shouwang_message::{
+    Class, Clock, DeviceState, EventData, FaultDocument, Id, Instant, Place, Priority, StoreHealth, Text, to_bytes,
+};
+
+use super::Engine;
+use super::device::Loss;
+use crate::configuration::DeviceIndex;
+use crate::fault::{Fault, Source};
+use crate::line::Presence;
+use crate::profile::FaultCode;
+
+/// How often the checks run without a cause.
+pub(super) const INTERVAL: Duration = Duration::from_millis(500);
+/// A line that is down or mostly silent for this long is a fault (told within 10 s).
+const LINE_PATIENCE: Duration = Duration::from_secs(5);
+/// A device may be silent this long after its line came up before it is called lost.
+const DEVICE_PATIENCE: Duration = Duration::from_secs(20);
+/// No connection for this long is a fault (requirement R5).
+const UPLINK_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a fault is called and how fast it must be looked at.
+struct Words {
+    code: String,
+    text: Text,
+    priority: Priority,
+    device: Option<DeviceIndex>,
+    line: Option<Id>,
+}
+
+impl Engine {
+    pub(super) fn supervise(&mut self, now: Instant) {
+        for line in 0..self.lines.len() {
+            self.supervise_line(now, line);
+        }
+        for device in 0..self.devices.len() {
+            self.supervise_device(now, device);
+            self.end_overlays(now, device);
+        }
+        self.end_shelvings(now);
+        self.supervise_store(now);
+        self.supervise_uplink(now);
+        let unset = self.wall.clock() == Clock::Unset;
+        self.settle_fault(now, Source::ClockUnset, unset, || {
+            gateway_words("clock_unset", "时钟未校准", "The clock has not been set", Priority::Ordinary)
+        });
+        let dropped = self.stage.take_dropped();
+        if dropped > 0 {
+            let why = Text::new("存储故障期间放不下", "there was no room while the disk failed");
+            self.tell_gap(now, dropped, why);
+        }
+    }
+
+    fn supervise_line(&mut self, now: Instant, line: usize) {
+        let (Some(state), Some(settings)) = (self.lines.get_mut(line), self.configuration.lines.get(line)) else {
+            return;
+        };
+        let silent = !state.up || state.line.mostly_silent();
+        state.silent_since = if silent { state.silent_since.or(Some(now)) } else { None };
+        let down = state.silent_since.is_some_and(|since| now.since(since) >= LINE_PATIENCE);
+        let name = settings.name.clone();
+        self.settle_fault(now, Source::LineDown(name.clone()), down, || Words {
+            code: "line_down".to_string(),
+            text: Text::new(format!("线路 {name} 中断"), format!("Line {name} is down")),
+            priority: Priority::Urgent,
+            device: None,
+            line: Some(name.clone()),
+        });
+    }
+
+    pub(super) fn supervise_device(&mut self, now: Instant, device: DeviceIndex) {
+        let (Some(settings), Some(entry)) = (self.configuration.devices.get(device), self.devices.get(device)) else {
+            return;
+        };
+        let Some(state) = self.lines.get(settings.line) else { return };
+        let presence = state.line.presence(device);
+        let line_fault =
+            self.configuration.lines.get(settings.line).is_some_and(|line| {
+                !state.up || self.faults.is_open(&Source::LineDown(line.name.clone()))
+            });
+        let quiet_for = now.since(entry.heard_at());
+        let silent = match presence {
+            Presence::Lost => true,
+            Presence::NotYet | Presence::Missing => quiet_for >= DEVICE_PATIENCE,
+            Presence::Online => false,
+        };
+        let source = Source::Lost(settings.id.clone());
+        // A cut line is one fault, not one for each of its devices; what was open before stays open.
+        let lost = silent && (!line_fault || self.faults.is_open(&source));
+        let why = entry.silence();
+        let (class, line) = (settings.profile.class, settings.line);
+        let priority = if matches!(class, Class::Smoke | Class::Call) && !self.is_covered(device) {
+            Priority::Urgent
+        } else {
+            Priority::Ordinary
+        };
+        let line = self.configuration.lines.get(line).map(|line| line.name.clone());
+        let name = settings.profile.title.clone();
+        self.settle_fault(now, source, lost, || Words {
+            code: why.word().into_owned(),
+            text: Text::new(format!("{}失联", name.zh), format!("{} does not answer", name.en)),
+            priority,
+            device: Some(device),
+            line,
+        });
+        let loss = match (silent, line_fault) {
+            (true, true) => Loss::WithLine,
+            (true, false) => Loss::Alone,
+            _ => Loss::No,
+        };
+        if let Some(entry) = self.devices.get_mut(device) {
+            entry.set_loss(now, loss);
+        }
+        self.settle_device_state(now, device);
+    }
+
+    /// Another device of the same class watches the same room and answers.
+    fn is_covered(&self, device: DeviceIndex) -> bool {
+        let Some(own) = self.configuration.devices.get(device) else { return false };
+        let room = |place: &Place| (place.building.clone(), place.entrance.clone(), place.room.clone());
+        own.place.room.is_some()
+            && self.configuration.devices.iter().enumerate().any(|(other, settings)| {
+                other != device
+                    && settings.profile.class == own.profile.class
+                    && room(&settings.place) == room(&own.place)
+                    && self
+                        .lines
+                        .get(settings.line)
+                        .is_some_and(|state| state.line.presence(other) == Presence::Online)
+            })
+    }
+
+    pub(super) fn supervise_store(&mut self, now: Instant) {
+        let health = self.stage.health(now);
+        let failing = match health {
+            StoreHealth::Failing => true,
+            // A write that does not end is a failing disk too; a short stall is only slow.
+            StoreHealth::Slow => self.stage.pending_for(now) >= LINE_PATIENCE,
+            StoreHealth::Ok => false,
+        };
+        // While it fails nothing can be logged; the fault's event waits with everything else.
+        self.settle_fault(now, Source::StoreFailing, failing, || {
+            gateway_words("store_failing", "存储故障", "The disk does not take what it is given", Priority::Urgent)
+        });
+    }
+
+    fn supervise_uplink(&mut self, now: Instant) {
+        if self.session.is_up() {
+            self.last_up = now;
+        }
+        let down = now.since(self.last_up) >= UPLINK_PATIENCE;
+        self.settle_fault(now, Source::UplinkDown, down, || {
+            gateway_words("uplink_down", "与值班室的连接中断", "No connection to the broker", Priority::Urgent)
+        });
+    }
+
+    /// Makes the known fault agree with the world.
+    fn settle_fault(&mut self, now: Instant, source: Source, is: bool, words: impl FnOnce() -> Words) {
+        if is && !self.faults.is_open(&source) {
+            self.raise_fault(now, source, words());
+        } else if !is && self.faults.is_open(&source) {
+            self.clear_fault(now, &source);
+        }
+    }
+
+    fn raise_fault(&mut self, now: Instant, source: Source, words: Words) {
+        let settings = words.device.and_then(|device| self.configuration.devices.get(device)).cloned();
+        let document = FaultDocument {
+            id: self.new_id(now),
+            gateway: self.configuration.gateway.clone(),
+            device: settings.as_ref().map(|settings| settings.id.clone()),
+            line: words.line,
+            code: words.code,
+            class: settings.as_ref().map(|settings| settings.profile.class),
+            priority: words.priority,
+            active: true,
+            raised_at: self.wall.timestamp(now),
+            cleared_at: None,
+            clock: self.wall.clock(),
+            place: settings.map(|settings| settings.place).unwrap_or_default(),
+            text: words.text,
+        };
+        self.tell(now, fault_subject(&document), EventData::FaultRaised(document.clone()));
+        let fault = Fault { source, document };
+        self.stage.keep(now, format!("fault/{}", fault.document.id), Some(to_bytes(&fault)));
+        self.faults.insert(fault);
+    }
+
+    pub(super) fn clear_fault(&mut self, now: Instant, source: &Source) {
+        let at = self.wall.timestamp(now);
+        let Some(document) = self.faults.clear(source, at) else { return };
+        self.stage.keep(now, format!("fault/{}", document.id), None);
+        self.tell(now, fault_subject(&document), EventData::FaultCleared(document));
+    }
+
+    /// A fault that the device tells about itself, by one of its profile's conditions.
+    pub(super) fn settle_told_fault(
+        &mut self,
+        now: Instant,
+        device: DeviceIndex,
+        condition: usize,
+        code: FaultCode,
+        is: bool,
+    ) {
+        let Some(settings) = self.configuration.devices.get(device) else { return };
+        let Some(judged) = settings.conditions.get(condition) else { return };
+        let source = Source::Told { device: settings.id.clone(), condition: judged.name.clone() };
+        let (text, priority) = (judged.text.clone(), judged.priority);
+        let code = code.as_str().to_string();
+        self.settle_fault(now, source, is, || Words { code, text, priority, device: Some(device), line: None });
+        self.settle_device_state(now, device);
+    }
+
+    pub(super) fn settle_counter_fault(&mut self, now: Instant, device: DeviceIndex, is: bool) {
+        let Some(settings) = self.configuration.devices.get(device) else { return };
+        let source = Source::CounterBack(settings.id.clone());
+        self.settle_fault(now, source, is, || Words {
+            code: "counter_back".to_string(),
+            text: Text::new("按键计数倒退", "The press counter went back"),
+            priority: Priority::Urgent,
+            device: Some(device),
+            line: None,
+        });
+    }
+
+    pub(super) fn settle_identity_fault(&mut self, now: Instant, device: DeviceIndex, is: bool) {
+        let Some(settings) = self.configuration.devices.get(device) else { return };
+        let source = Source::Identity(settings.id.clone());
+        self.settle_fault(now, source, is, || Words {
+            code: "wrong_identity".to_string(),
+            text: Text::new("应答的不是所配置的型号", "Another model answers at this unit id"),
+            priority: Priority::Urgent,
+            device: Some(device),
+            line: None,
+        });
+        self.settle_device_state(now, device);
+    }
+
+    /// The device's state and why, by what is known now; none while nothing is.
+    pub(super) fn device_state(&self, device: DeviceIndex) -> Option<(DeviceState, Option<String>)> {
+        let entry = self.devices.get(device)?;
+        if let Some(overlay) = entry.out_of_service() {
+            return Some((DeviceState::OutOfService, Some(overlay.reason.clone())));
+        }
+        if entry.is_in_test() {
+            return Some((DeviceState::Test, None));
+        }
+        let own_loss = self.faults.is_open(&Source::Lost(entry.id().clone()));
+        if own_loss || entry.loss() == Loss::WithLine {
+            let why = if own_loss { entry.silence().word().into_owned() } else { "line_down".to_string() };
+            return Some((DeviceState::Lost, Some(why)));
+        }
+        let told = self.faults.sources().find_map(|source| match source {
+            Source::Told { device, condition } if device == entry.id() => Some(condition.clone()),
+            Source::Identity(device) if device == entry.id() => Some("wrong_identity".to_string()),
+            Source::CounterBack(device) if device == entry.id() => Some("counter_back".to_string()),
+            _ => None,
+        });
+        match told {
+            Some(why) => Some((DeviceState::Fault, Some(why))),
+            None => entry.has_answered().then_some((DeviceState::Online, None)),
+        }
+    }
+}
+
+fn gateway_words(code: &str, zh: &str, en: &str, priority: Priority) -> Words {
+    Words { code: code.to_string(), text: Text::new(zh, en), priority, device: None, line: None }
+}
+
+fn fault_subject(document: &FaultDocument) -> String {
+    let thing = document.device.as_ref().or(document.line.as_ref()).unwrap_or(&document.gateway);
+    thing.to_string()
+}

@@ -1,0 +1,123 @@
+//! What comes in: past participles, each a fact about the world.
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use shouwang_message::{Clock, CommandName, HeardDocument, Id, Sequence, Timestamp};
+
+use crate::configuration::LineIndex;
+
+/// One fact. Recorded as it is, a list of these with their times replays a run exactly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// The line's port is open.
+    LineUp { line: LineIndex },
+    /// The line's port could not be opened, or is gone. Asks that were with it will not be answered.
+    LineDown { line: LineIndex, why: String },
+    /// An [`crate::output::Ask`] ended.
+    Answered { line: LineIndex, ask: AskId, outcome: Outcome },
+    /// Everything up to and including this commit is on disk.
+    Committed { commit: CommitId },
+    /// The store could not write this commit; nothing of it is on disk. It will not try again by itself.
+    CommitFailed { commit: CommitId, why: StoreTrouble },
+    /// Committed events asked for by [`crate::output::Output::Fetch`], in sequence, possibly fewer.
+    Fetched { from: Sequence, events: Vec<StoredEvent> },
+    /// The broker accepted this connection.
+    Connected { connection: u32 },
+    /// The connection could not be made, or is gone.
+    Disconnected { connection: u32, why: Disconnect },
+    /// The broker's PUBACK for a publication of this connection.
+    Receipted { connection: u32, token: u64 },
+    /// A duty room's own receipt.
+    Heard { duty_room: Id, document: HeardDocument },
+    /// A command arrived. `signed_by` is set only when the signature is valid for that trusted key.
+    Commanded { name: CommandName, payload: String, signed_by: Option<String>, retained: bool },
+    /// The wall clock reads `wall` now.
+    ClockSet { wall: Timestamp, clock: Clock },
+    /// The time of the last `next_deadline` has come; or any moment, it does no harm.
+    Woke,
+    /// The process was asked to end: say so, then stop.
+    Stopping,
+}
+
+/// Numbers an ask within its line; never reused within a boot.
+pub type AskId = u64;
+/// Numbers a commit within a boot, from 1.
+pub type CommitId = u64;
+
+/// How an ask ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Registers {
+        words: Vec<u16>,
+        delay_us: u32,
+    },
+    Bits {
+        bits: Vec<bool>,
+        delay_us: u32,
+    },
+    Written {
+        delay_us: u32,
+    },
+    /// The device answered, with a refusal.
+    Exception {
+        code: u8,
+        delay_us: u32,
+    },
+    /// Nobody answered, or not validly.
+    Failed(AskFailure),
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AskFailure {
+    Timeout,
+    Crc,
+    WrongUnitId,
+    /// A valid frame of another function, length, address or value.
+    WrongAnswer,
+    /// The port closed under the ask.
+    LineDown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreTrouble {
+    Full,
+    Io,
+    Corrupt,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disconnect {
+    /// The broker or the network went away, or never answered.
+    Lost,
+    /// The broker does not know us or refuses the password.
+    Refused,
+}
+
+/// One committed event as it stands in the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    pub sequence: Sequence,
+    /// The CloudEvents document.
+    pub body: Vec<u8>,
+}
+
+impl Outcome {
+    /// From the end of the request to the first byte of the answer; none if there was no answer.
+    pub fn delay(&self) -> Option<Duration> {
+        match self {
+            Self::Registers { delay_us, .. }
+            | Self::Bits { delay_us, .. }
+            | Self::Written { delay_us }
+            | Self::Exception { delay_us, .. } => Some(Duration::from_micros(u64::from(*delay_us))),
+            Self::Failed(_) => None,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Bugs planted on purpose, one at a time, to prove that the simulation would notice them.
+//!
+//! Only builds with `--cfg planted` contain them, in the very code paths that ship.
+
+/// Each is a mistake that other gateways really make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// An event is forgotten at the broker's receipt instead of at the duty room's.
+    ClosesOnReceipt,
+    /// A time-out is counted on the wall clock.
+    WallClockTimeout,
+    /// A missing reading is taken for a normal one.
+    MissingReadingClears,
+}
+
+/// Whether this bug is switched on; constant `false` in every build but a planted one.
+#[cfg(not(planted))]
+#[inline(always)]
+pub(crate) fn has(_: Bug) -> bool {
+    false
+}
+
+#[cfg(planted)]
+mod switch {
+    use super::Bug;
+    use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+    static PLANTED: AtomicU8 = AtomicU8::new(u8::MAX);
+
+    /// Switches one bug on in this process, or all off.
+    pub fn plant(bug: Option<Bug>) {
+        PLANTED.store(bug.map_or(u8::MAX, |bug| bug as u8), Relaxed);
+    }
+
+    pub(crate) fn has(bug: Bug) -> bool {
+        PLANTED.load(Relaxed) == bug as u8
+    }
+}
+#[cfg(planted)]
+pub(crate) use switch::has;
+#[cfg(planted)]
+pub use switch::plant;

@@ -1,0 +1,433 @@
+//! The uplink session: what is told next, what waits for a receipt, when to connect anew.
+//!
+//! The store's log is the only memory: a connection starts from the first unheard event with a clean
+//! session, so nothing depends on what a broker remembers. Alarm documents go first; events keep their
+//! sequence; telemetry has one message in flight, so an alarm waits behind one message at most.
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use shouwang_message::{Id, Instant, Leaf, Sequence, Topic};
+
+use crate::chance::Chance;
+use crate::input::{Disconnect, StoredEvent};
+use crate::outbox::Outbox;
+use crate::output::{Output, Publication};
+use crate::planted::{self, Bug};
+
+/// No receipt for this long with something in flight: the client is stuck (contract.md).
+const STUCK: Duration = Duration::from_secs(15);
+/// A connection attempt that has not ended by now has been lost.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
+/// An event that was sent but not heard is sent again after this long.
+const RESEND: Duration = Duration::from_secs(15);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+/// Messages in flight altogether; the client's own limit is 100.
+const WINDOW: usize = 80;
+/// Of these, documents that are neither alarms nor events.
+const STATE_WINDOW: usize = 16;
+/// And values: one, so that an alarm waits behind one message at most.
+const VALUES_WINDOW: usize = 1;
+const FETCH: usize = 64;
+const FETCH_AGAIN: Duration = Duration::from_secs(1);
+const MAX_REPLIES: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    site: Id,
+    gateway: Id,
+    link: Link,
+    connections: u32,
+    failures: u32,
+    chance: Chance,
+    retained: BTreeMap<Leaf, Retained>,
+    /// Leaves to be told, by rank: alarms, states, values.
+    waiting: [BTreeSet<Leaf>; 3],
+    replies: VecDeque<(Leaf, Vec<u8>)>,
+    /// The next event to send on this connection.
+    next: Sequence,
+    fetched: VecDeque<StoredEvent>,
+    fetching: Option<Sequence>,
+    /// The log gave nothing; not before this is it asked again.
+    fetch_again_at: Instant,
+    in_flight: BTreeMap<u64, InFlight>,
+    next_token: u64,
+    /// When the broker last moved us forward, or something was put in flight into silence.
+    progress_at: Instant,
+    /// When the first unheard event was last sent.
+    resend_from: Instant,
+    resend_after: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Down { retry_at: Instant, refused: bool },
+    Connecting { connection: u32, since: Instant },
+    Up { connection: u32 },
+    Ended,
+}
+
+#[derive(Debug)]
+struct Retained {
+    body: Vec<u8>,
+    version: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum InFlight {
+    Event(Sequence),
+    Retained { leaf: Leaf, version: u32 },
+    Reply,
+}
+
+/// A retained document that the broker has now; an emptied one is gone from there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) leaf: Leaf,
+    pub(crate) emptied: bool,
+}
+
+impl Session {
+    pub(crate) fn new(site: &Id, gateway: &Id, now: Instant, chance: Chance) -> Self {
+        Self {
+            site: site.clone(),
+            gateway: gateway.clone(),
+            link: Link::Down { retry_at: now, refused: false },
+            connections: 0,
+            failures: 0,
+            chance,
+            retained: BTreeMap::new(),
+            waiting: Default::default(),
+            replies: VecDeque::new(),
+            next: 1,
+            fetched: VecDeque::new(),
+            fetching: None,
+            fetch_again_at: now,
+            in_flight: BTreeMap::new(),
+            next_token: 1,
+            progress_at: now,
+            resend_from: now,
+            resend_after: RESEND,
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self.link, Link::Up { .. })
+    }
+
+    /// The connection in use or being made; 0 before the first.
+    pub(crate) fn connection(&self) -> u32 {
+        self.connections
+    }
+
+    /// Nothing waits to be told but telemetry.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.in_flight.is_empty() && self.waiting[0].is_empty() && self.replies.is_empty()
+    }
+
+    /// The newest body of a retained document. An empty one takes it away.
+    pub(crate) fn retain(&mut self, leaf: Leaf, body: Vec<u8>) {
+        let version = self.retained.get(&leaf).map_or(0, |retained| retained.version.wrapping_add(1));
+        self.waiting[rank(&leaf)].insert(leaf.clone());
+        self.retained.insert(leaf, Retained { body, version });
+    }
+
+    /// An answer to a command; told once, on the connection there is.
+    pub(crate) fn reply(&mut self, leaf: Leaf, body: Vec<u8>) {
+        if self.replies.len() < MAX_REPLIES {
+            self.replies.push_back((leaf, body));
+        }
+    }
+
+    /// A message that is not worth a receipt.
+    pub(crate) fn mention(&self, leaf: Leaf, body: Vec<u8>, out: &mut VecDeque<Output>) {
+        if let Link::Up { connection } = self.link {
+            let publication = self.publication(leaf, body, false);
+            out.push_back(Output::Publish { connection, token: None, publication });
+        }
+    }
+
+    pub(crate) fn connected(&mut self, now: Instant, connection: u32, outbox: &Outbox) -> bool {
+        if !matches!(self.link, Link::Connecting { connection: ours, .. } if ours == connection) {
+            return false;
+        }
+        self.link = Link::Up { connection };
+        self.failures = 0;
+        self.progress_at = now;
+        self.resend_after = RESEND;
+        self.in_flight.clear();
+        for leaf in self.retained.keys() {
+            self.waiting[rank(leaf)].insert(leaf.clone());
+        }
+        self.start_from(now, outbox.heard_by_all() + 1, outbox);
+        true
+    }
+
+    pub(crate) fn disconnected(&mut self, now: Instant, connection: u32, why: Disconnect) {
+        let ours = match self.link {
+            Link::Connecting { connection: ours, .. } | Link::Up { connection: ours } => ours == connection,
+            Link::Down { .. } | Link::Ended => false,
+        };
+        if ours {
+            self.go_down(now, why == Disconnect::Refused);
+        }
+    }
+
+    /// The broker's PUBACK: the session moves on. Only a duty room's receipt lets the log forget.
+    pub(crate) fn receipted(&mut self, now: Instant, connection: u32, token: u64) -> Option<Receipt> {
+        if self.link != (Link::Up { connection }) {
+            return None;
+        }
+        let told = self.in_flight.remove(&token)?;
+        self.progress_at = now;
+        match told {
+            InFlight::Event(sequence) => Some(Receipt::Event(sequence)),
+            InFlight::Reply => None,
+            InFlight::Retained { leaf, version } => {
+                let current = self.retained.get(&leaf).filter(|retained| retained.version == version)?;
+                let emptied = current.body.is_empty();
+                if emptied {
+                    self.retained.remove(&leaf);
+                }
+                Some(Receipt::Document(Told { leaf, emptied }))
+            }
+        }
+    }
+
+    /// Somebody lacks events from here on, or everything unheard is to be told again.
+    pub(crate) fn resend(&mut self, now: Instant, from: Sequence, outbox: &Outbox) {
+        if from < self.next {
+            self.start_from(now, from, outbox);
+        }
+    }
+
+    /// A hearer moved on: whatever is still unheard gets its full time again.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.resend_from = now;
+        self.resend_after = RESEND;
+    }
+
+    pub(crate) fn fetched(&mut self, now: Instant, from: Sequence, events: Vec<StoredEvent>) {
+        if self.fetching != Some(from) {
+            return;
+        }
+        self.fetching = None;
+        self.fetch_again_at = if events.is_empty() { now + FETCH_AGAIN } else { now };
+        self.fetched = events.into();
+        // What the log has forgotten cannot be sent; whoever listens sees the jump and records a gap.
+        if from == self.next
+            && let Some(first) = self.fetched.front()
+        {
+            self.next = self.next.max(first.sequence);
+        }
+    }
+
+    /// Ends cleanly: no will, no new connection.
+    pub(crate) fn end(&mut self, out: &mut VecDeque<Output>) {
+        if let Link::Up { connection } | Link::Connecting { connection, .. } = self.link {
+            out.push_back(Output::Disconnect { connection });
+        }
+        self.link = Link::Ended;
+    }
+
+    /// Connects, publishes and gives up as the time demands. `will` is made only for a new connection.
+    pub(crate) fn poll(
+        &mut self,
+        now: Instant,
+        outbox: &Outbox,
+        will: impl FnOnce(u32) -> Vec<u8>,
+        out: &mut VecDeque<Output>,
+    ) {
+        if let Link::Connecting { connection, since } = self.link
+            && now.since(since) >= CONNECT_PATIENCE
+        {
+            self.drop_connection(now, connection, out);
+        }
+        if let Link::Up { connection } = self.link
+            && !self.in_flight.is_empty()
+            && now.since(self.progress_at) >= STUCK
+        {
+            self.drop_connection(now, connection, out);
+        }
+        if let Link::Down { retry_at, refused } = self.link {
+            let retry_at = if outbox.alarm_waits() && !refused { self.hurry(now, retry_at) } else { retry_at };
+            self.link = Link::Down { retry_at, refused };
+            if now >= retry_at {
+                self.connections += 1;
+                let connection = self.connections;
+                self.link = Link::Connecting { connection, since: now };
+                let will = self.publication(Leaf::State, will(connection), true);
+                out.push_back(Output::Connect { connection, will });
+            }
+        }
+        if let Link::Up { connection } = self.link {
+            self.resend_what_was_not_heard(now, outbox);
+            self.publish(now, connection, outbox, out);
+        }
+    }
+
+    pub(crate) fn next_deadline(&self, outbox: &Outbox) -> Instant {
+        match self.link {
+            Link::Down { retry_at, .. } => retry_at,
+            Link::Connecting { since, .. } => since + CONNECT_PATIENCE,
+            Link::Up { .. } => {
+                let stuck = if self.in_flight.is_empty() { Instant::NEVER } else { self.progress_at + STUCK };
+                let resend =
+                    if outbox.unheard() > 0 { self.resend_from + self.resend_after } else { Instant::NEVER };
+                let lacks = self.next <= outbox.committed() && self.fetching.is_none() && self.in_flight.is_empty();
+                stuck.min(resend).min(if lacks { self.fetch_again_at } else { Instant::NEVER })
+            }
+            Link::Ended => Instant::NEVER,
+        }
+    }
+
+    fn go_down(&mut self, now: Instant, refused: bool) {
+        let wait = if refused {
+            LONGEST_BACK_OFF
+        } else {
+            let doubled = Duration::from_millis(500).saturating_mul(1 << self.failures.min(7));
+            doubled.min(LONGEST_BACK_OFF).mul_f64(0.6 + 0.8 * self.chance.unit()).min(LONGEST_BACK_OFF)
+        };
+        self.failures = self.failures.saturating_add(1);
+        self.in_flight.clear();
+        self.fetched.clear();
+        self.fetching = None;
+        self.link = Link::Down { retry_at: now + wait, refused };
+    }
+
+    fn drop_connection(&mut self, now: Instant, connection: u32, out: &mut VecDeque<Output>) {
+        out.push_back(Output::Drop { connection });
+        self.go_down(now, false);
+    }
+
+    /// With an alarm waiting the next attempt is 0.3 to 0.7 s away at most.
+    fn hurry(&mut self, now: Instant, retry_at: Instant) -> Instant {
+        if retry_at <= now + Duration::from_millis(700) {
+            return retry_at;
+        }
+        now + Duration::from_millis(300) + Duration::from_millis(400).mul_f64(self.chance.unit())
+    }
+
+    fn start_from(&mut self, now: Instant, from: Sequence, outbox: &Outbox) {
+        self.next = from.max(outbox.first_kept()).max(1);
+        self.fetched.clear();
+        self.fetching = None;
+        self.resend_from = now;
+    }
+
+    /// A broker may take an event and lose it; the duty room's silence is what shows it.
+    fn resend_what_was_not_heard(&mut self, now: Instant, outbox: &Outbox) {
+        let due = outbox.unheard() > 0 && now.since(self.resend_from) >= self.resend_after;
+        let all_sent = self.next > outbox.committed();
+        if due && all_sent {
+            self.start_from(now, outbox.heard_by_all() + 1, outbox);
+            self.resend_after = (self.resend_after * 2).min(4 * RESEND);
+        }
+    }
+
+    fn publish(&mut self, now: Instant, connection: u32, outbox: &Outbox, out: &mut VecDeque<Output>) {
+        self.publish_retained(now, connection, 0, WINDOW, out);
+        while self.in_flight.len() < WINDOW
+            && let Some((leaf, body)) = self.replies.pop_front()
+        {
+            self.send(now, connection, leaf, body, InFlight::Reply, out);
+        }
+        self.publish_events(now, connection, outbox, out);
+        self.publish_retained(now, connection, 1, STATE_WINDOW, out);
+        // Telemetry waits until nothing more important is under way.
+        if self.in_flight.is_empty() {
+            self.publish_retained(now, connection, 2, VALUES_WINDOW, out);
+        }
+    }
+
+    fn publish_retained(
+        &mut self,
+        now: Instant,
+        connection: u32,
+        rank: usize,
+        window: usize,
+        out: &mut VecDeque<Output>,
+    ) {
+        while self.in_flight.len() < window
+            && let Some(leaf) = self.waiting[rank].pop_first()
+        {
+            // Only the newest body is worth telling, and not twice at a time.
+            let Some(retained) = self.retained.get(&leaf) else { continue };
+            let (body, version) = (retained.body.clone(), retained.version);
+            self.send(now, connection, leaf.clone(), body, InFlight::Retained { leaf, version }, out);
+        }
+    }
+
+    fn publish_events(&mut self, now: Instant, connection: u32, outbox: &Outbox, out: &mut VecDeque<Output>) {
+        while self.in_flight.len() < WINDOW && self.next <= outbox.committed() {
+            let sequence = self.next;
+            let body = if let Some(event) = outbox.cached(sequence) {
+                self.fetched.clear();
+                event.body.clone()
+            } else if self.fetched.front().is_some_and(|event| event.sequence == sequence) {
+                self.fetched.pop_front().map(|event| event.body).unwrap_or_default()
+            } else {
+                self.fetched.clear();
+                if self.fetching.is_none() && now >= self.fetch_again_at {
+                    self.fetching = Some(sequence);
+                    out.push_back(Output::Fetch { from: sequence, limit: FETCH });
+                }
+                return;
+            };
+            self.send(now, connection, Leaf::Event, body, InFlight::Event(sequence), out);
+            self.next = sequence + 1;
+            if self.next > outbox.committed() {
+                self.resend_from = now;
+            }
+        }
+    }
+
+    fn send(
+        &mut self,
+        now: Instant,
+        connection: u32,
+        leaf: Leaf,
+        body: Vec<u8>,
+        in_flight: InFlight,
+        out: &mut VecDeque<Output>,
+    ) {
+        if self.in_flight.is_empty() {
+            self.progress_at = now;
+        }
+        let token = self.next_token;
+        self.next_token += 1;
+        self.in_flight.insert(token, in_flight);
+        let publication = self.publication(leaf, body, true);
+        out.push_back(Output::Publish { connection, token: Some(token), publication });
+    }
+
+    fn publication(&self, leaf: Leaf, body: Vec<u8>, at_least_once: bool) -> Publication {
+        let retain = leaf.is_retained();
+        Publication { topic: Topic::new(&self.site, &self.gateway, leaf), body, retain, at_least_once }
+    }
+}
+
+/// What a PUBACK was for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Receipt {
+    Event(Sequence),
+    Document(Told),
+}
+
+impl Receipt {
+    /// The planted mistake: to take the broker's word for the duty room's.
+    pub(crate) fn closes(&self) -> Option<Sequence> {
+        match self {
+            Self::Event(sequence) if planted::has(Bug::ClosesOnReceipt) => Some(*sequence),
+            _ => None,
+        }
+    }
+}
+
+fn rank(leaf: &Leaf) -> usize {
+    match leaf {
+        Leaf::State | Leaf::Alarm(_) => 0,
+        Leaf::DeviceValues(_) => 2,
+        _ => 1,
+    }
+}
