@@ -134,7 +134,8 @@ impl Broker {
             // Quality of service 1: now and then delivered twice.
             let twice = chance.percent(3);
             for _ in 0..=u8::from(twice) {
-                let leaving = Leaving::ToDutyRoom { topic: topic.clone(), body: body.clone(), retained: false };
+                let leaving =
+                    Leaving::ToDutyRoom { topic: topic.clone(), body: body.clone(), retained: false };
                 self.push(now + 1_000, leaving);
             }
         }

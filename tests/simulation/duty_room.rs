@@ -28,7 +28,8 @@ impl DutyRoom {
         self.starts = self.starts.wrapping_add(1);
         self.under_way.clear();
         let settings = Settings { name: site::id("duty-1") };
-        self.board = Board::restore(settings, self.starts, Instant::from_micros(now), wall, self.kept.clone());
+        self.board =
+            Board::restore(settings, self.starts, Instant::from_micros(now), wall, self.kept.clone());
     }
 
     /// Messages to publish that follow from the input.

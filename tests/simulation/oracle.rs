@@ -48,7 +48,8 @@ pub(super) fn transition_was_true(now: u64, body: &[u8], wires: &[Wire]) -> Opti
 
 /// Everything durable at the gateway is durable at the duty room: once, in order, the same bytes.
 pub(super) fn heard_is_committed(now: u64, store: &Store, duty_room: &DutyRoom) -> Option<Violation> {
-    let violation = |what: String| Some(Violation { check: "heard-equals-committed", what, at_s: now / 1_000_000 });
+    let violation =
+        |what: String| Some(Violation { check: "heard-equals-committed", what, at_s: now / 1_000_000 });
     let mut promised = store.promised.iter();
     for event in &duty_room.heard {
         let Some((sequence, body)) = promised.next() else {

@@ -18,7 +18,10 @@ enum Bug {
 }
 
 pub const BUGS: &[Planted] = &[
-    Planted { name: "no-drain-after-timeout", bug: Bug::Wire(modbus_wire::planted::Bug::NoDrainAfterTimeout) },
+    Planted {
+        name: "no-drain-after-timeout",
+        bug: Bug::Wire(modbus_wire::planted::Bug::NoDrainAfterTimeout),
+    },
     Planted { name: "match-by-unit-id-only", bug: Bug::Wire(modbus_wire::planted::Bug::MatchByUnitIdOnly) },
     Planted { name: "closes-on-receipt", bug: Bug::Core(core_bugs::Bug::ClosesOnReceipt) },
     Planted { name: "wall-clock-timeout", bug: Bug::Core(core_bugs::Bug::WallClockTimeout) },

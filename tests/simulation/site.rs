@@ -7,8 +7,8 @@ use shouwang_core::configuration::{
     Configuration, DeviceSettings, Installed, LineKind, LineSettings, PollTimes, UplinkSettings,
 };
 use shouwang_core::profile::{
-    BlockRules, Condition, DeviceTiming, Grade, Kind, Measures, Point, PollClass, Profile, Raises, Scale, Table, Test,
-    WordOrder,
+    BlockRules, Condition, DeviceTiming, Grade, Kind, Measures, Point, PollClass, Profile, Raises, Scale,
+    Table, Test, WordOrder,
 };
 use shouwang_message::{Class, Id, Mode, Place, Priority, Text};
 
@@ -66,7 +66,13 @@ pub(super) fn id(text: &str) -> Id {
 }
 
 fn profile() -> Profile {
-    let smoke = point("smoke", Table::HoldingRegister, SMOKE, Kind::Bool { bit: None, active_when: true }, PollClass::Alarm);
+    let smoke = point(
+        "smoke",
+        Table::HoldingRegister,
+        SMOKE,
+        Kind::Bool { bit: None, active_when: true },
+        PollClass::Alarm,
+    );
     let level = point("level", Table::HoldingRegister, LEVEL, Kind::U16, PollClass::Alarm);
     let who = point("who", Table::InputRegister, WHO, Kind::U32(WordOrder::Abcd), PollClass::State);
     Profile {
@@ -107,7 +113,13 @@ fn point(name: &str, table: Table, address: u16, kind: Kind, poll: PollClass) ->
         address,
         vendor_address: None,
         kind,
-        scale: Scale { numerator: 1, denominator: 1, offset: 0.0, decimals_from: None, unit_from_device: false },
+        scale: Scale {
+            numerator: 1,
+            denominator: 1,
+            offset: 0.0,
+            decimals_from: None,
+            unit_from_device: false,
+        },
         decimals: 0,
         unit: None,
         range: None,

@@ -27,7 +27,14 @@ impl Wire {
     pub(super) fn new(devices: Vec<Device>) -> Self {
         let timing = Timing::serial(9600, 10);
         let conversation = Conversation::new(Framing::Rtu, timing);
-        Self { devices, conversation, waiting: VecDeque::new(), asking: None, arriving: Vec::new(), is_up: true }
+        Self {
+            devices,
+            conversation,
+            waiting: VecDeque::new(),
+            asking: None,
+            arriving: Vec::new(),
+            is_up: true,
+        }
     }
 
     pub(super) fn ask(&mut self, ask: Ask) {
@@ -60,7 +67,8 @@ impl Wire {
             match self.conversation.step(now) {
                 Step::Send => self.send(now, chance),
                 Step::Done => {
-                    let outcome = translate::outcome(self.conversation.answer(), self.conversation.reply_delay_us());
+                    let outcome =
+                        translate::outcome(self.conversation.answer(), self.conversation.reply_delay_us());
                     ended.extend(self.asking.take().map(|ask| (ask.id, outcome)));
                 }
                 Step::Wait { .. } | Step::Idle => return ended,

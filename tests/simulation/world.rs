@@ -184,7 +184,9 @@ impl World {
             }
             Output::Commit(commit) => {
                 for event in &commit.events {
-                    self.note(|| format!("commit {} {}", event.sequence, String::from_utf8_lossy(&event.body)));
+                    self.note(|| {
+                        format!("commit {} {}", event.sequence, String::from_utf8_lossy(&event.body))
+                    });
                     let broken = oracle::transition_was_true(self.now, &event.body, &self.wires);
                     self.violation = self.violation.take().or(broken);
                 }
@@ -421,7 +423,10 @@ fn plan(devices_per_line: &[usize], chance: &mut Chance) -> VecDeque<(u64, Troub
                 };
                 let at = when(chance);
                 plan.push((at, Trouble::Behave { line, place, manners }));
-                plan.push((at + chance.between(SECOND, 40 * SECOND), Trouble::Behave { line, place, manners: Manners::Good }));
+                plan.push((
+                    at + chance.between(SECOND, 40 * SECOND),
+                    Trouble::Behave { line, place, manners: Manners::Good },
+                ));
             }
         }
         if chance.percent(20) {
@@ -438,7 +443,10 @@ fn plan(devices_per_line: &[usize], chance: &mut Chance) -> VecDeque<(u64, Troub
     if chance.percent(50) {
         let at = when(chance);
         plan.push((at, Trouble::BrokerAway));
-        plan.push((at + chance.between(SECOND, 30 * SECOND), Trouble::BrokerBack { forgets: chance.percent(50) }));
+        plan.push((
+            at + chance.between(SECOND, 30 * SECOND),
+            Trouble::BrokerBack { forgets: chance.percent(50) },
+        ));
     }
     if chance.percent(40) {
         plan.push((when(chance), Trouble::BrokerForgets(chance.between(5, 60))));

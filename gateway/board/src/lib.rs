@@ -1,1 +1,74 @@
+//! All the duty room's decisions, no hands: what was heard of each gateway, which alarms are open, and
+//! what a person's request becomes.
+//!
+//! [`Board::handle`] takes one [`Input`] with the time and gives the [`Output`]s to carry out, in order;
+//! [`Board::next_deadline`] says when to call again with [`Input::Woke`]. There is no clock, disk or socket
+//! here: the simulation runs this same code.
 #![no_std]
+#![forbid(unsafe_code)]
+extern crate alloc;
+
+mod arrivals;
+mod asking;
+mod board;
+mod chance;
+mod hearing;
+mod input;
+mod item;
+mod kept;
+mod output;
+mod presence;
+mod requests;
+mod row;
+mod rows;
+mod trust;
+
+pub use asking::{Asked, Request};
+pub use board::{Board, Counts, GatewaySummary, ListState};
+pub use input::Input;
+pub use kept::KEPT_PREFIXES;
+pub use output::{Outcome, Output, Transaction};
+pub use presence::Presence;
+pub use row::RowKind;
+
+use shouwang_message::Id;
+
+/// What tells one duty room from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The duty room's id, the last part of `/heard/{duty-room}`.
+    pub name: Id,
+}
+
+/// A gateway's full name: gateway ids need only be unique within a site.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GatewayName {
+    pub site: Id,
+    pub gateway: Id,
+}
+
+/// Every bound of the board, in one place. Reaching one is counted and told as a gap row.
+pub mod bounds {
+    /// Gateways of one duty room.
+    pub const GATEWAYS: usize = 64;
+    /// Rows that are not finished.
+    pub const OPEN_ROWS: usize = 20_000;
+    /// Finished rows kept for `state=all`; older ones stay on disk.
+    pub const FINISHED_ROWS: usize = 500;
+    /// Logs remembered per gateway; the oldest cursor goes.
+    pub const LOGS_PER_GATEWAY: usize = 4;
+    /// Events of one log that wait for an earlier one.
+    pub const WAITING_EVENTS: usize = 1_024;
+    /// Transactions handed out and not yet committed; above it events are left to be resent.
+    pub const UNCOMMITTED: usize = 4_096;
+    /// People's requests that no gateway has confirmed.
+    pub const REQUESTS: usize = 1_000;
+    /// Device states remembered per gateway.
+    pub const DEVICES_PER_GATEWAY: usize = 1_024;
+    /// Gap rows; further losses add to the newest row of the same kind.
+    pub const GAP_ROWS: usize = 200;
+    /// Bytes of one message.
+    pub const PAYLOAD_BYTES: usize = 64 * 1_024;
+    /// Bytes of one `/info`, which lists every device of the gateway.
+    pub const INFO_BYTES: usize = 1_024 * 1_024;
+}

@@ -1,1 +1,48 @@
-fn main() {}
+//! The one binary. Each verb has a file; this one reads the command line and turns results into exit codes.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
+
+mod arguments;
+mod check;
+mod demo;
+mod exit;
+mod print;
+mod profile;
+mod replay;
+mod schema;
+mod serve;
+mod signal;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Verb};
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let exit = match arguments.verb {
+        Verb::Demo(wanted) => demo::demo(wanted),
+        Verb::Run { config, record } => serve::gateway(&config, record),
+        Verb::DutyRoom { config } => serve::duty_room(&config),
+        Verb::Check { config, json } => check::check(&config, json),
+        Verb::Simulate { config, json } => simulate::simulate(&config, json),
+        Verb::Profile { verb } => profile::profile(verb),
+        Verb::Replay { recording, all, json } => replay::replay(&recording, all, json),
+        Verb::Schema { of, example } => schema::schema(of, example),
+        Verb::Completions { shell } => {
+            schema::completions(shell);
+            Ok(())
+        }
+    };
+    match exit {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Exit::Said(code)) => code.into(),
+        Err(Exit::Because(code, why)) => {
+            eprintln!("{why}");
+            code.into()
+        }
+    }
+}

@@ -1,8 +1,9 @@
 //! From readings to a judgement: raised, again, cleared.
 //!
-//! A missing reading decides nothing: it neither raises nor clears, and a delay before raising
-//! starts anew with the next good reading, one before clearing stands still. An uncertain one may raise and never clears. The one exception to
-//! the first is a re-read before raising: if it fails, the alarm is raised all the same.
+//! A missing reading decides nothing: it neither raises nor clears, a delay before raising starts anew
+//! with the next good reading, and one before clearing stands still. An uncertain reading may raise and
+//! never clears. The one exception is a re-read before raising: if it fails, the alarm is raised all
+//! the same.
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
@@ -20,12 +21,23 @@ pub const REREAD: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug, PartialEq)]
 pub enum Judgement {
     /// The condition holds now. `growth` is how much a counter grew, 0 for other tests.
-    Raised { value: Value, limit: Option<f64>, growth: u32 },
+    Raised {
+        value: Value,
+        limit: Option<f64>,
+        growth: u32,
+    },
     /// A counter grew further while the condition held.
-    Repeated { value: Value, growth: u32 },
-    Cleared { value: Value },
+    Repeated {
+        value: Value,
+        growth: u32,
+    },
+    Cleared {
+        value: Value,
+    },
     /// A counter went back: another unit, or its memory was lost. Counted on from here.
-    WentBack { value: Value },
+    WentBack {
+        value: Value,
+    },
 }
 
 /// One condition of one device.
@@ -117,9 +129,10 @@ impl Judge {
         match self.says(now, value, good) {
             Says::Holds(value) => self.holds(now, value),
             Says::Between(value) => {
+                let raised = self.not_holding(good);
                 self.last = Some(value);
                 self.normal = Normal::default();
-                self.not_holding(good)
+                raised
             }
             Says::Normal(value) => self.normal(now, value, good),
             Says::Nothing => None,
@@ -204,7 +217,10 @@ impl Judge {
                 if !good || !self.slope.add(now, *number) {
                     return Says::Nothing;
                 }
-                return self.slope.per_hour().map_or(Says::Nothing, |slope| compare(slope, limit, self.deadband));
+                return self
+                    .slope
+                    .per_hour()
+                    .map_or(Says::Nothing, |slope| compare(slope, limit, self.deadband));
             }
             _ => return Says::Nothing,
         };
@@ -276,10 +292,10 @@ impl Judge {
     }
 
     fn normal(&mut self, now: Instant, value: Value, good: bool) -> Option<Judgement> {
-        self.last = Some(value.clone());
         if let Some(raised) = self.not_holding(good) {
             return Some(raised);
         }
+        self.last = Some(value.clone());
         if !self.active || !good {
             self.normal.at = None;
             return None;

@@ -121,10 +121,7 @@ fn decode_words(
         };
     }
     if !point.meanings.is_empty() {
-        return point
-            .meaning(bits)
-            .map(|_| Value::Number(f64::from(bits)))
-            .ok_or(NoData::ErrorValue);
+        return point.meaning(bits).map(|_| Value::Number(f64::from(bits))).ok_or(NoData::ErrorValue);
     }
     let raw = number(kind, bits)?;
     quantity(point, raw, &device.installed, decimals).map(Value::Number)
@@ -147,12 +144,7 @@ fn number(kind: Kind, bits: u32) -> Result<f64, NoData> {
 }
 
 /// Scale, announced decimals and unit in one multiplication and one division, then the installation.
-fn quantity(
-    point: &Point,
-    raw: f64,
-    installed: &Installed,
-    decimals: Option<u32>,
-) -> Result<f64, NoData> {
+fn quantity(point: &Point, raw: f64, installed: &Installed, decimals: Option<u32>) -> Result<f64, NoData> {
     let scale = &point.scale;
     let mut denominator = scale.denominator as f64;
     if scale.decimals_from.is_some() {
@@ -163,7 +155,8 @@ fn quantity(
         denominator *= power_of_ten(decimals);
     }
     let (up, down) = if scale.unit_from_device {
-        let (from, to) = installed.unit.as_deref().zip(point.unit.as_deref()).ok_or(NoData::ConfigMismatch)?;
+        let (from, to) =
+            installed.unit.as_deref().zip(point.unit.as_deref()).ok_or(NoData::ConfigMismatch)?;
         units::factor(from, to).ok_or(NoData::ConfigMismatch)?
     } else {
         (1.0, 1.0)
@@ -200,9 +193,7 @@ fn dangerous_above(class: Class) -> bool {
 fn place(point: &Point, installed: &Installed, value: f64) -> Option<f64> {
     let value = match point.measures {
         Measures::Itself => value,
-        Measures::Depth => {
-            value - installed.dry_offset_m.unwrap_or(0.0) + installed.datum_m.unwrap_or(0.0)
-        }
+        Measures::Depth => value - installed.dry_offset_m.unwrap_or(0.0) + installed.datum_m.unwrap_or(0.0),
         Measures::Distance => installed.mounting_height_m? - value,
     };
     Some(round_to(value, point.decimals)).filter(|value| value.is_finite())

@@ -15,7 +15,7 @@ use crate::decode::{Raw, decode, raw_u32};
 use crate::input::Outcome;
 use crate::plan::Block;
 use crate::profile::{IdentityCheck, Kind, Point, Profile, Raises, WarmUp};
-use crate::reading::{NoData, Reading};
+use crate::reading::{self, NoData, Reading};
 
 /// How many polls in a row a value out of range shows the last good one, as uncertain.
 const HELD_POLLS: u8 = 3;
@@ -29,6 +29,14 @@ pub struct Decoder {
     frozen: BTreeMap<usize, u32>,
     newly_frozen: Vec<(String, u32)>,
     warming: bool,
+}
+
+/// What came of reading a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer<'a> {
+    Words(&'a [u16]),
+    Bits(&'a [bool]),
+    Nothing(NoData),
 }
 
 #[derive(Clone, Debug)]
@@ -66,16 +74,25 @@ impl Decoder {
     /// Takes one answer (or its absence) of a block of this device's plan, its identity reads included.
     /// Gives the points that have news: those of the block, and those that a status bit, the frozen
     /// values or the identity have just spoiled.
-    pub fn answered(&mut self, device: &DeviceSettings, block: &Block, outcome: &Outcome) -> Vec<usize> {
+    pub fn answered<'a>(
+        &mut self,
+        device: &DeviceSettings,
+        block: &Block,
+        answer: impl Into<Answer<'a>>,
+    ) -> Vec<usize> {
+        let answer = answer.into();
         let profile = &device.profile;
         let before: Vec<bool> = (0..self.points.len()).map(|index| self.is_spoiled(profile, index)).collect();
-        self.check_identity(profile, block, outcome);
+        self.check_identity(profile, block, answer);
         // Frozen values and counts of decimals come first: others in the same block are scaled by them.
         let mut order = block.points.clone();
-        order.sort_by_key(|index| !profile.points.get(*index).is_some_and(|point| point.frozen || is_scale(profile, *index)));
+        order.sort_by_key(|index| {
+            let frozen = profile.points.get(*index).is_some_and(|point| point.frozen);
+            !(frozen || is_scale(profile, *index))
+        });
         for index in order {
             let Some(point) = profile.points.get(index) else { continue };
-            let raw = raw_of(point, block, outcome);
+            let raw = raw_of(point, block, answer);
             let decimals = point.scale.decimals_from.and_then(|from| self.raw(from));
             if let (Ok(raw), Some(known)) = (&raw, self.points.get_mut(index)) {
                 known.raw = raw_u32(point, raw);
@@ -110,8 +127,8 @@ impl Decoder {
         }
     }
 
-    /// The unscaled bits of the last answer, for counters and call units; none since it was lost, or
-    /// where the last answer had none.
+    /// The unscaled bits of the last answer that had any, for counters and call units; none since it
+    /// was lost.
     pub fn raw(&self, index: usize) -> Option<u32> {
         self.points.get(index)?.raw
     }
@@ -131,12 +148,13 @@ impl Decoder {
         }
     }
 
-    /// The device's identity is proven since it was last lost (at once, if its profile checks none).
+    /// The answers taken here have proven the identity since it was last lost (at once, if the profile
+    /// checks none). Whom to ask for it, and whether to write, is the line's to decide.
     pub fn is_trusted(&self) -> bool {
         self.identity.iter().all(|seen| *seen == Some(true))
     }
 
-    /// Another model answers at this unit id. Such a device must never be written to.
+    /// Another model answers at this unit id: none of its values count.
     pub fn is_wrong_identity(&self) -> bool {
         self.identity.contains(&Some(false))
     }
@@ -166,7 +184,7 @@ impl Decoder {
     }
 
     fn freeze(&mut self, point: &Point, index: usize) {
-        if !self.is_trusted() {
+        if self.is_wrong_identity() {
             return;
         }
         if let (Some(raw), false) = (self.raw(index), self.frozen.contains_key(&index)) {
@@ -175,9 +193,9 @@ impl Decoder {
         }
     }
 
-    fn check_identity(&mut self, profile: &Profile, block: &Block, outcome: &Outcome) {
+    fn check_identity(&mut self, profile: &Profile, block: &Block, answer: Answer<'_>) {
         for (check, seen) in profile.identity.iter().zip(&mut self.identity) {
-            if let Some(matches) = identity(check, block, outcome) {
+            if let Some(matches) = identity(check, block, answer) {
                 *seen = Some(matches);
             }
         }
@@ -192,15 +210,13 @@ impl Decoder {
         if self.is_wrong_identity() {
             return Some(NoData::WrongIdentity);
         }
-        if !self.is_trusted() {
-            return Some(NoData::NotYet);
-        }
         if self.is_mismatched() && profile.points.get(index).is_some_and(is_scaled) {
             return Some(NoData::ConfigMismatch);
         }
-        let status = profile.status_bits.iter().find(|status| {
-            status.spoils.contains(&index) && self.holds(status.point)
-        });
+        let status = profile
+            .status_bits
+            .iter()
+            .find(|status| status.spoils.contains(&index) && self.holds(status.point));
         if let Some(status) = status {
             return Some(status.why);
         }
@@ -254,20 +270,40 @@ impl Known {
     }
 }
 
-fn raw_of<'a>(point: &Point, block: &Block, outcome: &'a Outcome) -> Result<Raw<'a>, NoData> {
-    let raw = match outcome {
-        Outcome::Registers { words, .. } => Raw::in_words(point, block, words),
-        Outcome::Bits { bits, .. } => Raw::in_bits(point, block, bits),
-        Outcome::Exception { code, .. } => return Err(NoData::Exception(*code)),
-        Outcome::Failed(failure) => return Err(NoData::from(*failure)),
-        Outcome::Written { .. } => None,
+impl<'a> From<&'a Outcome> for Answer<'a> {
+    fn from(outcome: &'a Outcome) -> Self {
+        match outcome {
+            Outcome::Registers { words, .. } => Self::Words(words),
+            Outcome::Bits { bits, .. } => Self::Bits(bits),
+            Outcome::Exception { code, .. } => Self::Nothing(NoData::Exception(*code)),
+            Outcome::Failed(failure) => Self::Nothing(NoData::from(*failure)),
+            Outcome::Written { .. } => Self::Nothing(NoData::WrongAnswer),
+        }
+    }
+}
+
+impl<'a> From<&'a Result<reading::Raw, NoData>> for Answer<'a> {
+    fn from(read: &'a Result<reading::Raw, NoData>) -> Self {
+        match read {
+            Ok(reading::Raw::Words(words)) => Self::Words(words),
+            Ok(reading::Raw::Bits(bits)) => Self::Bits(bits),
+            Err(why) => Self::Nothing(*why),
+        }
+    }
+}
+
+fn raw_of<'a>(point: &Point, block: &Block, answer: Answer<'a>) -> Result<Raw<'a>, NoData> {
+    let raw = match answer {
+        Answer::Words(words) => Raw::in_words(point, block, words),
+        Answer::Bits(bits) => Raw::in_bits(point, block, bits),
+        Answer::Nothing(why) => return Err(why),
     };
     raw.ok_or(NoData::WrongAnswer)
 }
 
 /// Whether this answer proves or disproves the check; none if it says nothing about it. A device that
 /// does not know the address (exception 2) is another model.
-fn identity(check: &IdentityCheck, block: &Block, outcome: &Outcome) -> Option<bool> {
+fn identity(check: &IdentityCheck, block: &Block, answer: Answer<'_>) -> Option<bool> {
     if check.table != block.table {
         return None;
     }
@@ -275,11 +311,11 @@ fn identity(check: &IdentityCheck, block: &Block, outcome: &Outcome) -> Option<b
     if index >= usize::from(block.count) {
         return None;
     }
-    match outcome {
-        Outcome::Registers { words, .. } => words.get(index).map(|word| check.expected.contains(word)),
-        Outcome::Bits { bits, .. } => bits.get(index).map(|bit| check.expected.contains(&u16::from(*bit))),
-        Outcome::Exception { code: 2, .. } => Some(false),
-        _ => None,
+    match answer {
+        Answer::Words(words) => words.get(index).map(|word| check.expected.contains(word)),
+        Answer::Bits(bits) => bits.get(index).map(|bit| check.expected.contains(&u16::from(*bit))),
+        Answer::Nothing(NoData::Exception(2) | NoData::WrongIdentity) => Some(false),
+        Answer::Nothing(_) => None,
     }
 }
 
@@ -307,9 +343,10 @@ fn is_scaled(point: &Point) -> bool {
 
 /// What a warm-up inhibits: everything but the device's word about itself, which is always told.
 fn is_measured(profile: &Profile, index: usize) -> bool {
-    let about_itself = profile.conditions.iter().any(|condition| {
-        condition.point == index && matches!(condition.raises, Raises::Fault(_))
-    });
+    let about_itself = profile
+        .conditions
+        .iter()
+        .any(|condition| condition.point == index && matches!(condition.raises, Raises::Fault(_)));
     let warm_up = match profile.warm_up {
         Some(WarmUp::Flag(point) | WarmUp::SecondsLeft(point)) => point == index,
         _ => false,

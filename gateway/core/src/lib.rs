@@ -25,6 +25,7 @@ pub mod planted;
 pub mod profile;
 pub mod reading;
 mod slope;
+pub mod station;
 pub mod units;
 mod uplink;
 mod wall;

@@ -9,7 +9,7 @@ use core::ops::Range;
 use core::time::Duration;
 
 use crate::configuration::{DeviceSettings, LineKind, LineSettings};
-use crate::profile::{BlockRules, DeviceTiming, PollClass, Point, Profile, Table};
+use crate::profile::{BlockRules, DeviceTiming, Point, PollClass, Profile, Table};
 
 /// One read request, and the points whose values are in its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,9 +43,7 @@ impl Plan {
     pub fn of(profile: &Profile, line: &LineSettings) -> Self {
         let mut blocks: Vec<Block> = Vec::new();
         for class in [PollClass::Alarm, PollClass::State, PollClass::Slow] {
-            for table in
-                [Table::Coil, Table::DiscreteInput, Table::InputRegister, Table::HoldingRegister]
-            {
+            for table in [Table::Coil, Table::DiscreteInput, Table::InputRegister, Table::HoldingRegister] {
                 let mut wanted = Vec::new();
                 for (index, point) in profile.points.iter().enumerate() {
                     if point.poll != class || point.table != table {
@@ -63,7 +61,8 @@ impl Plan {
             block.points.sort_unstable();
         }
         let identity = identity_blocks(profile, &blocks);
-        blocks.sort_by_key(|block| (block.class, !proves_identity(profile, block), block.table, block.address));
+        blocks
+            .sort_by_key(|block| (block.class, !proves_identity(profile, block), block.table, block.address));
         Self { blocks, identity }
     }
 }
@@ -141,8 +140,18 @@ fn silence(kind: LineKind) -> Duration {
     }
 }
 
+/// The best way to read the first points of an order: less is better, field by field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Cut {
+    cost: Duration,
+    blocks: u32,
+    registers: u32,
+    /// Where its last block begins.
+    start: usize,
+}
+
 /// Cuts the points, in the order of their addresses, into the runs whose reads cost least in sum;
-/// of equal cost, the fewest. No cheaper cut exists that is not a cut into runs: of two interleaved
+/// of equal cost the fewest blocks, then registers. No cheaper cut exists that is not a cut into runs: of two interleaved
 /// blocks, one can always give its points in the overlap to the other without growing it.
 fn partition(
     profile: &Profile,
@@ -157,22 +166,26 @@ fn partition(
         .collect();
     order.sort_by_key(|(span, index)| (span.start, *index));
     let delay = profile.timing.typical(line.kind);
-    // Best cost of the first n points, its number of blocks, and where its last block begins.
-    let mut best: Vec<Option<(Duration, usize, usize)>> = vec![None; order.len() + 1];
+    let mut best: Vec<Option<Cut>> = vec![None; order.len() + 1];
     if let Some(none) = best.first_mut() {
-        *none = Some((Duration::ZERO, 0, 0));
+        *none = Some(Cut::default());
     }
     for end in 1..=order.len() {
-        let mut chosen: Option<(Duration, usize, usize)> = None;
+        let mut chosen: Option<Cut> = None;
         let mut reach = 0;
         for start in (0..end).rev() {
             let Some(run) = order.get(start..end) else { continue };
             reach = reach.max(run.first().map_or(0, |(span, _)| span.end));
             let Some((_, count)) = extent(profile, table, run, reach) else { continue };
-            let Some(Some((cost, blocks, _))) = best.get(start).copied() else { continue };
-            let cost = cost + exchange_characters(line.kind, answer_characters(table, count)) + delay;
-            if chosen.is_none_or(|(least, fewest, _)| (cost, blocks + 1) < (least, fewest)) {
-                chosen = Some((cost, blocks + 1, start));
+            let Some(Some(before)) = best.get(start).copied() else { continue };
+            let cut = Cut {
+                cost: before.cost + exchange_characters(line.kind, answer_characters(table, count)) + delay,
+                blocks: before.blocks + 1,
+                registers: before.registers + u32::from(count),
+                start,
+            };
+            if chosen.is_none_or(|least| cut < least) {
+                chosen = Some(cut);
             }
         }
         if let Some(slot) = best.get_mut(end) {
@@ -187,11 +200,11 @@ fn cut(
     table: Table,
     class: PollClass,
     order: &[(Range<u32>, usize)],
-    best: &[Option<(Duration, usize, usize)>],
+    best: &[Option<Cut>],
 ) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut end = order.len();
-    while let Some(Some((_, _, start))) = best.get(end).copied().filter(|_| end > 0) {
+    while let Some(Some(Cut { start, .. })) = best.get(end).copied().filter(|_| end > 0) {
         let run = order.get(start..end).unwrap_or_default();
         let reach = run.iter().map(|(span, _)| span.end).max().unwrap_or(0);
         if let Some((address, count)) = extent(profile, table, run, reach) {
@@ -205,12 +218,7 @@ fn cut(
 
 /// Address and count of a read over this run of points that ends at `reach`; none where the device
 /// or the standard does not allow it.
-fn extent(
-    profile: &Profile,
-    table: Table,
-    run: &[(Range<u32>, usize)],
-    reach: u32,
-) -> Option<(u16, u16)> {
+fn extent(profile: &Profile, table: Table, run: &[(Range<u32>, usize)], reach: u32) -> Option<(u16, u16)> {
     let rules = &profile.blocks;
     let mut start = run.first()?.0.start;
     let mut end = reach;

@@ -71,8 +71,7 @@ pub fn factor(from: &str, to: &str) -> Option<(f64, f64)> {
     }
     let find = |name: &str| UNITS.iter().find(|unit| unit.name == name);
     let (from, to) = (find(from)?, find(to)?);
-    let (mut numerator, mut denominator) =
-        (from.numerator * to.denominator, from.denominator * to.numerator);
+    let (mut numerator, mut denominator) = (from.numerator * to.denominator, from.denominator * to.numerator);
     match (from.dimension, to.dimension) {
         (Dimension::Pressure, Dimension::Length) => denominator *= METRE_OF_WATER_PA,
         (Dimension::Length, Dimension::Pressure) => numerator *= METRE_OF_WATER_PA,

@@ -1,1 +1,15 @@
+//! All the gateway's hands, and no decisions.
+//!
+//! Serial ports, sockets, disk, broker and clocks are driven here exactly as the core orders; what they
+//! bring goes back to the core as its inputs.
+#![forbid(unsafe_code)]
 
+pub mod broker;
+pub mod clock;
+pub mod config;
+pub mod eventloop;
+pub mod line;
+pub mod recorder;
+pub mod store;
+pub mod uplink;
+pub mod web;

@@ -1,1 +1,170 @@
+//! All the duty room's hands, no decisions: the broker, the disk and the pages around the pure board.
+//!
+//! [`start`] runs everything until [`Running::stop`]. Threads and sockets only carry inputs to the board in
+//! `shouwang-board` and its outputs out again; `eventloop` is the one place where they meet.
+#![forbid(unsafe_code)]
 
+pub mod clock;
+pub mod config;
+mod eventloop;
+pub mod format;
+mod link;
+mod login;
+mod stop;
+mod store;
+mod tls;
+mod web;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+
+pub use clock::Clock;
+pub use config::{Broker, Config, ConfigError, Problem, Web};
+pub use eventloop::HeardEvent;
+
+use eventloop::{Channels, Pulse};
+
+/// Why a duty room could not start; each says what it was doing.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("another duty room already uses {0}: stop it, or give this one its own state_dir")]
+    InUse(PathBuf),
+    #[error("cannot use {path} as state_dir: {source}")]
+    StateDir { path: PathBuf, source: std::io::Error },
+    #[error("cannot open the store {path}: {source}")]
+    Store { path: PathBuf, source: rusqlite::Error },
+    #[error("{path} was written by a newer version (its format is {found}, this version knows {known})")]
+    NewerStore { path: PathBuf, found: i64, known: i64 },
+    #[error("cannot listen on {address}: {source}; choose another [web] listen")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("cannot prepare TLS to the broker: {0}")]
+    Tls(String),
+    #[error("the system gives no randomness: {0}")]
+    Randomness(String),
+    #[error("cannot start the store thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Why a duty room did not stop cleanly.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    #[error("the duty room did not stop within {0:?}; what was heard is on disk")]
+    Slow(Duration),
+    #[error("a part of the duty room failed: {0}")]
+    Failed(String),
+}
+
+/// A running duty room. Dropping it stops it without waiting, as a kill would.
+#[derive(Debug)]
+pub struct Running {
+    /// Where the pages are: the real port, also when the configuration said 0.
+    pub web: SocketAddr,
+    /// Signs an operator in and leads to `/`. Works until ten minutes after its first use.
+    pub link: String,
+    heard: broadcast::Sender<Arc<HeardEvent>>,
+    pulse: watch::Receiver<Pulse>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    store: Option<std::thread::JoinHandle<()>>,
+}
+
+/// Starts a duty room: opens its store, listens, and connects to the broker for as long as it runs (a broker
+/// that is away is tried again, it is no error here). Must be called within a tokio runtime.
+pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+    let transport = tls::transport(&config.broker)?;
+    let lock = store::lock(&config.state_dir).await?;
+    let (store, kept) = store::Store::open(&config.state_dir)?;
+    let random = |error: getrandom::Error| StartError::Randomness(error.to_string());
+    let seed = getrandom::u64().map_err(random)?;
+    let token = login::Token::random().map_err(random)?;
+    let address = config.web.listen;
+    let listen_failed = |source| StartError::Listen { address, source };
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(listen_failed)?;
+    let web = listener.local_addr().map_err(listen_failed)?;
+    let link = format!("http://{web}/login/{token}");
+
+    let (stop, stopped) = stop::Stopped::channel();
+    let (heard, _) = broadcast::channel(1_024);
+    let (input, inputs) = mpsc::channel(1_024);
+    let (to_store, transactions) = mpsc::channel(store::QUEUE);
+    let (stored, completions) = mpsc::channel(store::QUEUE);
+    let (pulse, pulses) = watch::channel(Pulse::default());
+    let outbox = link::Outbox::default();
+
+    let board = shouwang_board::Board::restore(
+        shouwang_board::Settings { name: config.name.clone() },
+        seed,
+        clock.now(),
+        clock.wall(),
+        kept,
+    );
+    let store_stopped = stopped.clone();
+    let store = std::thread::Builder::new()
+        .name("duty-room-store".into())
+        .spawn(move || {
+            let _lock = lock;
+            store::run(store, transactions, &stored, &store_stopped);
+        })
+        .map_err(StartError::Thread)?;
+    let mut tasks = Vec::new();
+    tasks.push(tokio::spawn(link::run(
+        link::Link::new(&config, transport),
+        input.clone(),
+        outbox.clone(),
+        stopped.clone(),
+    )));
+    let channels = Channels { inputs, completions, to_store, outbox, heard: heard.clone(), pulse };
+    tasks.push(tokio::spawn(eventloop::run(board, clock.clone(), channels, stopped.clone())));
+    let desk = web::Desk::new(&config, clock, input, pulses.clone(), login::Logins::new(token));
+    tasks.push(tokio::spawn(web::serve(listener, desk, stopped)));
+    tracing::info!(name = %config.name, %web, "duty room started");
+    Ok(Running { web, link, heard, pulse: pulses, stop, tasks, store: Some(store) })
+}
+
+impl Running {
+    /// Every event right after its commit here, from the moment of this call on. A receiver that falls more
+    /// than 1,024 events behind is told that it lagged.
+    pub fn heard(&self) -> broadcast::Receiver<Arc<HeardEvent>> {
+        self.heard.subscribe()
+    }
+
+    /// Whether the broker connection stands now.
+    pub fn is_linked(&self) -> bool {
+        self.pulse.borrow().linked
+    }
+
+    /// Stops: says goodbye to the broker, finishes what is being written, closes the store.
+    pub async fn stop(mut self) -> Result<(), StopError> {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let _ = self.stop.send(true);
+        let tasks = std::mem::take(&mut self.tasks);
+        let store = self.store.take();
+        let ending = async {
+            for task in tasks {
+                task.await.map_err(|error| StopError::Failed(error.to_string()))?;
+            }
+            if let Some(store) = store {
+                let joined = tokio::task::spawn_blocking(move || store.join()).await;
+                if !matches!(joined, Ok(Ok(()))) {
+                    return Err(StopError::Failed("the store thread panicked".into()));
+                }
+            }
+            Ok(())
+        };
+        tokio::time::timeout(PATIENCE, ending).await.unwrap_or(Err(StopError::Slow(PATIENCE)))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}

@@ -283,7 +283,7 @@ fn read(wire: Wire<serde_json::Value>) -> Result<Event, String> {
         .ok_or_else(|| format!("{:?} is not a gateway's source", wire.source))?;
     let bad_id = |error: BadId| error.to_string();
     let mut id = wire.id.splitn(3, '/');
-    let (by, log, sequence) = (id.next(), id.next(), id.next());
+    let (log, sequence) = (id.nth(1), id.next());
     let event = Event {
         site: site.parse().map_err(bad_id)?,
         gateway: gateway.parse().map_err(bad_id)?,
@@ -295,7 +295,11 @@ fn read(wire: Wire<serde_json::Value>) -> Result<Event, String> {
         subject: wire.subject,
         data: EventData::from_json(kind, wire.data).map_err(|error| error.to_string())?,
     };
-    if by != Some(gateway) || wire.sequence.parse() != Ok(event.sequence) {
+    if event.sequence == 0 {
+        return Err("a log starts at 1, not at 0".to_owned());
+    }
+    // Compared as texts: "+1", "01" or a lower-case log would be a second name for the same event.
+    if event.id() != wire.id || format!("{:020}", event.sequence) != wire.sequence {
         return Err(format!("id {:?} contradicts source or sequence", wire.id));
     }
     Ok(event)

@@ -76,7 +76,12 @@ macro_rules! ulid_id {
         impl FromStr for $name {
             type Err = BadId;
             fn from_str(text: &str) -> Result<Self, BadId> {
-                ulid::Ulid::from_string(text).map(Self).map_err(|_| BadId::Ulid(excerpt(text)))
+                // Exactly as we write it: lower case, look-alikes and an overflowing first digit would
+                // be second names for the same thing.
+                match ulid::Ulid::from_string(text).map(Self) {
+                    Ok(id) if id.0.array_to_str(&mut [0; ulid::ULID_LEN]) == text => Ok(id),
+                    _ => Err(BadId::Ulid(excerpt(text))),
+                }
             }
         }
 

@@ -17,15 +17,17 @@ const BACK_OFF_MISSES: u32 = 2;
 const LOST_MISSES: u32 = 3;
 /// ...and this long without a good answer (rules.md section 3).
 const LOST_AFTER: Duration = Duration::from_secs(10);
-/// Between probes of a device that is missing but not yet lost: three of them fit before 10 s.
+/// Until a device that is missing is probed again, and then until it can be told lost.
 const PROBE_MISSING: Duration = Duration::from_secs(3);
+const PROBE_MISSING_AGAIN: Duration = Duration::from_secs(7);
 /// Between probes of a lost device or a block nobody answers (contract.md, dead devices).
 pub(super) const PROBE_LOST: Duration = Duration::from_secs(10);
 /// How far a probe of a device without life-safety duty may be put off.
 const PROBE_SLACK: Duration = Duration::from_secs(15);
 /// A probe waits at least this long for a first byte (contract.md, dead devices).
 const PROBE_WAIT: Duration = Duration::from_millis(50);
-/// Every third probe waits as long as a normal ask: a spare part may be slower than the unit it replaced.
+/// Every third probe of a lost device waits as long as a normal ask: a spare part may be slower than the unit
+/// it replaced.
 const PATIENT_PROBE_EVERY: u32 = 3;
 /// A device is asked something at least this often, whatever its poll classes, so that its silence is told
 /// within 30 s: three misses take 6 s more.
@@ -258,8 +260,11 @@ impl Device {
     }
 
     pub(super) fn next_probe_wait(&mut self) -> Duration {
-        self.probes = self.probes.wrapping_add(1);
         let short = self.short_wait();
+        if self.presence != Presence::Lost {
+            return short;
+        }
+        self.probes = self.probes.wrapping_add(1);
         if self.probes.is_multiple_of(PATIENT_PROBE_EVERY) { short.max(self.patience) } else { short }
     }
 
@@ -321,9 +326,16 @@ impl Device {
         }
     }
 
-    /// Nobody answered, or not validly. True if that made it lost.
-    pub(super) fn missed(&mut self, now: Instant, jitter: Duration) -> bool {
-        self.misses = self.misses.saturating_add(1);
+    /// Nobody answered, or not validly; `retried` if for the second time at once. True if that made it lost.
+    pub(super) fn missed(&mut self, now: Instant, turn: Turn, retried: bool, jitter: Duration) -> bool {
+        // One block that is not answered must not keep the alarm blocks from being asked.
+        let weighs = match turn {
+            Turn::Identity(_) => true,
+            Turn::Block(block) => {
+                self.blocks.get(block).is_some_and(|block| block.class == self.first_class())
+            }
+        };
+        self.misses = self.misses.saturating_add(if retried && weighs { 2 } else { 1 });
         if self.misses >= BACK_OFF_MISSES {
             (self.heard, self.wrong) = (false, false);
             self.unprove();
@@ -337,9 +349,18 @@ impl Device {
         if lost {
             self.presence = Presence::Lost;
         }
-        let pause = if self.presence == Presence::Lost { PROBE_LOST - jitter } else { PROBE_MISSING };
+        let pause = match (self.presence, self.misses) {
+            (Presence::Lost, _) => PROBE_LOST - jitter,
+            (_, ..=BACK_OFF_MISSES) => PROBE_MISSING,
+            _ => PROBE_MISSING_AGAIN,
+        };
         self.probe_at = now + pause;
         lost
+    }
+
+    /// The class of its most urgent blocks.
+    fn first_class(&self) -> PollClass {
+        self.blocks.iter().map(|block| block.class).min().unwrap_or(PollClass::Slow)
     }
 
     /// The answer to this request may still come.

@@ -62,12 +62,13 @@ impl Line {
             }
             Heard::LineDown => {}
         }
+        let retried = chosen.kind == Kind::Retry;
         match chosen.what {
             What::Block(block) => {
-                self.end_read(now, chosen.device, Turn::Block(block), &request, heard, reports);
+                self.end_read(now, chosen.device, Turn::Block(block), retried, &request, heard, reports);
             }
             What::Identity(read) => {
-                self.end_read(now, chosen.device, Turn::Identity(read), &request, heard, reports);
+                self.end_read(now, chosen.device, Turn::Identity(read), retried, &request, heard, reports);
             }
             What::Write { purpose, .. } => self.end_write(now, chosen.device, purpose, &heard, reports),
             What::Once { token, .. } => reports.push(Report::Once { token, outcome: outcome.clone() }),
@@ -133,6 +134,7 @@ impl Line {
         now: Instant,
         place: usize,
         turn: Turn,
+        retried: bool,
         request: &Request,
         heard: Heard,
         reports: &mut Vec<Report>,
@@ -159,7 +161,7 @@ impl Line {
             }
             Heard::Nobody(why) => {
                 device.block_missed(now, turn);
-                let lost = device.missed(now, jitter);
+                let lost = device.missed(now, turn, retried, jitter);
                 if lost {
                     device.report_all(now, why, reports);
                     reports.push(Report::Lost { device: device.index, why });

@@ -393,18 +393,15 @@ const DEATH_AND_RETURN: &str = r"
   2258 > unit 2 read 0+10 within 200: Failed(Timeout)
   2320 > unit 2 read 0+10 within 50: Failed(Timeout)
   2320 < Read { device: 2, block: 0, outcome: Err(Timeout)
-  4108 > unit 2 read 0+10 within 50: Failed(Timeout)
-  4108 < Read { device: 2, block: 0, outcome: Err(Timeout)
-  7170 > unit 2 read 0+10 within 50: Failed(Timeout)
-  7170 < Read { device: 2, block: 0, outcome: Err(Timeout)
- 10232 > unit 2 read 0+10 within 50: Failed(Timeout)
- 10232 < Read { device: 2, block: 0, outcome: Err(Timeout)
- 10232 < Lost { device: 2, why: Timeout }
- 20040 > unit 2 read 0+10 within 200: Failed(Timeout)
- 20040 < Read { device: 2, block: 0, outcome: Err(Timeout)
- 29920 > unit 2 read 0+10 within 50: ok
- 29920 < Back { device: 2 }
- 29966 > unit 2 read 0+10 within 200: ok
- 31966 > unit 2 read 0+10 within 200: ok
- 33966 > unit 2 read 0+10 within 200: ok
+  5382 > unit 2 read 0+10 within 50: Failed(Timeout)
+  5382 < Read { device: 2, block: 0, outcome: Err(Timeout)
+ 12444 > unit 2 read 0+10 within 50: Failed(Timeout)
+ 12444 < Read { device: 2, block: 0, outcome: Err(Timeout)
+ 12444 < Lost { device: 2, why: Timeout }
+ 22108 > unit 2 read 0+10 within 50: Failed(Timeout)
+ 22108 < Read { device: 2, block: 0, outcome: Err(Timeout)
+ 31509 > unit 2 read 0+10 within 50: ok
+ 31509 < Back { device: 2 }
+ 31556 > unit 2 read 0+10 within 200: ok
+ 33556 > unit 2 read 0+10 within 200: ok
 ";

@@ -1,0 +1,324 @@
+//! What gateways say, one function per document: checked, sorted into its log, shown.
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use shouwang_message::{
+    AlarmDocument, AlarmId, DeviceState, DeviceStateDocument, Event, EventData, Heartbeat, Id, InfoDocument,
+    Instant, Leaf, LogId, Priority, Reply, StateDocument, Text, Topic,
+};
+
+use crate::board::{Board, Effect};
+use crate::hearing::{Cursor, Place};
+use crate::presence::Presence;
+use crate::row::{Row, RowKind};
+use crate::trust::{self, Refusal};
+use crate::{GatewayName, bounds, kept};
+
+/// A lost device is a row of its own only if its gateway tells no fault for it within this.
+const DEVICE_SHOWN_AFTER: Duration = Duration::from_secs(5);
+
+impl Board {
+    pub(crate) fn arrived(&mut self, now: Instant, topic: &str, payload: &[u8], retained: bool) {
+        let heard = trust::topic(topic, payload, retained)
+            .and_then(|topic| self.listen(now, topic, payload, retained));
+        if let Err(refusal) = heard {
+            self.refuse(refusal);
+        }
+    }
+
+    fn listen(&mut self, now: Instant, topic: Topic, payload: &[u8], retained: bool) -> Result<(), Refusal> {
+        let whom = GatewayName { site: topic.site, gateway: topic.gateway };
+        let known = self.gateways.contains_key(&whom);
+        // Emptied retained topics of a gateway that was taken away do not make it known.
+        if payload.is_empty() && !(known && matches!(topic.leaf, Leaf::Alarm(_))) {
+            return Err(Refusal::Unreadable);
+        }
+        if !known && self.gateways.len() >= bounds::GATEWAYS {
+            let own = self.own_name();
+            let text = Text::new("网关数量超过上限", "More gateways than this duty room can hold");
+            self.gap(&own, "too_many_gateways", 1, text);
+            return Err(Refusal::TooManyGateways);
+        }
+        match topic.leaf {
+            Leaf::Event => self.event_arrived(now, &whom, trust::document(payload)?)?,
+            Leaf::State => self.state_arrived(now, &whom, &trust::document(payload)?, retained),
+            Leaf::Info => self.info_arrived(now, &whom, trust::document(payload)?),
+            Leaf::Heartbeat => self.heartbeat_arrived(now, &whom, &trust::document(payload)?),
+            Leaf::Alarm(id) if payload.is_empty() => self.alarm_withdrawn(&whom, id),
+            Leaf::Alarm(id) => self.alarm_arrived(&whom, id, trust::document(payload)?)?,
+            Leaf::DeviceState(device) => self.device_arrived(now, &whom, &device, trust::document(payload)?),
+            Leaf::Reply(_) => self.reply_arrived(now, &whom, trust::document(payload)?),
+            Leaf::DeviceValues(_) | Leaf::History | Leaf::Heard(_) | Leaf::Command(_) => {
+                return Err(Refusal::Topic);
+            }
+        }
+        if !known && let Some(gateway) = self.gateways.get_mut(&whom) {
+            if gateway.watch.next_deadline().is_none() && gateway.watch.presence == Presence::Unknown {
+                gateway.watch.link(Some(now));
+            }
+            self.changed = true;
+        }
+        Ok(())
+    }
+
+    fn event_arrived(&mut self, now: Instant, whom: &GatewayName, event: Event) -> Result<(), Refusal> {
+        if event.site != whom.site || event.gateway != whom.gateway || !owns(whom, &event.data) {
+            return Err(Refusal::Contradiction);
+        }
+        let log = event.log;
+        let room = self.room();
+        self.follow_log(whom, log);
+        let Some(cursor) = self.gateway(whom).and_then(|gateway| gateway.logs.get_mut(&log)) else {
+            return Err(Refusal::TooManyGateways);
+        };
+        match cursor.place(now, &event) {
+            // Without room for it on its way to the disk the event is left: it counts as missing and comes again.
+            Place::Next if room == 0 => cursor.behind(now),
+            Place::Next => {
+                let events = cursor.drain(now, event, room);
+                self.take(now, whom, log, events);
+            }
+            Place::Duplicate => {
+                let heard = event.sequence <= cursor.committed();
+                self.counts.duplicates += 1;
+                if heard {
+                    self.speak(whom);
+                }
+            }
+            Place::Early => {
+                self.counts.early += 1;
+                // An alarm waits for nobody, not even for the events before it.
+                if let EventData::Alarm(_, document) = event.data {
+                    let _ = self.show_alarm(whom, *document);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes `log` the gateway's current one, with a cursor at its start if it was never seen.
+    fn follow_log(&mut self, whom: &GatewayName, log: LogId) -> bool {
+        let Some(gateway) = self.gateway(whom) else { return false };
+        let unknown = !gateway.logs.contains_key(&log);
+        if gateway.current.is_some_and(|current| current != log) {
+            gateway.watch.new_log();
+        }
+        gateway.current = Some(log);
+        if unknown && let Some(forgotten) = gateway.add_log(log, Cursor::default()) {
+            self.keep.push((kept::cursor(whom, forgotten), None));
+        }
+        unknown
+    }
+
+    /// Hands events to the disk, in sequence, and shows what they say.
+    pub(crate) fn take(&mut self, now: Instant, whom: &GatewayName, log: LogId, events: Vec<Event>) {
+        let Some(last) = events.last().map(|event| event.sequence) else { return };
+        for event in &events {
+            match &event.data {
+                EventData::Alarm(change, document) => self.take_alarm(whom, *change, document),
+                EventData::FaultRaised(fault) => self.take_fault(whom, fault),
+                EventData::FaultCleared(fault) => self.take_cleared_fault(now, whom, fault),
+                EventData::Gap(record) => {
+                    self.gap(whom, &record.what, record.count, record.why.clone());
+                }
+                EventData::DeviceState(state) => {
+                    if let Ok(device) = event.subject.parse() {
+                        self.device_arrived(now, whom, &device, state.clone());
+                    }
+                }
+                EventData::Command(record) => {
+                    if record.ok {
+                        self.confirm(whom, &record.txn);
+                    }
+                }
+                EventData::Boot(_) | EventData::Clock(_) => {}
+            }
+        }
+        self.events.extend(events);
+        self.keep.push((kept::cursor(whom, log), Some(alloc::format!("{last}"))));
+        self.effects.push(Effect::Heard { whom: whom.clone(), log, up_to: last });
+        self.changed = true;
+    }
+
+    fn state_arrived(&mut self, now: Instant, whom: &GatewayName, state: &StateDocument, retained: bool) {
+        let Some(gateway) = self.gateway(whom) else { return };
+        if !gateway.watch.state(now, state, retained) {
+            return;
+        }
+        self.changed = true;
+        if state.state == shouwang_message::GatewayState::Ready {
+            for pending in self.pending.values_mut().filter(|pending| pending.whom() == *whom) {
+                pending.hurry(now);
+            }
+            self.speak(whom);
+        }
+    }
+
+    fn info_arrived(&mut self, now: Instant, whom: &GatewayName, info: InfoDocument) {
+        if self.follow_log(whom, info.log)
+            && let Some(cursor) = self.gateway(whom).and_then(|gateway| gateway.logs.get_mut(&info.log))
+        {
+            cursor.missing(now);
+        }
+        let Some(gateway) = self.gateway(whom) else { return };
+        gateway.title = Some(info.name);
+        for told in info.devices.into_iter().take(bounds::DEVICES_PER_GATEWAY) {
+            if gateway.devices.len() >= bounds::DEVICES_PER_GATEWAY && !gateway.devices.contains_key(&told.id)
+            {
+                break;
+            }
+            let device = gateway.devices.entry(told.id).or_default();
+            device.class = Some(told.class);
+            device.place = told.place;
+            device.title = Some(told.title);
+        }
+        self.changed = true;
+    }
+
+    fn heartbeat_arrived(&mut self, now: Instant, whom: &GatewayName, heartbeat: &Heartbeat) {
+        let Some(gateway) = self.gateway(whom) else { return };
+        let before = gateway.watch.presence;
+        if !gateway.watch.heartbeat(now, heartbeat.boot) {
+            return;
+        }
+        self.changed |= before != Presence::Present;
+        let Some(gateway) = self.gateways.get_mut(whom) else { return };
+        let Some(cursor) = gateway.current.and_then(|log| gateway.logs.get_mut(&log)) else { return };
+        if heartbeat.sequence > cursor.taken() {
+            cursor.behind(now);
+        } else {
+            cursor.nothing_missing();
+            if heartbeat.sequence <= cursor.committed() {
+                self.drop_withdrawn(whom);
+            }
+        }
+    }
+
+    fn alarm_arrived(
+        &mut self,
+        whom: &GatewayName,
+        id: AlarmId,
+        document: AlarmDocument,
+    ) -> Result<(), Refusal> {
+        if document.id != id || document.gateway != whom.gateway {
+            return Err(Refusal::Contradiction);
+        }
+        self.gateway(whom);
+        self.show_alarm(whom, document)
+    }
+
+    fn device_arrived(&mut self, now: Instant, whom: &GatewayName, device: &Id, state: DeviceStateDocument) {
+        let Some(gateway) = self.gateway(whom) else { return };
+        if gateway.devices.len() >= bounds::DEVICES_PER_GATEWAY && !gateway.devices.contains_key(device) {
+            let text = Text::new("设备数量超过上限", "More devices than this duty room can hold");
+            return self.gap(whom, "too_many_devices", 1, text);
+        }
+        let known = gateway.devices.entry(device.clone()).or_default();
+        if known.state.as_ref().is_some_and(|known| known.since > state.since) {
+            return;
+        }
+        if matches!(state.state, DeviceState::Lost | DeviceState::Fault) {
+            gateway.devices_at = gateway.devices_at.min(now + DEVICE_SHOWN_AFTER);
+        } else {
+            gateway.devices_at = gateway.devices_at.min(now);
+        }
+        if known.state.as_ref() != Some(&state) {
+            known.state = Some(state);
+            self.changed = true;
+        }
+    }
+
+    fn reply_arrived(&mut self, now: Instant, whom: &GatewayName, reply: Reply) {
+        if let Some(gateway) = self.gateways.get_mut(whom)
+            && let Some((_, log)) = gateway.resends.iter().find(|(txn, _)| *txn == reply.txn)
+        {
+            let gone = !reply.ok && reply.error.is_some_and(|error| error.code == "too_old");
+            if gone && let Some(cursor) = gateway.logs.get_mut(log) {
+                cursor.gone(now);
+            }
+            return;
+        }
+        self.answered(whom, reply);
+    }
+
+    /// Presence decided by time, and its row.
+    pub(crate) fn look_at_gateway(&mut self, now: Instant, whom: &GatewayName) {
+        let Some(gateway) = self.gateways.get_mut(whom) else { return };
+        gateway.watch.woke(now);
+        let presence = gateway.watch.presence;
+        let shown = gateway.row;
+        let wanted = matches!(presence, Presence::Lost | Presence::Stopped);
+        if shown.map(|(_, shown)| shown) == wanted.then_some(presence) {
+            return;
+        }
+        gateway.row = None;
+        if let Some((id, _)) = shown {
+            self.close(id);
+        }
+        let (code, text) = match presence {
+            Presence::Lost => ("gateway_lost", Text::new("网关失联", "Gateway lost")),
+            Presence::Stopped => ("gateway_stopped", Text::new("网关已停止", "Gateway stopped")),
+            Presence::Present | Presence::Unknown => return,
+        };
+        let row = self.own_row(RowKind::Gateway, whom, code, Priority::Urgent, text);
+        if let (Some(id), Some(gateway)) = (row, self.gateways.get_mut(whom)) {
+            gateway.row = Some((id, presence));
+        }
+    }
+
+    /// Rows for lost and faulty devices whose gateway tells no fault for them.
+    pub(crate) fn look_at_devices(&mut self, now: Instant, whom: &GatewayName) {
+        let Some(gateway) = self.gateways.get_mut(whom) else { return };
+        if gateway.devices_at > now {
+            return;
+        }
+        gateway.devices_at = Instant::NEVER;
+        let told: Vec<Id> = self
+            .rows
+            .values()
+            .filter(|row| row.kind == RowKind::Fault && row.belongs_to(whom) && !self.is_own(row))
+            .filter_map(|row| row.device().cloned())
+            .collect();
+        let Some(gateway) = self.gateways.get(whom) else { return };
+        let mut open = Vec::new();
+        let mut close = Vec::new();
+        for (id, device) in &gateway.devices {
+            let state = device.state.as_ref().map(|state| state.state);
+            let bad = matches!(state, Some(DeviceState::Lost | DeviceState::Fault)) && !told.contains(id);
+            match (bad, device.row) {
+                (true, None) => open.push(id.clone()),
+                (false, Some(row)) => close.push((id.clone(), row)),
+                _ => {}
+            }
+        }
+        for (id, row) in close {
+            if let Some(device) = self.gateways.get_mut(whom).and_then(|gateway| gateway.devices.get_mut(&id))
+            {
+                device.row = None;
+            }
+            self.close(row);
+        }
+        for id in open {
+            self.device_row(whom, &id);
+        }
+    }
+
+    /// Whether a row was made here rather than told by its gateway.
+    fn is_own(&self, row: &Row) -> bool {
+        let made_here = |gateway: &crate::board::Gateway| {
+            row.device()
+                .and_then(|device| gateway.devices.get(device))
+                .is_some_and(|device| device.row == Some(row.id()))
+        };
+        self.gateways.get(&row.whom()).is_some_and(made_here)
+    }
+}
+
+/// A document inside an event names the gateway that tells it.
+fn owns(whom: &GatewayName, data: &EventData) -> bool {
+    match data {
+        EventData::Alarm(_, document) => document.gateway == whom.gateway,
+        EventData::FaultRaised(fault) | EventData::FaultCleared(fault) => fault.gateway == whom.gateway,
+        _ => true,
+    }
+}

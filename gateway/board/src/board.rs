@@ -1,0 +1,536 @@
+//! The board itself: takes one input, lets everything due happen, hands out what to do.
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde_json::Value;
+use shouwang_message::{
+    AlarmId, Class, CommandName, DeviceStateDocument, Event, Id, Instant, LogId, Place, Priority, Sequence,
+    Text, Timestamp,
+};
+
+use crate::asking::{Pending, resend};
+use crate::chance::Chance;
+use crate::hearing::Cursor;
+use crate::presence::{Presence, Watch};
+use crate::row::{Row, RowKind};
+use crate::trust::Refusal;
+use crate::{GatewayName, Input, Outcome, Output, Settings, Transaction, bounds, kept};
+
+/// Our own link down for this long is a row of the list.
+const LINK_DOWN_SHOWN_AFTER: Duration = Duration::from_secs(10);
+
+/// The duty room's state. One instance per duty room; not shared, not cloned.
+#[derive(Debug)]
+pub struct Board {
+    pub(crate) settings: Settings,
+    pub(crate) chance: Chance,
+    /// Wall-clock time of the input at hand: only for what people and gateways read, never for a decision.
+    pub(crate) wall: Timestamp,
+    pub(crate) gateways: BTreeMap<GatewayName, Gateway>,
+    pub(crate) rows: BTreeMap<AlarmId, Row>,
+    /// The newest finished rows, oldest first.
+    pub(crate) finished: VecDeque<Row>,
+    pub(crate) pending: BTreeMap<String, Pending>,
+    pub(crate) link_up: bool,
+    link_row: Option<AlarmId>,
+    link_row_at: Instant,
+    store_row: Option<AlarmId>,
+    armed: u32,
+    pub(crate) counts: Counts,
+    in_flight: VecDeque<InFlight>,
+    next_transaction: u64,
+    // What this call has gathered so far.
+    pub(crate) out: Vec<Output>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) keep: Vec<(String, Option<String>)>,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) changed: bool,
+}
+
+/// What the board counts, for `/metrics` and for people who wonder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events heard since this duty room's store was made.
+    pub heard: u64,
+    pub duplicates: u64,
+    pub early: u64,
+    /// Messages refused, by reason: `topic too_long unreadable retained contradiction too_many_gateways`.
+    pub refused: BTreeMap<&'static str, u64>,
+}
+
+/// Which rows are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListState {
+    /// Not finished.
+    Open,
+    /// Also the newest finished ones.
+    All,
+}
+
+/// One gateway in a sentence, for the page's top bar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewaySummary {
+    pub name: GatewayName,
+    /// From its `/info`.
+    pub title: Option<String>,
+    pub presence: Presence,
+    pub devices: usize,
+    /// The newest event of its current log that is on our disk.
+    pub up_to: Sequence,
+}
+
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) title: Option<String>,
+    pub(crate) watch: Watch,
+    pub(crate) logs: BTreeMap<LogId, Cursor>,
+    pub(crate) log_order: VecDeque<LogId>,
+    pub(crate) current: Option<LogId>,
+    pub(crate) devices: BTreeMap<Id, Device>,
+    pub(crate) row: Option<(AlarmId, Presence)>,
+    /// Our newest resend requests, to know their replies.
+    pub(crate) resends: VecDeque<(String, LogId)>,
+    /// When to look whether a lost device still has no fault of its own.
+    pub(crate) devices_at: Instant,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Device {
+    pub(crate) class: Option<Class>,
+    pub(crate) place: Place,
+    pub(crate) title: Option<Text>,
+    pub(crate) state: Option<DeviceStateDocument>,
+    pub(crate) row: Option<AlarmId>,
+}
+
+/// What becomes true once a transaction is on disk.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    Heard { whom: GatewayName, log: LogId, up_to: Sequence },
+    RowHeard { id: AlarmId, revision: u32, finished: bool },
+    Asked { txn: String },
+    Answer { ticket: u64, id: AlarmId },
+}
+
+#[derive(Debug)]
+struct InFlight {
+    number: u64,
+    events: usize,
+    effects: Vec<Effect>,
+}
+
+impl Board {
+    /// A board that remembers what was kept. `seed` is fresh chance for every start. What cannot be read
+    /// is left out and told as a gap row.
+    pub fn restore(
+        settings: Settings,
+        seed: u64,
+        now: Instant,
+        wall: Timestamp,
+        kept: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let mut board = Self {
+            settings,
+            chance: Chance::new(seed),
+            wall,
+            gateways: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            finished: VecDeque::new(),
+            pending: BTreeMap::new(),
+            link_up: false,
+            link_row: None,
+            link_row_at: now + LINK_DOWN_SHOWN_AFTER,
+            store_row: None,
+            armed: 0,
+            counts: Counts::default(),
+            in_flight: VecDeque::new(),
+            next_transaction: 1,
+            out: Vec::new(),
+            events: Vec::new(),
+            keep: Vec::new(),
+            effects: Vec::new(),
+            changed: true,
+        };
+        let mut unreadable = 0;
+        for (key, value) in kept {
+            unreadable += u64::from(board.remember(now, &key, &value).is_none());
+        }
+        if unreadable > 0 {
+            let own = board.own_name();
+            let text = Text::new("部分保存的记录无法读取", "Some kept records cannot be read");
+            board.gap(&own, "unreadable", unreadable, text);
+        }
+        board
+    }
+
+    fn remember(&mut self, now: Instant, key: &str, value: &str) -> Option<()> {
+        let (prefix, rest) = key.split_once('/')?;
+        match prefix {
+            "cursor" => {
+                let (whom, log) = kept::parse_cursor(rest)?;
+                let up_to = value.parse().ok()?;
+                let gateway = self.gateway(&whom)?;
+                gateway.add_log(log, Cursor::restored(up_to));
+                gateway.current = Some(log);
+            }
+            "row" => {
+                let row: Row = serde_json::from_str(value).ok()?;
+                self.gateway(&row.whom())?;
+                self.rows.insert(row.id(), row);
+            }
+            "finished" => {
+                let row: Row = serde_json::from_str(value).ok()?;
+                self.add_finished(row);
+            }
+            "asked" => {
+                let pending: Pending = serde_json::from_str(value).ok()?;
+                self.pending.insert(rest.into(), pending.restored(now));
+            }
+            "count" => self.counts.heard = value.parse().ok()?,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Takes one input; gives everything to do because of it, in order.
+    pub fn handle(&mut self, now: Instant, wall: Timestamp, input: Input) -> Vec<Output> {
+        self.wall = wall;
+        match input {
+            Input::Arrived { topic, payload, retained } => self.arrived(now, &topic, &payload, retained),
+            Input::Committed { transaction } => self.committed(now, transaction),
+            Input::CommitFailed { transaction: _ } => self.store_failing(),
+            Input::LinkUp => self.link_is_up(now),
+            Input::LinkDown => self.link_is_down(now),
+            Input::Asked { ticket, asked } => self.asked(now, ticket, asked),
+            Input::Armed { boards } => {
+                self.armed = boards;
+                self.speak_to_all();
+            }
+            Input::Woke => {}
+        }
+        self.let_due_things_happen(now);
+        self.hand_out()
+    }
+
+    /// When to call [`Self::handle`] with [`Input::Woke`] at the latest.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let mut next = self.link_row_at;
+        for gateway in self.gateways.values() {
+            let askable = self.link_up && gateway.may_answer();
+            next = next.min(gateway.watch.next_deadline().unwrap_or(Instant::NEVER)).min(gateway.devices_at);
+            for cursor in gateway.logs.values() {
+                next = next.min(cursor.next_deadline(askable));
+            }
+        }
+        for pending in self.pending.values() {
+            next = next.min(if self.link_up { pending.next_deadline() } else { pending.give_up_at });
+        }
+        (next < Instant::NEVER).then_some(next)
+    }
+
+    /// The rows in the order a person should see them.
+    pub fn list(&self, state: ListState) -> Vec<Value> {
+        let mut open: Vec<(crate::row::Order, &Row)> =
+            self.rows.values().map(|row| (row.order(self.is_acknowledged(row)), row)).collect();
+        open.sort_by_key(|(order, _)| *order);
+        let open = open.into_iter().map(|(_, row)| self.item(row));
+        match state {
+            ListState::Open => open.collect(),
+            ListState::All => open.chain(self.finished.iter().rev().map(|row| self.item(row))).collect(),
+        }
+    }
+
+    /// FNV-1a (64 bits, hexadecimal) over `id revision` of every open row in order of id: equal lists have
+    /// equal hashes, so a page can tell that it missed something.
+    pub fn open_hash(&self) -> String {
+        let mut hash: u64 = 0xCBF2_9CE4_8422_2325;
+        for row in self.rows.values() {
+            for byte in alloc::format!("{} {}\n", row.id(), row.revision()).bytes() {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
+            }
+        }
+        alloc::format!("{hash:016x}")
+    }
+
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Whether our own connection to the broker is up.
+    pub fn is_linked(&self) -> bool {
+        self.link_up
+    }
+
+    /// Transactions handed out and not yet on disk.
+    pub fn uncommitted(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    pub fn gateways(&self) -> impl Iterator<Item = GatewaySummary> {
+        self.gateways.iter().map(|(name, gateway)| GatewaySummary {
+            name: name.clone(),
+            title: gateway.title.as_deref().map(crate::trust::shown),
+            presence: gateway.watch.presence,
+            devices: gateway.devices.len(),
+            up_to: gateway.current.and_then(|log| gateway.logs.get(&log)).map_or(0, Cursor::committed),
+        })
+    }
+
+    fn let_due_things_happen(&mut self, now: Instant) {
+        let names: Vec<GatewayName> = self.gateways.keys().cloned().collect();
+        for whom in &names {
+            self.look_at_gateway(now, whom);
+            self.repair(now, whom);
+            self.look_at_devices(now, whom);
+        }
+        if self.link_row_at <= now {
+            self.link_row_at = Instant::NEVER;
+            let own = self.own_name();
+            let text = Text::new("与消息服务器的连接中断", "The connection to the broker is down");
+            self.link_row = self.own_row(RowKind::Fault, &own, "broker_down", Priority::Urgent, text);
+        }
+        self.send_requests(now);
+    }
+
+    /// Asks for what is missing, jumps over what is gone.
+    fn repair(&mut self, now: Instant, whom: &GatewayName) {
+        let room = self.room();
+        let Some(gateway) = self.gateways.get_mut(whom) else { return };
+        let askable = self.link_up && gateway.may_answer();
+        let logs: Vec<LogId> = gateway.logs.keys().copied().collect();
+        for log in logs {
+            let Some(cursor) = self.gateways.get_mut(whom).and_then(|gateway| gateway.logs.get_mut(&log))
+            else {
+                continue;
+            };
+            let jumped = cursor.jump(now, room);
+            let show = cursor.gap_to_show(now);
+            let from = if askable { cursor.resend_from(now) } else { None };
+            if let Some((jump, events)) = jumped {
+                let text = Text::new(
+                    alloc::format!("历史缺口:第 {} 至 {} 条记录已不在网关上", jump.from, jump.to),
+                    alloc::format!("Events {} to {} are gone from the gateway", jump.from, jump.to),
+                );
+                self.gap(whom, "events_gone", jump.to - jump.from + 1, text);
+                self.take(now, whom, log, events);
+            }
+            if show {
+                let text = Text::new("有记录尚未补发,正在索取", "Events are missing and are being asked for");
+                self.gap(whom, "events_missing", 1, text);
+            }
+            if let Some(from) = from {
+                self.ask_resend(whom, log, from);
+            }
+        }
+    }
+
+    fn ask_resend(&mut self, whom: &GatewayName, log: LogId, from: Sequence) {
+        let txn = self.chance.token();
+        let command = resend(self.wall, &self.settings.name, &txn, from, &mut self.chance);
+        if let Some(gateway) = self.gateways.get_mut(whom) {
+            gateway.resends.push_back((txn, log));
+            if gateway.resends.len() > 8 {
+                gateway.resends.pop_front();
+            }
+        }
+        self.out.push(Output::PublishCommand { to: whom.clone(), name: CommandName::Resend, command });
+    }
+
+    fn link_is_up(&mut self, now: Instant) {
+        self.link_up = true;
+        self.changed = true;
+        self.link_row_at = Instant::NEVER;
+        if let Some(id) = self.link_row.take() {
+            self.close(id);
+        }
+        for gateway in self.gateways.values_mut() {
+            gateway.watch.link(Some(now));
+            // What was published while we were away is known to the gateway only.
+            if let Some(cursor) = gateway.current.and_then(|log| gateway.logs.get_mut(&log)) {
+                cursor.missing(now);
+            }
+        }
+        for pending in self.pending.values_mut() {
+            pending.hurry(now);
+        }
+        self.speak_to_all();
+    }
+
+    fn link_is_down(&mut self, now: Instant) {
+        if self.link_up {
+            self.link_row_at = now + LINK_DOWN_SHOWN_AFTER;
+        }
+        self.link_up = false;
+        self.changed = true;
+        for gateway in self.gateways.values_mut() {
+            gateway.watch.link(None);
+        }
+    }
+
+    fn store_failing(&mut self) {
+        if self.store_row.is_none() {
+            let own = self.own_name();
+            let text = Text::new(
+                "值班室存储写入失败,正在重试",
+                "The duty room cannot write to its disk and keeps trying",
+            );
+            self.store_row = self.own_row(RowKind::Fault, &own, "store_failing", Priority::Urgent, text);
+        }
+    }
+
+    fn committed(&mut self, now: Instant, transaction: u64) {
+        if let Some(id) = self.store_row.take() {
+            self.close(id);
+        }
+        let mut spoken: Vec<GatewayName> = Vec::new();
+        while self.in_flight.front().is_some_and(|first| first.number <= transaction) {
+            let Some(first) = self.in_flight.pop_front() else { break };
+            for effect in first.effects {
+                match effect {
+                    Effect::Heard { whom, log, up_to } => {
+                        let gateway = self.gateways.get_mut(&whom);
+                        if let Some(cursor) = gateway.and_then(|gateway| gateway.logs.get_mut(&log)) {
+                            cursor.commit(up_to);
+                        }
+                        if !spoken.contains(&whom) {
+                            spoken.push(whom);
+                        }
+                    }
+                    Effect::RowHeard { id, revision, finished } => self.row_heard(id, revision, finished),
+                    Effect::Asked { txn } => {
+                        if let Some(pending) = self.pending.get_mut(&txn) {
+                            pending.committed = true;
+                            pending.hurry(now);
+                        }
+                    }
+                    Effect::Answer { ticket, id } => {
+                        let outcome = match self.find(id) {
+                            Some(row) => Outcome::Taken { row: self.item(row).into() },
+                            None => Outcome::Unknown,
+                        };
+                        self.out.push(Output::Answer { ticket, outcome });
+                    }
+                }
+            }
+        }
+        for whom in spoken {
+            self.speak(&whom);
+        }
+    }
+
+    /// How many more events may be handed to the disk.
+    pub(crate) fn room(&self) -> usize {
+        let waiting: usize = self.in_flight.iter().map(|transaction| transaction.events.max(1)).sum();
+        bounds::UNCOMMITTED.saturating_sub(waiting + self.events.len())
+    }
+
+    /// Publishes how far a gateway was heard; only what is on our disk counts.
+    pub(crate) fn speak(&mut self, whom: &GatewayName) {
+        if !self.link_up {
+            return;
+        }
+        let Some(gateway) = self.gateways.get(whom) else { return };
+        let Some(log) = gateway.current else { return };
+        let Some(cursor) = gateway.logs.get(&log) else { return };
+        let document = shouwang_message::HeardDocument {
+            log,
+            up_to: cursor.committed(),
+            armed: self.armed,
+            at: self.wall,
+        };
+        self.out.push(Output::PublishHeard { to: whom.clone(), document });
+    }
+
+    fn speak_to_all(&mut self) {
+        let names: Vec<GatewayName> = self.gateways.keys().cloned().collect();
+        for whom in names {
+            self.speak(&whom);
+        }
+    }
+
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        let name = match refusal {
+            Refusal::Topic => "topic",
+            Refusal::TooLong => "too_long",
+            Refusal::Unreadable => "unreadable",
+            Refusal::Retained => "retained",
+            Refusal::Contradiction => "contradiction",
+            Refusal::TooManyGateways => "too_many_gateways",
+        };
+        *self.counts.refused.entry(name).or_default() += 1;
+    }
+
+    /// The gateway of this name, made on first sight; none if the board is full.
+    pub(crate) fn gateway(&mut self, whom: &GatewayName) -> Option<&mut Gateway> {
+        if !self.gateways.contains_key(whom) {
+            if self.gateways.len() >= bounds::GATEWAYS {
+                return None;
+            }
+            self.gateways.insert(whom.clone(), Gateway::new());
+        }
+        self.gateways.get_mut(whom)
+    }
+
+    /// The name under which the duty room's own troubles are listed.
+    pub(crate) fn own_name(&self) -> GatewayName {
+        GatewayName { site: self.settings.name.clone(), gateway: self.settings.name.clone() }
+    }
+
+    fn hand_out(&mut self) -> Vec<Output> {
+        let mut out = Vec::new();
+        if !self.events.is_empty() || !self.keep.is_empty() || !self.effects.is_empty() {
+            let events = core::mem::take(&mut self.events);
+            if !events.is_empty() {
+                self.counts.heard += events.len() as u64;
+                let count = alloc::format!("{}", self.counts.heard);
+                self.keep.push((kept::HEARD_COUNT.into(), Some(count)));
+            }
+            let number = self.next_transaction;
+            self.next_transaction += 1;
+            let effects = core::mem::take(&mut self.effects);
+            self.in_flight.push_back(InFlight { number, events: events.len(), effects });
+            let keep = core::mem::take(&mut self.keep);
+            out.push(Output::Commit(Transaction { number, events, keep }));
+        }
+        out.append(&mut self.out);
+        if core::mem::take(&mut self.changed) {
+            out.push(Output::Changed);
+        }
+        out
+    }
+}
+
+impl Gateway {
+    fn new() -> Self {
+        Self {
+            title: None,
+            watch: Watch::new(None),
+            logs: BTreeMap::new(),
+            log_order: VecDeque::new(),
+            current: None,
+            devices: BTreeMap::new(),
+            row: None,
+            resends: VecDeque::new(),
+            devices_at: Instant::NEVER,
+        }
+    }
+
+    /// Whether asking it makes sense.
+    pub(crate) fn may_answer(&self) -> bool {
+        matches!(self.watch.presence, Presence::Present | Presence::Unknown)
+    }
+
+    /// Adds a log; the oldest is forgotten beyond the bound. Returns the forgotten one.
+    pub(crate) fn add_log(&mut self, log: LogId, cursor: Cursor) -> Option<LogId> {
+        self.logs.insert(log, cursor);
+        self.log_order.push_back(log);
+        if self.log_order.len() <= bounds::LOGS_PER_GATEWAY {
+            return None;
+        }
+        let oldest = self.log_order.pop_front()?;
+        self.logs.remove(&oldest);
+        Some(oldest)
+    }
+}

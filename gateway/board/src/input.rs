@@ -1,0 +1,26 @@
+//! What can happen to the board.
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::Asked;
+
+/// One thing that happened, in the past tense.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// The broker delivered a message. Nothing about it is trusted yet.
+    Arrived { topic: String, payload: Vec<u8>, retained: bool },
+    /// The transaction with this number is on disk. Transactions commit in the order they were given.
+    Committed { transaction: u64 },
+    /// The transaction could not be written; the hands keep trying it, and those behind it, in order.
+    CommitFailed { transaction: u64 },
+    /// The broker accepted us and our subscriptions.
+    LinkUp,
+    /// The connection to the broker is gone.
+    LinkDown,
+    /// A person asked for something; the answer carries the same ticket.
+    Asked { ticket: u64, asked: Asked },
+    /// How many boards are live and can sound.
+    Armed { boards: u32 },
+    /// A deadline passed.
+    Woke,
+}

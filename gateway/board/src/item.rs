@@ -1,0 +1,80 @@
+//! A row as the API and the page see it: the alarm document's fields, with what the duty room adds.
+use serde_json::{Map, Value, json};
+use shouwang_message::{Acknowledged, OutOfService, Shelved, Text};
+
+use crate::row::{Matter, Row};
+use crate::trust::shown;
+
+/// What the board knows about a row beyond the row itself.
+#[derive(Debug, Default)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) gateway_name: Option<&'a str>,
+    pub(crate) gateway_lost: bool,
+    pub(crate) device_state: Option<&'static str>,
+    /// Requests not confirmed yet: shown as done, marked pending.
+    pub(crate) pending: bool,
+    pub(crate) acknowledged: Option<Acknowledged>,
+    pub(crate) shelved: Option<Shelved>,
+    pub(crate) out_of_service: Option<OutOfService>,
+}
+
+/// The row as JSON. Rows that are no alarms have the same fields, null where they have no meaning.
+pub(crate) fn item(row: &Row, around: &Surroundings<'_>) -> Value {
+    let mut fields = match &row.matter {
+        Matter::Alarm(document) => match serde_json::to_value(document) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        },
+        Matter::Other(document) => {
+            let fields = json!({
+                "id": document.id, "revision": 0, "gateway": row.gateway, "device": document.device,
+                "line": document.line, "condition": document.code, "class": document.class,
+                "priority": document.priority, "mode": "live", "active": document.active,
+                "acknowledged": row.acknowledged, "latched": false, "shelved": null, "suppressed": null,
+                "out_of_service": null, "occurrence": 1, "raised_at": document.raised_at,
+                "cleared_at": document.cleared_at, "clock": document.clock, "value": null, "limit": null,
+                "unit": null, "place": document.place, "text": document.text, "unlogged": false,
+            });
+            match fields {
+                Value::Object(fields) => fields,
+                _ => Map::new(),
+            }
+        }
+    };
+    let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
+    if let Some(acknowledged) = &around.acknowledged {
+        set("acknowledged", json!(acknowledged));
+    }
+    if let Some(shelved) = &around.shelved {
+        set("shelved", json!(shelved));
+    }
+    if let Some(out_of_service) = &around.out_of_service {
+        set("out_of_service", json!(out_of_service));
+    }
+    set("kind", json!(row.kind));
+    set("site", json!(row.site));
+    set("gateway_name", json!(around.gateway_name));
+    set("count", json!(row.count));
+    set("pending", json!(around.pending));
+    set("provisional", json!(row.provisional()));
+    set("gateway_lost", json!(around.gateway_lost));
+    set("device_state", json!(around.device_state));
+    let refused = row.refused.as_ref().map(|(name, error)| {
+        json!({"name": name, "code": error.code,
+            "text": Text::new(error.text.zh.as_str(), error.text.en.as_str())})
+    });
+    set("refused", json!(refused));
+    let mut item = Value::Object(fields);
+    clean(&mut item);
+    item
+}
+
+/// Texts from outside become safe to show. Documents are a few levels deep, so the recursion is bounded.
+fn clean(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = shown(text),
+        Value::Array(items) => items.iter_mut().for_each(clean),
+        Value::Object(fields) => fields.values_mut().for_each(clean),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

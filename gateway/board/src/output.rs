@@ -1,0 +1,47 @@
+//! What the board wants done.
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use shouwang_message::{Acknowledged, Command, CommandName, Event, HeardDocument, Text};
+
+use crate::GatewayName;
+
+/// One thing to do, in the imperative.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Write this to disk, then say [`crate::Input::Committed`].
+    Commit(Transaction),
+    /// Publish `/heard/{duty-room}`, retained. Only the newest per gateway matters.
+    PublishHeard { to: GatewayName, document: HeardDocument },
+    /// Publish `/command/{name}`, never retained.
+    PublishCommand { to: GatewayName, name: CommandName, command: Command },
+    /// The answer to the person's request with this ticket.
+    Answer { ticket: u64, outcome: Outcome },
+    /// The list of alarms is different now.
+    Changed,
+}
+
+/// What goes to disk together or not at all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transaction {
+    /// 1, 2, 3... in one run of the board.
+    pub number: u64,
+    /// Events heard, each exactly once, in the order of its log.
+    pub events: Vec<Event>,
+    /// Values to keep for [`crate::Board::restore`]; `None` removes the key.
+    pub keep: Vec<(String, Option<String>)>,
+}
+
+/// What became of a person's request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Stored, and shown at once; the row as JSON. A gateway has yet to confirm if it says `pending`.
+    Taken { row: Box<serde_json::Value> },
+    /// Somebody acknowledged before; not an error.
+    AlreadyAcknowledged { acknowledged: Acknowledged, row: Box<serde_json::Value> },
+    /// No open row has this id.
+    Unknown,
+    /// Refused by a rule, with a stable code and a sentence.
+    Refused { code: &'static str, text: Text },
+}

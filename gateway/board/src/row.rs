@@ -1,0 +1,185 @@
+//! One row of the list: an alarm as its gateway tells it, a fault, a counted loss, or a lost gateway.
+use alloc::boxed::Box;
+use core::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+use shouwang_message::{
+    Acknowledged, AlarmDocument, AlarmId, CommandError, CommandName, FaultDocument, Id, Mode, Priority,
+    Timestamp,
+};
+
+use crate::GatewayName;
+
+/// What a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowKind {
+    Alarm,
+    /// Equipment that cannot be trusted: a device, a line, a store, our own link.
+    Fault,
+    /// A counted loss; stays until a person has seen it.
+    Gap,
+    /// A gateway that is lost or stopped.
+    Gateway,
+}
+
+impl RowKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alarm => "alarm",
+            Self::Fault => "fault",
+            Self::Gap => "gap",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Matter {
+    Alarm(Box<AlarmDocument>),
+    /// Everything that is not an alarm has a fault's fields.
+    Other(Box<FaultDocument>),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) kind: RowKind,
+    pub(crate) site: Id,
+    /// Who tells it; nobody else may change it.
+    pub(crate) gateway: Id,
+    pub(crate) matter: Matter,
+    /// How often; for gaps how many were lost.
+    pub(crate) count: u64,
+    /// A person's acknowledgement of what is not an alarm: it lives here only.
+    pub(crate) acknowledged: Option<Acknowledged>,
+    /// The highest revision whose event is on our disk; none yet for a provisional row.
+    pub(crate) heard: Option<u32>,
+    /// The gateway emptied the retained document before its event was heard.
+    #[serde(skip)]
+    pub(crate) withdrawn: bool,
+    /// The last request about it that the gateway refused.
+    #[serde(skip)]
+    pub(crate) refused: Option<(CommandName, CommandError)>,
+}
+
+impl Row {
+    pub(crate) fn alarm(whom: &GatewayName, document: AlarmDocument) -> Self {
+        Self::new(RowKind::Alarm, whom, Matter::Alarm(Box::new(document)))
+    }
+
+    pub(crate) fn other(kind: RowKind, whom: &GatewayName, document: FaultDocument) -> Self {
+        Self { heard: Some(0), ..Self::new(kind, whom, Matter::Other(Box::new(document))) }
+    }
+
+    fn new(kind: RowKind, whom: &GatewayName, matter: Matter) -> Self {
+        Self {
+            kind,
+            site: whom.site.clone(),
+            gateway: whom.gateway.clone(),
+            matter,
+            count: 1,
+            acknowledged: None,
+            heard: None,
+            withdrawn: false,
+            refused: None,
+        }
+    }
+
+    pub(crate) fn id(&self) -> AlarmId {
+        match &self.matter {
+            Matter::Alarm(document) => document.id,
+            Matter::Other(document) => document.id,
+        }
+    }
+
+    /// Faults have no revision; one of theirs is as good as another.
+    pub(crate) fn revision(&self) -> u32 {
+        match &self.matter {
+            Matter::Alarm(document) => document.revision,
+            Matter::Other(_) => 0,
+        }
+    }
+
+    pub(crate) fn provisional(&self) -> bool {
+        self.heard.is_none_or(|heard| heard < self.revision())
+    }
+
+    pub(crate) fn belongs_to(&self, whom: &GatewayName) -> bool {
+        self.site == whom.site && self.gateway == whom.gateway
+    }
+
+    pub(crate) fn whom(&self) -> GatewayName {
+        GatewayName { site: self.site.clone(), gateway: self.gateway.clone() }
+    }
+
+    pub(crate) fn alarm_document(&self) -> Option<&AlarmDocument> {
+        match &self.matter {
+            Matter::Alarm(document) => Some(document),
+            Matter::Other(_) => None,
+        }
+    }
+
+    pub(crate) fn fault_document(&self) -> Option<&FaultDocument> {
+        match &self.matter {
+            Matter::Other(document) => Some(document),
+            Matter::Alarm(_) => None,
+        }
+    }
+
+    pub(crate) fn acknowledged(&self) -> Option<&Acknowledged> {
+        match &self.matter {
+            Matter::Alarm(document) => document.acknowledged.as_ref(),
+            Matter::Other(_) => self.acknowledged.as_ref(),
+        }
+    }
+
+    pub(crate) fn device(&self) -> Option<&Id> {
+        match &self.matter {
+            Matter::Alarm(document) => Some(&document.device),
+            Matter::Other(document) => document.device.as_ref(),
+        }
+    }
+
+    pub(crate) fn is_live_emergency(&self) -> bool {
+        matches!(&self.matter, Matter::Alarm(document)
+            if document.priority == Priority::Emergency && document.mode == Mode::Live)
+    }
+
+    /// Active unacknowledged, then cleared unacknowledged, then acknowledged; the worst first; the oldest first.
+    pub(crate) fn order(&self, acknowledged: bool) -> Order {
+        let (active, priority, raised_at) = match &self.matter {
+            Matter::Alarm(document) => (document.active, document.priority, document.raised_at),
+            Matter::Other(document) => (document.active, document.priority, document.raised_at),
+        };
+        let group = match (acknowledged, active) {
+            (false, true) => 0,
+            (false, false) => 1,
+            (true, _) => 2,
+        };
+        Order { group, priority, kind: self.kind, raised_at, id: self.id() }
+    }
+}
+
+/// A row's place in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Order {
+    group: u8,
+    priority: Priority,
+    kind: RowKind,
+    raised_at: Timestamp,
+    id: AlarmId,
+}
+
+impl Ord for Order {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |order: &Self| (order.group, order.priority, order.raised_at, order.kind, order.id);
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for Order {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}

@@ -1,0 +1,330 @@
+//! The list's bookkeeping: alarms shown, replaced and finished, faults, counted losses, and their bounds.
+use alloc::vec::Vec;
+
+use serde_json::Value;
+use shouwang_message::{
+    AlarmChange, AlarmDocument, AlarmId, Class, Clock, DeviceState, FaultDocument, Id, Instant, Place,
+    Priority, Text,
+};
+
+use crate::board::{Board, Effect};
+use crate::item::{Surroundings, item};
+use crate::presence::Presence;
+use crate::row::{Matter, Row, RowKind};
+use crate::trust::Refusal;
+use crate::{GatewayName, Request, bounds, kept};
+
+impl Board {
+    /// Shows an alarm document that has not been heard as an event: provisional.
+    pub(crate) fn show_alarm(&mut self, whom: &GatewayName, document: AlarmDocument) -> Result<(), Refusal> {
+        let id = document.id;
+        if let Some(done) = self.finished.iter().find(|row| row.id() == id) {
+            // A leftover of what is finished; a retained document of a finished alarm is emptied soon.
+            return if done.belongs_to(whom) { Ok(()) } else { Err(Refusal::Contradiction) };
+        }
+        match self.rows.get_mut(&id) {
+            Some(row) if !row.belongs_to(whom) || row.kind != RowKind::Alarm => {
+                return Err(Refusal::Contradiction);
+            }
+            Some(row) => {
+                if document.revision > row.revision() {
+                    row.matter = Matter::Alarm(document.into());
+                    row.withdrawn = false;
+                    self.changed = true;
+                }
+            }
+            None => {
+                self.add(Row::alarm(whom, document));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an alarm event: its document replaces what was shown unless that is newer.
+    pub(crate) fn take_alarm(&mut self, whom: &GatewayName, change: AlarmChange, document: &AlarmDocument) {
+        let (id, revision) = (document.id, document.revision);
+        self.settle_requests(whom, change, document);
+        if self.finished.iter().any(|row| row.id() == id) {
+            return;
+        }
+        if let Some(row) = self.rows.get_mut(&id) {
+            if !row.belongs_to(whom) || row.kind != RowKind::Alarm {
+                return self.refuse(Refusal::Contradiction);
+            }
+            if revision >= row.revision() {
+                row.matter = Matter::Alarm(document.clone().into());
+            }
+        } else if !self.add(Row::alarm(whom, document.clone())) {
+            return;
+        }
+        let Some(row) = self.rows.get(&id) else { return };
+        let finished = change == AlarmChange::Finished || document.is_finished();
+        let mut kept_row = row.clone();
+        kept_row.matter = Matter::Alarm(document.clone().into());
+        kept_row.heard = Some(row.heard.unwrap_or_default().max(revision));
+        self.keep_row(&kept_row, finished);
+        self.effects.push(Effect::RowHeard { id, revision, finished });
+    }
+
+    /// The event is on disk: the row is no longer provisional, and leaves the open list if finished.
+    pub(crate) fn row_heard(&mut self, id: AlarmId, revision: u32, finished: bool) {
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        row.heard = Some(row.heard.unwrap_or_default().max(revision));
+        self.changed = true;
+        if finished && let Some(row) = self.rows.remove(&id) {
+            self.add_finished(row);
+        }
+    }
+
+    /// The gateway emptied the retained document. A row whose finish was not heard stays.
+    pub(crate) fn alarm_withdrawn(&mut self, whom: &GatewayName, id: AlarmId) {
+        if let Some(row) = self.rows.get_mut(&id).filter(|row| row.belongs_to(whom)) {
+            row.withdrawn = true;
+        }
+    }
+
+    /// Everything this gateway has was heard: alarms that were shown, withdrawn and never logged are losses.
+    pub(crate) fn drop_withdrawn(&mut self, whom: &GatewayName) {
+        let gone: Vec<AlarmId> = self
+            .rows
+            .values()
+            .filter(|row| row.withdrawn && row.heard.is_none() && row.belongs_to(whom))
+            .map(Row::id)
+            .collect();
+        for id in gone {
+            self.rows.remove(&id);
+            let text = Text::new(
+                "报警曾显示,但网关没有留下记录",
+                "An alarm was shown that its gateway never logged",
+            );
+            self.gap(whom, "never_logged", 1, text);
+        }
+    }
+
+    pub(crate) fn take_fault(&mut self, whom: &GatewayName, fault: &FaultDocument) {
+        if self.finished.iter().any(|row| row.id() == fault.id) {
+            return;
+        }
+        if self.rows.get(&fault.id).is_some_and(|row| !row.belongs_to(whom)) {
+            return self.refuse(Refusal::Contradiction);
+        }
+        if self.add(Row::other(RowKind::Fault, whom, fault.clone())) {
+            if let Some(row) = self.rows.get(&fault.id) {
+                let row = row.clone();
+                self.keep_row(&row, false);
+            }
+            self.look_again_at_devices(Instant::default(), whom);
+        }
+    }
+
+    pub(crate) fn take_cleared_fault(&mut self, now: Instant, whom: &GatewayName, fault: &FaultDocument) {
+        let Some(row) = self.rows.get_mut(&fault.id).filter(|row| row.belongs_to(whom)) else { return };
+        row.matter = Matter::Other(fault.clone().into());
+        let row = row.clone();
+        self.keep_row(&row, true);
+        self.effects.push(Effect::RowHeard { id: fault.id, revision: 0, finished: true });
+        self.look_again_at_devices(now + core::time::Duration::from_secs(5), whom);
+    }
+
+    fn look_again_at_devices(&mut self, at: Instant, whom: &GatewayName) {
+        if let Some(gateway) = self.gateways.get_mut(whom) {
+            gateway.devices_at = gateway.devices_at.min(at);
+        }
+    }
+
+    /// Counts a loss: one row per gateway and kind until a person has seen it.
+    pub(crate) fn gap(&mut self, whom: &GatewayName, what: &str, count: u64, text: Text) {
+        let same = self.rows.values_mut().find(|row| {
+            row.kind == RowKind::Gap
+                && row.belongs_to(whom)
+                && row.fault_document().is_some_and(|document| document.code == what)
+        });
+        if let Some(row) = same {
+            row.count = row.count.saturating_add(count);
+            let row = row.clone();
+            self.keep_row(&row, false);
+            self.changed = true;
+            return;
+        }
+        let gaps = self.rows.values().filter(|row| row.kind == RowKind::Gap).count();
+        if gaps >= bounds::GAP_ROWS {
+            if let Some(row) = self.rows.values_mut().find(|row| row.kind == RowKind::Gap) {
+                row.count = row.count.saturating_add(count);
+            }
+            return;
+        }
+        let Some(id) = self.own_row(RowKind::Gap, whom, what, Priority::Ordinary, text) else { return };
+        if let Some(row) = self.rows.get_mut(&id) {
+            row.count = count;
+            let row = row.clone();
+            self.keep_row(&row, false);
+        }
+    }
+
+    /// A row made here, not told by a gateway.
+    pub(crate) fn own_row(
+        &mut self,
+        kind: RowKind,
+        whom: &GatewayName,
+        code: &str,
+        priority: Priority,
+        text: Text,
+    ) -> Option<AlarmId> {
+        self.own_device_row(kind, whom, None, None, Place::default(), code, priority, text)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one row; a struct would only repeat them")]
+    fn own_device_row(
+        &mut self,
+        kind: RowKind,
+        whom: &GatewayName,
+        device: Option<Id>,
+        class: Option<Class>,
+        place: Place,
+        code: &str,
+        priority: Priority,
+        text: Text,
+    ) -> Option<AlarmId> {
+        let unix_ms = u64::try_from(self.wall.unix_ms()).unwrap_or_default();
+        let chance = (u128::from(self.chance.draw()) << 64) | u128::from(self.chance.draw());
+        let id = AlarmId::from_parts(unix_ms, chance);
+        let document = FaultDocument {
+            id,
+            gateway: whom.gateway.clone(),
+            device,
+            line: None,
+            code: code.into(),
+            class,
+            priority,
+            active: true,
+            raised_at: self.wall,
+            cleared_at: None,
+            clock: Clock::Synced,
+            place,
+            text,
+        };
+        // Gap rows have their own, smaller bound and are how a full list is told: always room for them.
+        if kind == RowKind::Gap {
+            self.rows.insert(id, Row::other(kind, whom, document));
+            self.changed = true;
+            return Some(id);
+        }
+        self.add(Row::other(kind, whom, document)).then_some(id)
+    }
+
+    /// A row for a device whose gateway says lost or fault without raising a fault.
+    pub(crate) fn device_row(&mut self, whom: &GatewayName, id: &Id) {
+        let Some(device) = self.gateways.get(whom).and_then(|gateway| gateway.devices.get(id)) else {
+            return;
+        };
+        let lost = device.state.as_ref().is_some_and(|state| state.state == DeviceState::Lost);
+        let (code, zh, en) =
+            if lost { ("device_lost", "失联", "lost") } else { ("device_fault", "故障", "fault") };
+        let text = match &device.title {
+            Some(title) => Text::new(alloc::format!("{}{zh}", title.zh), alloc::format!("{} {en}", title.en)),
+            None => Text::new(alloc::format!("设备{zh}"), alloc::format!("Device {en}")),
+        };
+        // A lost smoke detector is not a trifle.
+        let life_safety = device.class.is_some_and(Class::is_life_safety);
+        let priority = if life_safety { Priority::Urgent } else { Priority::Ordinary };
+        let (class, place) = (device.class, device.place.clone());
+        let row =
+            self.own_device_row(RowKind::Fault, whom, Some(id.clone()), class, place, code, priority, text);
+        if let Some(device) = self.gateways.get_mut(whom).and_then(|gateway| gateway.devices.get_mut(id)) {
+            device.row = row;
+        }
+    }
+
+    /// A row made here is over.
+    pub(crate) fn close(&mut self, id: AlarmId) {
+        let Some(mut row) = self.rows.remove(&id) else { return };
+        if let Matter::Other(document) = &mut row.matter {
+            document.active = false;
+            document.cleared_at = Some(self.wall);
+        }
+        self.keep_row(&row, true);
+        self.add_finished(row);
+        self.changed = true;
+    }
+
+    /// Adds a row; false at the bound, where only a live emergency still finds a place, by pushing out a row
+    /// that is none. What has no place is on disk and counted here.
+    fn add(&mut self, row: Row) -> bool {
+        if self.rows.len() >= bounds::OPEN_ROWS + bounds::GAP_ROWS {
+            let pushed_out = if row.is_live_emergency() {
+                let order = |row: &&Row| row.order(self.is_acknowledged(row));
+                let others = self.rows.values().filter(|row| !row.is_live_emergency());
+                others.filter(|row| row.kind != RowKind::Gap).max_by_key(order).map(Row::id)
+            } else {
+                None
+            };
+            if let Some(id) = pushed_out {
+                self.rows.remove(&id);
+            }
+            let own = self.own_name();
+            let text = Text::new("打开的报警超过上限,部分未显示", "Too many open rows: some are not shown");
+            self.gap(&own, "rows_not_shown", 1, text);
+            if pushed_out.is_none() {
+                return false;
+            }
+        }
+        self.rows.insert(row.id(), row);
+        self.changed = true;
+        true
+    }
+
+    pub(crate) fn add_finished(&mut self, row: Row) {
+        self.finished.push_back(row);
+        if self.finished.len() > bounds::FINISHED_ROWS {
+            self.finished.pop_front();
+        }
+    }
+
+    pub(crate) fn keep_row(&mut self, row: &Row, finished: bool) {
+        let id = row.id();
+        let Ok(text) = serde_json::to_string(row) else { return };
+        if finished {
+            self.keep.push((kept::row(id), None));
+            self.keep.push((kept::finished(id), Some(text)));
+        } else {
+            self.keep.push((kept::row(id), Some(text)));
+        }
+    }
+
+    /// An open row, or a finished one that is still remembered.
+    pub(crate) fn find(&self, id: AlarmId) -> Option<&Row> {
+        self.rows.get(&id).or_else(|| self.finished.iter().find(|row| row.id() == id))
+    }
+
+    /// Acknowledged as far as people here know: also while the gateway has yet to confirm.
+    pub(crate) fn is_acknowledged(&self, row: &Row) -> bool {
+        row.acknowledged().is_some()
+            || self
+                .pending
+                .values()
+                .any(|pending| pending.alarm == row.id() && pending.request == Request::Acknowledge)
+    }
+
+    pub(crate) fn item(&self, row: &Row) -> Value {
+        let gateway = self.gateways.get(&row.whom());
+        let mut around = Surroundings {
+            gateway_name: gateway.and_then(|gateway| gateway.title.as_deref()),
+            gateway_lost: gateway
+                .is_some_and(|gateway| matches!(gateway.watch.presence, Presence::Lost | Presence::Stopped)),
+            device_state: row
+                .device()
+                .and_then(|device| gateway?.devices.get(device)?.state.as_ref())
+                .map(|state| state.state.as_str()),
+            ..Surroundings::default()
+        };
+        for pending in self.pending.values().filter(|pending| pending.alarm == row.id()) {
+            around.pending = true;
+            if row.acknowledged().is_none() {
+                around.acknowledged = around.acknowledged.or_else(|| pending.acknowledged());
+            }
+            around.shelved = around.shelved.or_else(|| pending.shelved());
+            around.out_of_service = around.out_of_service.or_else(|| pending.out_of_service());
+        }
+        item(row, &around)
+    }
+}

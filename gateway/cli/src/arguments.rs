@@ -1,0 +1,135 @@
+//! The command line. Help is Chinese first, English beside it.
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// 守望:社区报警边缘网关 · Shouwang: an edge gateway that keeps watch over a community
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// 演示整个系统(模拟设备) · Show the whole system on a simulated field
+    Demo(Demo),
+    /// 运行一个网关 · Run one gateway
+    Run {
+        /// gateway.toml
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// 把全部输入录到这个新文件,供 replay 重放 · Record every input into this new file, for `replay`
+        #[arg(long, value_name = "FILE")]
+        record: Option<PathBuf>,
+    },
+    /// 运行一个值班室 · Run one duty room
+    DutyRoom {
+        /// duty-room.toml
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// 检查网关或值班室的配置,并算出每条线路的报警轮询时间 · Check a configuration; compute each line's alarm round
+    Check {
+        /// gateway.toml / duty-room.toml
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// 每行一个 JSON 对象 · One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// 只运行模拟设备 · Run a simulated field alone
+    Simulate {
+        /// 线路、设备、故障和剧本 · Lines, devices, faults and a story
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// 每行一个 JSON 对象 · One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// 设备型号库 · Device profiles
+    Profile {
+        #[command(subcommand)]
+        verb: ProfileVerb,
+    },
+    /// 重放一次录制,打印经过 · Replay a recording and print its transcript
+    Replay {
+        /// `run --record` 录下的文件 · A file made by `run --record`
+        recording: PathBuf,
+        /// 也打印每次问答 · Print every exchange too
+        #[arg(long)]
+        all: bool,
+        /// 每行一个 JSON 对象 · One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// 打印文件格式的 JSON Schema 或带注释的样例 · Print a format's JSON schema, or its commented example
+    Schema {
+        #[arg(value_enum)]
+        of: Format,
+        /// 打印带注释的样例 · Print the commented example
+        #[arg(long)]
+        example: bool,
+    },
+    /// 打印命令行补全脚本 · Print a completion script
+    Completions {
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// 值班室网页的地址 · Where the duty room's page listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// 这么多秒后自动结束 · End by itself after so many seconds
+    #[arg(long, value_name = "N")]
+    pub(crate) seconds: Option<u64>,
+    /// 数据留在这个目录(默认用完即删) · Keep the databases here (else they are removed at the end)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// 每行一个 JSON 对象 · One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProfileVerb {
+    /// 列出全部型号 · List all models
+    List {
+        /// 除随附型号外还读这些目录 · Read these folders besides the shipped profiles
+        #[arg(long, value_name = "DIR")]
+        dir: Vec<PathBuf>,
+        /// 每行一个 JSON 对象 · One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// 说明一个型号:点位、报警、来源和可信程度 · Explain one model: points, conditions, source and grade
+    Show {
+        name: String,
+        #[arg(long, value_name = "DIR")]
+        dir: Vec<PathBuf>,
+    },
+    /// 检查型号文件并运行其中的样例 · Check profile files and run their examples
+    Check {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// 每行一个 JSON 对象 · One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// gateway.toml
+    Config,
+    /// device-profiles/*.toml
+    Profile,
+    /// duty-room.toml
+    DutyRoom,
+}

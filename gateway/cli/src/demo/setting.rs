@@ -1,0 +1,55 @@
+//! The demo's gateway and duty room, configured as an installer would write them.
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use shouwang_duty_room as duty_room;
+use shouwang_field::{Place, Running};
+use shouwang_gateway::config::Config;
+use shouwang_message::{Class, Mode};
+
+use crate::exit::{Code, Exit};
+
+/// A river's delays are minutes; the demo's viewer has seconds.
+pub(super) const RIVER_ON_DELAY: Duration = Duration::from_secs(1);
+const RIVER_OFF_DELAY: Duration = Duration::from_secs(5);
+
+/// The gateway for this field. Everything it tells is marked simulated.
+pub(super) fn gateway(field: &Running, broker: SocketAddr, state: &Path) -> Result<Config, Exit> {
+    let mut lines = String::new();
+    for line in field.lines() {
+        let wire = match line.place {
+            Some(Place::Pty { path, .. }) => format!("serial = {{ path = {path:?}, baud = 9600, parity = \"none\", stop_bits = 1 }}"),
+            Some(Place::Tcp(address)) => format!("tcp = {{ address = \"{address}\" }}"),
+            None => continue,
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(lines, "[[line]]\nname = {:?}\n{wire}\n", line.name);
+    }
+    let text = include_str!("gateway.toml")
+        .replace("{broker}", &broker.to_string())
+        .replace("{state_dir}", &state.join("gateway").display().to_string())
+        .replace("{lines}", &lines);
+    let mut config =
+        Config::from_bytes(Path::new("demo/gateway.toml"), text.as_bytes()).map_err(|problems| Exit::bad(&problems))?;
+    config.core.mode = Mode::Simulated;
+    for device in config.core.devices.iter_mut().filter(|device| device.profile.class == Class::WaterLevel) {
+        for condition in &mut device.conditions {
+            condition.on_delay = RIVER_ON_DELAY;
+            condition.off_delay = RIVER_OFF_DELAY;
+        }
+    }
+    Ok(config)
+}
+
+/// The duty room on the wanted address.
+pub(super) fn duty_room(listen: SocketAddr, broker: SocketAddr, state: &Path) -> Result<duty_room::Config, Exit> {
+    let text = format!(
+        "name = \"duty-1\"\ntitle = \"和平社区值班室\"\nstate_dir = {:?}\n\
+         [broker]\nurl = \"mqtt://{broker}\"\n[web]\nlisten = \"{listen}\"\n",
+        state.join("duty-room")
+    );
+    duty_room::Config::parse(Path::new("demo/duty-room.toml"), &text)
+        .map_err(|error| Exit::Because(Code::Bad, error.to_string()))
+}

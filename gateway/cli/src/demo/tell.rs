@@ -1,0 +1,164 @@
+//! The demo's transcript: for people, or one JSON object a line.
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use serde_json::json;
+use shouwang_field::Running;
+use shouwang_message::{AlarmChange, Event, EventData};
+
+use super::ledger::{Count, Way};
+use super::setting::RIVER_ON_DELAY;
+use crate::exit::Exit;
+use crate::print;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Teller {
+    pub(super) json: bool,
+}
+
+impl Teller {
+    /// Always the first line.
+    pub(super) fn link(self, link: &str) -> Result<(), Exit> {
+        if self.json {
+            print::line(&json!({"link": link}).to_string())
+        } else {
+            print::line(&format!("值班室 · duty room: {link}"))
+        }
+    }
+
+    pub(super) fn welcome(self, field: &Running, broker: SocketAddr) -> Result<(), Exit> {
+        if self.json {
+            return Ok(());
+        }
+        print::line("【模拟】设备是模拟的,其余都是真的:串口线路、Modbus TCP、磁盘、MQTT、值班室。Ctrl-C 结束。")?;
+        print::line("  Only the devices are simulated: serial line, Modbus TCP, disk, MQTT and duty room are real. Ctrl-C ends.")?;
+        for line in field.lines() {
+            if let Some(place) = line.place {
+                print::line(&format!("  线路 line {}: {place}", line.name))?;
+            }
+        }
+        let delay = RIVER_ON_DELAY.as_secs();
+        print::line(&format!("  MQTT {broker}"))?;
+        print::line(&format!("  河道报警延时在演示中缩短为 {delay} 秒 · the river's delay is shortened to {delay} s here\n"))
+    }
+
+    /// One heard event.
+    pub(super) fn event(self, event: &Event, way: &Way) -> Result<(), Exit> {
+        if self.json { print::line(&object(event, way)) } else { text(event, way) }
+    }
+
+    pub(super) fn missed(self, events: u64) -> Result<(), Exit> {
+        if self.json {
+            print::line(&json!({"type": "missed", "events": events}).to_string())
+        } else {
+            print::line(&format!("【模拟】终端太慢,略过 {events} 行 · the terminal is slow: {events} lines left out"))
+        }
+    }
+
+    pub(super) fn goodbye(self, count: &Count) -> Result<(), Exit> {
+        let Count { committed, heard, alarms_heard, slowest_alarm } = count;
+        let slowest_ms = slowest_alarm.as_millis();
+        if self.json {
+            let slowest_ms = u64::try_from(slowest_ms).unwrap_or(u64::MAX);
+            let object = json!({"type": "end", "class": null, "device": null, "committed": committed, "heard": heard,
+                "alarms_heard": alarms_heard, "slowest_ms": slowest_ms});
+            return print::line(&object.to_string());
+        }
+        print::line(&format!(
+            "\n【模拟】结束:网关落盘 {committed} 条,值班室听到 {heard} 条,其中报警 {alarms_heard} 条,最慢 {slowest_ms} ms\n  \
+             End: {committed} events committed, {heard} heard, {alarms_heard} of them alarms', the slowest in {slowest_ms} ms"
+        ))
+    }
+}
+
+fn text(event: &Event, way: &Way) -> Result<(), Exit> {
+    let (zh, en) = words(event);
+    // The hour is in the time as UTC; people read their own clock on the page.
+    let time = event.time.to_string();
+    let clock = time.get(11..23).unwrap_or(&time);
+    let mut line = format!("【模拟】{clock}Z {zh} · {en}");
+    let place = match &event.data {
+        EventData::Alarm(_, document) => document.place.name.clone(),
+        EventData::FaultRaised(fault) | EventData::FaultCleared(fault) => fault.place.name.clone(),
+        _ => None,
+    };
+    let subject = place.map_or_else(|| event.subject.clone(), |place| format!("{place}({})", event.subject));
+    // Writing to a String cannot fail.
+    let _ = write!(line, "  {subject}");
+    if let Some(exchange) = &way.exchange {
+        let _ = write!(line, "\n        > {}\n        < {}", hex(&exchange.request), hex(&exchange.answer));
+    }
+    let _ = write!(line, "\n        落盘 committed #{}", event.sequence);
+    if let Some(committed) = way.committed {
+        let _ = write!(line, " {:.1} ms", committed.as_secs_f64() * 1e3);
+    }
+    if let Some(heard) = way.heard {
+        let _ = write!(line, ",值班室听到 heard {:.1} ms", heard.as_secs_f64() * 1e3);
+    }
+    print::line(&line)
+}
+
+fn object(event: &Event, way: &Way) -> String {
+    let (class, device) = match &event.data {
+        EventData::Alarm(_, document) => (Some(document.class), Some(document.device.to_string())),
+        EventData::FaultRaised(fault) | EventData::FaultCleared(fault) => {
+            (fault.class, fault.device.as_ref().map(ToString::to_string))
+        }
+        EventData::DeviceState(_) => (None, Some(event.subject.clone())),
+        _ => (None, None),
+    };
+    let mode = match &event.data {
+        EventData::Alarm(_, document) => Some(document.mode),
+        _ => None,
+    };
+    let (zh, en) = words(event);
+    let ms = |duration: Option<std::time::Duration>| duration.map(|duration| duration.as_secs_f64() * 1e3);
+    json!({
+        "type": event.kind().as_str(), "class": class, "device": device, "mode": mode,
+        "sequence": event.sequence, "time": event.time, "text": {"zh": format!("【模拟】{zh}"), "en": en},
+        "request": way.exchange.as_ref().map(|exchange| hex(&exchange.request)),
+        "answer": way.exchange.as_ref().map(|exchange| hex(&exchange.answer)),
+        "committed_ms": ms(way.committed), "heard_ms": ms(way.heard),
+    })
+    .to_string()
+}
+
+fn words(event: &Event) -> (String, String) {
+    match &event.data {
+        EventData::Alarm(change, document) => {
+            let (zh, en) = change_words(*change);
+            let times = document.occurrence;
+            let again = if times > 1 { format!("(第 {times} 次)") } else { String::new() };
+            (format!("{}{again} {zh}", document.text.zh), format!("{} {en}", document.text.en))
+        }
+        EventData::FaultRaised(fault) => (format!("故障 {}", fault.text.zh), format!("fault: {}", fault.text.en)),
+        EventData::FaultCleared(fault) => {
+            (format!("故障恢复 {}", fault.text.zh), format!("fault over: {}", fault.text.en))
+        }
+        EventData::Gap(gap) => (format!("缺口 {}", gap.why.zh), format!("gap: {}", gap.why.en)),
+        EventData::DeviceState(state) => ("设备状态".into(), format!("device is {}", state.state)),
+        EventData::Command(command) => ("命令".into(), format!("command {}", command.name)),
+        EventData::Boot(boot) => ("网关启动".into(), format!("gateway started, boot {}", boot.boot)),
+        EventData::Clock(_) => ("时钟调整".into(), "clock changed".into()),
+    }
+}
+
+fn change_words(change: AlarmChange) -> (&'static str, &'static str) {
+    match change {
+        AlarmChange::Raised => ("报警", "raised"),
+        AlarmChange::Repeated => ("再次报警", "repeated"),
+        AlarmChange::Acknowledged => ("已确认", "acknowledged"),
+        AlarmChange::Silenced => ("已消音", "silenced"),
+        AlarmChange::Shelved => ("已搁置", "shelved"),
+        AlarmChange::Unshelved => ("搁置结束", "unshelved"),
+        AlarmChange::Suppressed => ("由更高一级报警说明", "explained by a higher one"),
+        AlarmChange::OutOfService => ("屏蔽变更", "out of service changed"),
+        AlarmChange::Cleared => ("现场已恢复", "cleared"),
+        AlarmChange::Reset => ("已复位", "reset"),
+        AlarmChange::Finished => ("结束", "finished"),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(" ")
+}

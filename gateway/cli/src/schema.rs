@@ -1,0 +1,26 @@
+//! `schema` and `completions`: what the formats and the command line look like.
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+use shouwang_gateway::config;
+
+use crate::arguments::{Arguments, Format};
+use crate::exit::Exit;
+use crate::print;
+
+const PROFILE_EXAMPLE: &str = include_str!("../../../device-profiles/renke-rs-yg-n01.toml");
+
+pub(crate) fn schema(of: Format, example: bool) -> Result<(), Exit> {
+    let text = match (of, example) {
+        (Format::Config, true) => config::example().to_owned(),
+        (Format::Profile, true) => PROFILE_EXAMPLE.to_owned(),
+        (Format::DutyRoom, true) => shouwang_duty_room::format::example().to_owned(),
+        (Format::Config, false) => format!("{:#}", config::schema()),
+        (Format::Profile, false) => format!("{:#}", shouwang_catalog::schema()),
+        (Format::DutyRoom, false) => format!("{:#}", shouwang_duty_room::format::schema()),
+    };
+    print::line(text.trim_end())
+}
+
+pub(crate) fn completions(shell: Shell) {
+    clap_complete::generate(shell, &mut Arguments::command(), "shouwang", &mut std::io::stdout());
+}

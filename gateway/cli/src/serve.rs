@@ -1,0 +1,66 @@
+//! `run` and `duty-room`: the two services.
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use shouwang_duty_room as duty_room;
+use shouwang_gateway::config::Config;
+use shouwang_gateway::eventloop::{self, Options};
+use tracing_subscriber::EnvFilter;
+
+use crate::exit::{Code, Exit};
+use crate::signal::{self, Asked};
+
+/// One gateway until it is asked to end.
+pub(crate) fn gateway(config: &Path, record: Option<PathBuf>) -> Result<(), Exit> {
+    let config = Config::load(config).map_err(|problems| Exit::bad(&problems))?;
+    log("info");
+    runtime()?.block_on(async {
+        let asked = signal::asked().map_err(|error| Exit::failed(&error))?;
+        let by = Arc::new(Mutex::new(Asked::Terminate));
+        let said = Arc::clone(&by);
+        let stop = async move {
+            let asked = asked.await;
+            *said.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+        };
+        let options = Options { record, ..Options::default() };
+        eventloop::run(config, options, stop).await.map_err(|error| Exit::failed(&error))?;
+        ended(*by.lock().unwrap_or_else(PoisonError::into_inner))
+    })
+}
+
+/// One duty room until it is asked to end. Its one-time log-in link goes to the terminal.
+pub(crate) fn duty_room(config: &Path) -> Result<(), Exit> {
+    let config = duty_room::Config::load(config).map_err(|error| Exit::Because(Code::Bad, error.to_string()))?;
+    log("info");
+    runtime()?.block_on(async {
+        let asked = signal::asked().map_err(|error| Exit::failed(&error))?;
+        let running = duty_room::start(config, duty_room::Clock::system()).await;
+        let running = running.map_err(|error| Exit::failed(&error))?;
+        println!("值班室 · duty room: {}", running.link);
+        let by = asked.await;
+        running.stop().await.map_err(|error| Exit::failed(&error))?;
+        ended(by)
+    })
+}
+
+/// Logs go to standard error; `SHOUWANG_LOG` sets the level.
+pub(crate) fn log(level: &str) {
+    let filter = EnvFilter::try_from_env("SHOUWANG_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    // A second call changes nothing.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Exit> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Exit::failed(&error))
+}
+
+fn ended(by: Asked) -> Result<(), Exit> {
+    match by {
+        Asked::Terminate => Ok(()),
+        Asked::Interrupt => Err(Exit::Said(Code::Interrupted)),
+    }
+}

@@ -1,0 +1,269 @@
+//! The file's shape, key by key: what `gateway.toml` may say, before anything is known to make sense.
+//!
+//! The schema made from these types is what the file is held against, and the comments on the fields
+//! are what a person reads there. Keys that must be given are optional here all the same, so that one
+//! missing key does not hide the next mistake.
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use shouwang_catalog::Tuning;
+use toml::value::Datetime;
+
+/// A gateway's configuration.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "GatewayConfiguration")]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    /// Id of the community: a-z, 0-9 and '-', at most 32.
+    #[schemars(required)]
+    pub(super) site: Option<String>,
+    /// Id of this gateway, unique within the site.
+    #[schemars(required)]
+    pub(super) gateway: Option<String>,
+    /// What people call this gateway.
+    #[schemars(required)]
+    pub(super) name: Option<String>,
+    /// Directory of the log and the kept state.
+    #[schemars(required)]
+    pub(super) state_dir: Option<String>,
+    /// Directories of device profiles besides the shipped ones.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    pub(super) profile_dirs: Vec<String>,
+    #[schemars(required)]
+    pub(super) uplink: Option<Uplink>,
+    #[serde(default)]
+    pub(super) commands: Commands,
+    /// Conversations: serial ports and TCP connections.
+    #[schemars(required, length(max = 64))]
+    pub(super) line: Option<Vec<Line>>,
+    /// Installed devices.
+    #[schemars(required, length(max = 4096))]
+    pub(super) device: Option<Vec<Device>>,
+    /// River stations.
+    #[serde(default)]
+    #[schemars(length(max = 256))]
+    pub(super) station: Vec<Station>,
+    /// The health page of this gateway.
+    pub(super) web: Option<Listen>,
+    /// A broker within the gateway, for one that stands alone.
+    pub(super) broker: Option<Listen>,
+}
+
+/// The way to the MQTT broker.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Uplink {
+    /// `mqtts://host:port`, or `mqtt://` to this machine.
+    #[schemars(required)]
+    pub(super) url: Option<String>,
+    pub(super) username: Option<String>,
+    /// File that holds the password and nothing else; not readable by everybody.
+    pub(super) password_file: Option<String>,
+    /// PEM file of this gateway's certificate chain.
+    pub(super) client_certificate: Option<String>,
+    /// PEM file of its private key; not readable by everybody.
+    pub(super) client_key: Option<String>,
+    /// PEM file of the authority that signed the broker's certificate; unset: the system's authorities.
+    pub(super) ca_file: Option<String>,
+    /// Allows mqtt:// to another machine: alarms and passwords travel readable.
+    #[serde(default)]
+    pub(super) allow_plaintext: bool,
+    /// Events are kept until all of these duty rooms have heard them; unset: until any has.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    pub(super) hearers: Vec<String>,
+}
+
+/// Who may give commands.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Commands {
+    /// `name:base64 of the Ed25519 public key`; as soon as one is named, unsigned commands are refused.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub(super) trusted_keys: Vec<String>,
+}
+
+/// One line: one conversation at a time.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Line {
+    #[schemars(required)]
+    pub(super) name: Option<String>,
+    /// An RS-485 port; either this or `tcp`.
+    pub(super) serial: Option<Serial>,
+    /// A Modbus TCP server or converter; either this or `serial`.
+    pub(super) tcp: Option<Tcp>,
+    /// How long a device may take to begin its answer, ms (default 200); a profile's longest delay wins.
+    #[schemars(range(min = 10, max = 5000))]
+    pub(super) timeout_ms: Option<u32>,
+    #[serde(default)]
+    pub(super) poll: Poll,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Serial {
+    #[schemars(required)]
+    pub(super) path: Option<String>,
+    /// 1200, 2400, 4800, 9600 (default), 14400, 19200, 38400, 57600 or 115200.
+    #[schemars(range(min = 1200, max = 115200))]
+    pub(super) baud: Option<u32>,
+    #[serde(default)]
+    pub(super) parity: Parity,
+    /// 1 (default) or 2.
+    #[schemars(range(min = 1, max = 2))]
+    pub(super) stop_bits: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Parity {
+    #[default]
+    None,
+    Even,
+    Odd,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tcp {
+    /// `host:port`.
+    #[schemars(required)]
+    pub(super) address: Option<String>,
+    #[serde(default)]
+    pub(super) framing: Framing,
+}
+
+/// `rtu` for a converter that carries RTU frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Framing {
+    #[default]
+    Tcp,
+    Rtu,
+}
+
+/// Wanted time between two reads of a point, ms; 0 is continuously.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Poll {
+    /// Default 500. Smoke and gas are asked every 5 s at least.
+    #[schemars(range(max = 5000))]
+    pub(super) alarm_ms: Option<u32>,
+    /// Default 5000.
+    #[schemars(range(max = 30000))]
+    pub(super) state_ms: Option<u32>,
+    /// Default 30000: every device is asked something at least every 30 s.
+    #[schemars(range(max = 30000))]
+    pub(super) slow_ms: Option<u32>,
+}
+
+/// One installed device.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Device {
+    #[schemars(required)]
+    pub(super) id: Option<String>,
+    /// Name of its line.
+    #[schemars(required)]
+    pub(super) line: Option<String>,
+    /// 1 to 247; 248 to 255 over Modbus TCP, or where the profile's maker delivers it so.
+    #[schemars(required, range(min = 1, max = 255))]
+    pub(super) unit_id: Option<u8>,
+    /// Name of its profile.
+    #[schemars(required)]
+    pub(super) profile: Option<String>,
+    #[serde(default)]
+    pub(super) place: Place,
+    /// The profile's conditions with other limits and delays, by the condition's name.
+    #[serde(default)]
+    pub(super) condition: BTreeMap<String, Tuning>,
+    /// The height system's name.
+    pub(super) datum: Option<String>,
+    /// Height of the sensor's zero in that datum, m.
+    #[schemars(range(min = -10000, max = 10000))]
+    pub(super) datum_m: Option<f64>,
+    /// What the probe reads when dry, m.
+    #[schemars(range(min = -1000, max = 1000))]
+    pub(super) dry_offset_m: Option<f64>,
+    /// Height of a distance sensor above the datum, m.
+    #[schemars(range(min = -10000, max = 10000))]
+    pub(super) mounting_height_m: Option<f64>,
+    /// The unit that this unit's registers are in.
+    pub(super) unit: Option<String>,
+    /// Raw values of frozen points as found at commissioning, by point.
+    #[serde(default)]
+    #[schemars(schema_with = "raw_values")]
+    pub(super) frozen: BTreeMap<String, u32>,
+    /// Date of installation, for end of life: 2026-05-01.
+    #[serde(default)]
+    #[schemars(schema_with = "date")]
+    pub(super) installed: Option<Datetime>,
+}
+
+fn raw_values(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": { "type": "integer", "minimum": 0, "maximum": u32::MAX }
+    })
+}
+
+fn date(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "date" })
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Place {
+    pub(super) building: Option<String>,
+    /// 单元.
+    pub(super) entrance: Option<String>,
+    pub(super) room: Option<String>,
+    /// The grid that answers for it.
+    pub(super) grid: Option<String>,
+    /// As people say it.
+    pub(super) name: Option<String>,
+}
+
+/// A river station.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Station {
+    #[schemars(required)]
+    pub(super) id: Option<String>,
+    #[schemars(required)]
+    pub(super) name: Option<String>,
+    /// The device that measures; unset: people read the gauge.
+    pub(super) device: Option<String>,
+    pub(super) point: Option<String>,
+    /// The height system that every line below is in.
+    #[schemars(required)]
+    pub(super) datum: Option<String>,
+    #[schemars(required)]
+    pub(super) lines: Option<StationLines>,
+}
+
+/// Levels in metres of the datum, rising: 设防 警戒 保证 历史最高.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StationLines {
+    #[schemars(range(min = -10000, max = 10000))]
+    pub(super) design: Option<f64>,
+    #[schemars(range(min = -10000, max = 10000))]
+    pub(super) warning: Option<f64>,
+    #[schemars(range(min = -10000, max = 10000))]
+    pub(super) guarantee: Option<f64>,
+    #[schemars(range(min = -10000, max = 10000))]
+    pub(super) record: Option<f64>,
+}
+
+/// An address of this machine to listen on.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listen {
+    /// `address:port`; unset: 127.0.0.1 and the usual port.
+    pub(super) listen: Option<String>,
+}

@@ -1,0 +1,296 @@
+//! The event loop: the one place where lines, store, uplink, clock and core meet.
+//!
+//! It takes one input after the other, gives it to the core with the time, and carries out what the core
+//! orders. It decides nothing.
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shouwang_core::Instant;
+use shouwang_core::engine::{Engine, Start};
+use shouwang_core::input::Input;
+use shouwang_core::output::Output;
+use shouwang_message::StoreHealth;
+use tokio::sync::{mpsc, watch};
+
+use crate::broker::{Broker, BrokerError};
+use crate::clock;
+use crate::config::Config;
+use crate::line::{self, LineHandle, WireTap};
+use crate::recorder::{DEFAULT_LIMIT, Header, Recorder, RecordingError};
+use crate::store::{Store, StoreError, StoreHandle};
+use crate::uplink::{TransportError, Uplink};
+use crate::web::{Health, Web, WebError};
+
+/// Inputs that may wait; beyond it the threads that bring them wait.
+const INPUTS: usize = 4096;
+/// Inputs taken in one turn before the clock and the stop signal are looked at again.
+const INPUTS_A_TURN: usize = 256;
+/// How often the wall clock is compared, and the health page told that the loop turns.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What a run may be asked for besides its configuration.
+#[derive(Default)]
+pub struct Options {
+    /// Record everything that goes into the core here.
+    pub record: Option<PathBuf>,
+    /// Sees the bytes of every exchange.
+    pub tap: WireTap,
+    /// Sees every input and output.
+    pub watcher: Option<Watcher>,
+}
+
+/// Is shown every input before the core takes it, and every output before it is carried out.
+pub type Watcher = Box<dyn FnMut(Instant, Moment<'_>) + Send>;
+
+/// What a [`Watcher`] is shown.
+#[derive(Debug)]
+pub enum Moment<'a> {
+    Input(&'a Input),
+    Output(&'a Output),
+}
+
+/// Why a gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error(transparent)]
+    Web(#[from] WebError),
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    #[error("starting the thread of line {line}: {source}")]
+    Line { line: String, source: io::Error },
+    #[error("taking a seed from the system: {0}")]
+    Chance(getrandom::Error),
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+/// Runs one gateway until `stop` is ready; then it commits what is open, says `stopped`, and ends. Must be
+/// called within a tokio runtime.
+pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+    let (sender, mut inputs) = mpsc::channel(INPUTS);
+    let embedded = match config.embedded_broker {
+        Some(listen) => Some(Broker::start(listen).await?),
+        None => None,
+    };
+    let (mut gateway, health) = Gateway::start(config, options, &sender)?;
+    let _web = match gateway.web {
+        Some(listen) => Some(Web::serve(listen, health, clock::now).await?),
+        None => None,
+    };
+    gateway.give(Input::Woke);
+    gateway.turn_until_stopped(&mut inputs, stop).await;
+    // Threads that wait for room to tell something must be let go before they are joined.
+    drop(inputs);
+    let Gateway { lines, store, recorder, .. } = gateway;
+    let finished = tokio::task::spawn_blocking(move || {
+        drop(lines);
+        store.finish();
+        if let Some(recorder) = recorder {
+            recorder.finish();
+        }
+    });
+    if finished.await.is_err() {
+        tracing::error!("ending the gateway's threads failed; what was committed is on disk");
+    }
+    if let Some(embedded) = embedded {
+        embedded.stop().await;
+    }
+    Ok(())
+}
+
+/// The core and its hands.
+struct Gateway {
+    engine: Engine,
+    lines: Vec<LineHandle>,
+    store: StoreHandle,
+    uplink: Uplink,
+    recorder: Option<Recorder>,
+    watcher: Option<Watcher>,
+    health: watch::Sender<Health>,
+    web: Option<std::net::SocketAddr>,
+    /// Answers of hands that had one at once.
+    at_once: VecDeque<Input>,
+    polled: bool,
+    stopped: bool,
+}
+
+impl Gateway {
+    fn start(
+        config: Config,
+        options: Options,
+        sender: &mpsc::Sender<Input>,
+    ) -> Result<(Self, watch::Receiver<Health>), RunError> {
+        let (wall, quality) = clock::wall();
+        let start = Start { now: clock::now(), wall, clock: quality, seed: getrandom::u64().map_err(RunError::Chance)? };
+        let (store, restored) = Store::open(&config.state_dir.join("gateway.db"), wall)?;
+        let recorder = match &options.record {
+            Some(path) => {
+                let header = Header::new(&config, restored.clone(), start);
+                Some(Recorder::create(path, &header, DEFAULT_LIMIT)?)
+            }
+            None => None,
+        };
+        let (site, id) = (config.core.site.clone(), config.core.gateway.clone());
+        let uplink = Uplink::new(site, id, config.broker, config.keys, sender.clone())?;
+        let told = sender.clone();
+        // A loop that has ended hears nothing more; then nothing is lost by saying it in vain.
+        let store = StoreHandle::spawn(store, move |input| drop(told.blocking_send(input)))?;
+        let mut lines = Vec::new();
+        for (index, (link, settings)) in config.links.into_iter().zip(&config.core.lines).enumerate() {
+            let told = sender.clone();
+            let told = move |_, input| drop(told.blocking_send(input));
+            let handle = line::spawn(index, link, options.tap.clone(), told);
+            lines.push(handle.map_err(|source| RunError::Line { line: settings.name.to_string(), source })?);
+        }
+        tracing::info!(gateway = %config.core.gateway, boot = restored.boot, log = %restored.log, "gateway started");
+        let engine = Engine::new(config.core, restored.into(), start);
+        let (health, seen) =
+            watch::channel(Health { turned_at: start.now, store_writes: true, broker_connected: false });
+        let gateway = Self {
+            engine,
+            lines,
+            store,
+            uplink,
+            recorder,
+            watcher: options.watcher,
+            health,
+            web: config.web,
+            at_once: VecDeque::new(),
+            polled: false,
+            stopped: false,
+        };
+        Ok((gateway, seen))
+    }
+
+    async fn turn_until_stopped(&mut self, inputs: &mut mpsc::Receiver<Input>, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        let mut stopping = false;
+        let mut tick = tokio::time::interval(TICK);
+        while !self.stopped {
+            let now = clock::now();
+            let wait = self.engine.next_deadline().since(now);
+            tokio::select! {
+                () = &mut stop, if !stopping => {
+                    stopping = true;
+                    self.give(Input::Stopping);
+                }
+                _ = tick.tick() => {
+                    let (wall, clock) = clock::wall();
+                    self.give(Input::ClockSet { wall, clock });
+                    self.tell_health();
+                }
+                input = inputs.recv() => self.take_all(input, inputs),
+                () = tokio::time::sleep(wait) => self.give(Input::Woke),
+            }
+        }
+    }
+
+    fn take_all(&mut self, first: Option<Input>, inputs: &mut mpsc::Receiver<Input>) {
+        let mut next = first;
+        let mut room = INPUTS_A_TURN;
+        while let Some(input) = next {
+            self.check_store_after_first_poll(&input);
+            self.give(input);
+            room -= 1;
+            next = if room == 0 { None } else { inputs.try_recv().ok() };
+        }
+    }
+
+    /// Gives one input, and every answer that comes at once, to the core.
+    fn give(&mut self, input: Input) {
+        self.at_once.push_back(input);
+        while let Some(input) = self.at_once.pop_front() {
+            let now = clock::now();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.record(now, &input);
+            }
+            if let Some(watcher) = &mut self.watcher {
+                watcher(now, Moment::Input(&input));
+            }
+            report(&input);
+            for output in self.engine.handle(now, input) {
+                if let Some(watcher) = &mut self.watcher {
+                    watcher(now, Moment::Output(&output));
+                }
+                let answer = match output {
+                    Output::Ask { line, ask } => {
+                        if let Some(handle) = self.lines.get(line) {
+                            handle.ask(ask);
+                        }
+                        None
+                    }
+                    Output::Commit(commit) => self.store.commit(commit).err(),
+                    Output::Fetch { from, limit } => self.store.fetch(from, limit).err(),
+                    Output::Connect { connection, will } => {
+                        self.uplink.connect(connection, will);
+                        None
+                    }
+                    Output::Drop { connection } => {
+                        tracing::warn!(connection, "the broker does not move on; the connection is dropped");
+                        self.uplink.drop_connection(connection);
+                        None
+                    }
+                    Output::Disconnect { connection } => {
+                        self.uplink.disconnect(connection);
+                        None
+                    }
+                    Output::Publish { connection, token, publication } => {
+                        self.uplink.publish(connection, token, publication);
+                        None
+                    }
+                    Output::Stopped => {
+                        self.stopped = true;
+                        None
+                    }
+                };
+                self.at_once.extend(answer);
+            }
+        }
+    }
+
+    /// Every page of the database is looked at once a start, but not before the first device was asked.
+    fn check_store_after_first_poll(&mut self, input: &Input) {
+        if !self.polled && matches!(input, Input::Answered { .. }) {
+            self.polled = true;
+            self.store.quick_check(|result| match result {
+                Ok(()) => tracing::debug!("the store's check found nothing"),
+                Err(complaint) => tracing::error!(%complaint, "the store's check found damage"),
+            });
+        }
+    }
+
+    fn tell_health(&self) {
+        let now = clock::now();
+        let health = Health {
+            turned_at: now,
+            store_writes: self.engine.store_health(now) == StoreHealth::Ok,
+            broker_connected: self.engine.is_connected(),
+        };
+        self.health.send_replace(health);
+    }
+}
+
+/// What an operator reading the journal should see of an input.
+fn report(input: &Input) {
+    match input {
+        Input::LineUp { line } => tracing::info!(line, "line is open"),
+        Input::LineDown { line, why } => tracing::warn!(line, %why, "line is down"),
+        Input::CommitFailed { why, .. } => tracing::error!(?why, "the store could not commit; it is tried again"),
+        Input::Connected { connection } => tracing::info!(connection, "connected to the broker"),
+        Input::Disconnected { connection, why } => tracing::warn!(connection, ?why, "no connection to the broker"),
+        Input::Commanded { name, .. } => tracing::info!(%name, "command received"),
+        _ => {}
+    }
+}

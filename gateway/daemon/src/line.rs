@@ -1,0 +1,384 @@
+//! One thread a line: it holds the port, carries out the core's asks one by one, and tells what came back.
+//!
+//! When to speak, what counts as an answer and when to give up is decided by `modbus_wire::Conversation`;
+//! here are the file descriptor, the exact waiting, and opening the port again when it is gone.
+mod exchange;
+mod serial;
+mod tcp;
+mod translate;
+
+use std::collections::VecDeque;
+use std::io;
+use std::num::NonZeroU64;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use modbus_wire::{Conversation, Failure, Framing, Step, Timing};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::io::Errno;
+use shouwang_core::Instant;
+use shouwang_core::configuration::{LineIndex, LineKind};
+use shouwang_core::input::{AskFailure, Input, Outcome};
+use shouwang_core::output::Ask;
+use shouwang_core::profile::Parity;
+
+pub use crate::config::Link;
+pub use exchange::{Exchange, WireTap};
+
+use crate::clock;
+
+/// Two asks, and two from before a line went down that nobody has taken back yet.
+const ASKS_MOST: usize = 4;
+const REOPEN_FIRST: Duration = Duration::from_millis(100);
+const REOPEN_MOST: Duration = Duration::from_secs(5);
+/// A port that takes no byte for this long is gone.
+const WRITE_WITHIN: Duration = Duration::from_secs(1);
+
+/// A running line. Dropping it ends the thread and closes the port.
+#[derive(Debug)]
+pub struct LineHandle {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Ends the thread's wait.
+    wake: OwnedFd,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    asks: VecDeque<Ask>,
+    /// The thread has nothing to do and must be woken for an ask.
+    idle: bool,
+    stopping: bool,
+}
+
+/// Starts the line's thread. `told` is called on it with every `LineUp`, `LineDown` and `Answered`, in order
+/// and with the time it happened; the line waits while it runs. Of asks that were with the line when it went
+/// down nothing more is told.
+///
+/// # Errors
+/// The system gives us no thread or no event descriptor.
+pub fn spawn(
+    line: LineIndex,
+    link: Link,
+    tap: WireTap,
+    told: impl FnMut(Instant, Input) + Send + 'static,
+) -> io::Result<LineHandle> {
+    let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    let shared = Arc::new(Shared { queue: Mutex::default(), wake });
+    let (framing, timing, kind) = wire(&link);
+    let hands = Hands {
+        line,
+        link,
+        kind,
+        shared: Arc::clone(&shared),
+        conversation: Conversation::new(framing, timing),
+        tap,
+        told,
+        values: Vec::new(),
+        answered: false,
+    };
+    let thread = thread::Builder::new().name(format!("line {line}")).spawn(move || hands.run())?;
+    Ok(LineHandle { shared, thread: Some(thread) })
+}
+
+impl LineHandle {
+    /// Hands over an ask; never waits. A line that is down drops it, as does one that holds four already.
+    pub fn ask(&self, ask: Ask) {
+        let mut queue = self.shared.queue();
+        if queue.asks.len() < ASKS_MOST {
+            queue.asks.push_back(ask);
+            if std::mem::take(&mut queue.idle) {
+                drop(queue);
+                self.shared.wake();
+            }
+        }
+    }
+}
+
+impl Drop for LineHandle {
+    fn drop(&mut self) {
+        self.shared.queue().stopping = true;
+        self.shared.wake();
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say; a panic of it was printed when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        // It can only fail when it is full: then a wake is due already.
+        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    }
+}
+
+/// Why a conversation ended.
+enum End {
+    Stopped,
+    Lost(String),
+}
+
+impl From<Errno> for End {
+    fn from(error: Errno) -> Self {
+        Self::Lost(error.to_string())
+    }
+}
+
+/// Everything the thread has.
+struct Hands<T> {
+    line: LineIndex,
+    link: Link,
+    kind: LineKind,
+    shared: Arc<Shared>,
+    conversation: Conversation,
+    tap: WireTap,
+    told: T,
+    values: Vec<u8>,
+    /// The port has brought an answer since it was opened.
+    answered: bool,
+}
+
+impl<T: FnMut(Instant, Input)> Hands<T> {
+    fn run(mut self) {
+        // The default of 50 us would be spent at every wait; a refusal only costs that.
+        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+        let mut pause = REOPEN_FIRST;
+        let mut said = None;
+        loop {
+            let why = match self.open() {
+                Ok(port) => match self.hold(&port) {
+                    End::Stopped => return,
+                    End::Lost(why) => {
+                        said = None;
+                        why
+                    }
+                },
+                Err(error) => format!("opening {}: {error}", name(&self.link)),
+            };
+            let now = clock::now();
+            if said.as_ref() != Some(&why) {
+                (self.told)(now, Input::LineDown { line: self.line, why: why.clone() });
+                said = Some(why);
+            }
+            pause = if std::mem::take(&mut self.answered) { REOPEN_FIRST } else { pause };
+            if self.rest(now + pause) {
+                return;
+            }
+            pause = (pause * 2).min(REOPEN_MOST);
+        }
+    }
+
+    fn open(&self) -> io::Result<OwnedFd> {
+        match &self.link {
+            Link::Serial { path, baud, parity, stop_bits } => {
+                serial::open_port(path, *baud, *parity, *stop_bits)
+            }
+            Link::Tcp { address, .. } => tcp::connect_to(address, self.shared.wake.as_fd()),
+        }
+    }
+
+    /// Works with an open port until it is gone.
+    fn hold(&mut self, port: &OwnedFd) -> End {
+        let now = clock::now();
+        self.conversation.reset(now.as_micros());
+        {
+            let mut queue = self.shared.queue();
+            if queue.stopping {
+                return End::Stopped;
+            }
+            queue.asks.clear();
+        }
+        (self.told)(now, Input::LineUp { line: self.line });
+        let mut free_at = now;
+        loop {
+            let ended = match self.next_ask() {
+                Some(ask) => self.carry_out(port.as_fd(), &ask, free_at),
+                None => self.wait(port.as_fd(), Instant::NEVER),
+            };
+            match ended {
+                Ok(now) => free_at = now,
+                Err(end) => return end,
+            }
+        }
+    }
+
+    /// The next ask; if there is none, the next one handed over will wake us.
+    fn next_ask(&self) -> Option<Ask> {
+        let mut queue = self.shared.queue();
+        let ask = queue.asks.pop_front();
+        queue.idle = ask.is_none();
+        ask
+    }
+
+    /// One exchange; says when it ended.
+    fn carry_out(&mut self, port: BorrowedFd<'_>, ask: &Ask, free_at: Instant) -> Result<Instant, End> {
+        let mut now = clock::now();
+        while now < free_at + ask.turnaround && !ask.turnaround.is_zero() {
+            now = self.wait(port, free_at + ask.turnaround)?;
+        }
+        let first_byte_us = u32::try_from(ask.timeout.as_micros()).unwrap_or(u32::MAX);
+        let request = translate::request(&ask.request, &mut self.values);
+        let wanted = modbus_wire::Ask { unit_id: ask.unit_id, request, first_byte_us };
+        if self.conversation.begin(now.as_micros(), &wanted).is_err() {
+            // No device could carry it out.
+            self.tell(now, ask, Outcome::Failed(AskFailure::WrongAnswer));
+            return Ok(now);
+        }
+        loop {
+            match self.conversation.step(now.as_micros()) {
+                Step::Wait { until } => now = self.wait(port, Instant::from_micros(until))?,
+                Step::Send => now = self.send(port)?,
+                Step::Done | Step::Idle => break,
+            }
+        }
+        self.finish(now, ask)?;
+        Ok(now)
+    }
+
+    /// Writes the request. It leaves at the line's speed, whatever the write's return says.
+    fn send(&mut self, port: BorrowedFd<'_>) -> Result<Instant, End> {
+        let mut now = clock::now();
+        let give_up = now + WRITE_WITHIN;
+        let mut left = self.conversation.outgoing();
+        let characters = u32::try_from(left.len()).unwrap_or(0);
+        let leaves = now + self.kind.character() * characters;
+        while !left.is_empty() {
+            match rustix::io::write(port, left) {
+                Ok(written) => left = left.get(written..).unwrap_or_default(),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) if now < give_up => {
+                    let mut fds = [PollFd::from_borrowed_fd(port, PollFlags::OUT)];
+                    poll(&mut fds, clock::wait(now, give_up).as_ref())?;
+                    now = clock::now();
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.conversation.sent(leaves.max(now).as_micros());
+        Ok(now)
+    }
+
+    fn finish(&mut self, now: Instant, ask: &Ask) -> Result<(), End> {
+        let answer = self.conversation.answer();
+        let failure = answer.as_ref().err().copied();
+        self.answered |= failure.is_none();
+        let (line, device) = (self.line, ask.device);
+        let answer_frame = answer.as_ref().map(|answer| answer.frame).unwrap_or_default();
+        self.tap.show(|| Exchange {
+            line,
+            device,
+            at: now,
+            request: self.conversation.request_frame().to_vec(),
+            answer: answer_frame.to_vec(),
+        });
+        let outcome = translate::outcome(answer, self.conversation.reply_delay_us());
+        self.tell(now, ask, outcome);
+        if failure == Some(Failure::Stream) {
+            return Err(End::Lost("what came in is not Modbus TCP".into()));
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, now: Instant, ask: &Ask, outcome: Outcome) {
+        (self.told)(now, Input::Answered { line: self.line, ask: ask.id, outcome });
+    }
+
+    /// Waits for bytes or for `until`, hands over what came, and says what time it is.
+    fn wait(&mut self, port: BorrowedFd<'_>, until: Instant) -> Result<Instant, End> {
+        let mut fds = [
+            PollFd::from_borrowed_fd(port, PollFlags::IN),
+            PollFd::from_borrowed_fd(self.shared.wake.as_fd(), PollFlags::IN),
+        ];
+        match poll(&mut fds, clock::wait(clock::now(), until).as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let (came, woken) = (fds[0].revents(), !fds[1].revents().is_empty());
+        if woken && self.is_stopping() {
+            return Err(End::Stopped);
+        }
+        let now = clock::now();
+        if !came.is_empty() {
+            self.receive(port, now)?;
+        }
+        Ok(now)
+    }
+
+    fn receive(&mut self, port: BorrowedFd<'_>, now: Instant) -> Result<(), End> {
+        let mut bytes = [0; 512];
+        match rustix::io::read(port, &mut bytes) {
+            Ok(0) => Err(End::Lost("the other end hung up".into())),
+            Ok(count) => {
+                self.conversation.received(now.as_micros(), bytes.get(..count).unwrap_or_default());
+                Ok(())
+            }
+            Err(Errno::INTR | Errno::AGAIN) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits with a closed port; true if it is time to end. Asks that come meanwhile are not for this port.
+    fn rest(&self, until: Instant) -> bool {
+        loop {
+            {
+                let mut queue = self.shared.queue();
+                queue.asks.clear();
+                queue.idle = false;
+                if queue.stopping {
+                    return true;
+                }
+            }
+            let now = clock::now();
+            if now >= until {
+                return false;
+            }
+            let mut fds = [PollFd::new(&self.shared.wake, PollFlags::IN)];
+            if poll(&mut fds, clock::wait(now, until).as_ref()).is_ok_and(|ready| ready > 0) {
+                self.drain_wake();
+            }
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.drain_wake();
+        self.shared.queue().stopping
+    }
+
+    fn drain_wake(&self) {
+        // Empty is as good as read.
+        let _ = rustix::io::read(&self.shared.wake, &mut [0; 8]);
+    }
+}
+
+fn wire(link: &Link) -> (Framing, Timing, LineKind) {
+    match link {
+        Link::Serial { baud, parity, stop_bits, .. } => {
+            let bits = 9 + u8::from(*parity != Parity::None) + stop_bits;
+            let kind = LineKind::Serial { baud: *baud, bits };
+            (Framing::Rtu, Timing::serial(*baud, u32::from(bits)), kind)
+        }
+        Link::Tcp { rtu_frames, .. } => {
+            let framing = if *rtu_frames { Framing::Rtu } else { Framing::Tcp };
+            (framing, Timing::stream(), LineKind::Tcp { rtu_frames: *rtu_frames })
+        }
+    }
+}
+
+fn name(link: &Link) -> String {
+    match link {
+        Link::Serial { path, .. } => path.display().to_string(),
+        Link::Tcp { address, .. } => address.clone(),
+    }
+}

@@ -1,0 +1,256 @@
+//! What a supervisor asks over HTTP: is the gateway alive, is it ready.
+//!
+//! `/healthz` answers 200 while the event loop turns, `/readyz` while the store also writes and the
+//! broker is connected; otherwise both answer 503. The body says what is wrong.
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::serve::Listener;
+use shouwang_core::Instant;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Sleep, sleep};
+
+/// The event loop publishes its state at least once a second, so this long without is a standstill.
+const STANDSTILL: Duration = Duration::from_secs(10);
+/// Connections at a time (S15), and how long each may take altogether, so that none holds its place.
+const CONNECTIONS: usize = 64;
+const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the event loop says about itself, each time it turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// When the loop last turned.
+    pub turned_at: Instant,
+    /// The last commit succeeded, or none has been needed.
+    pub store_writes: bool,
+    pub broker_connected: bool,
+}
+
+/// A running server; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Web {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+#[derive(Clone)]
+struct Seen<Now> {
+    health: watch::Receiver<Health>,
+    now: Now,
+}
+
+impl Web {
+    /// Listens on this address (port 0: any free one). `now` reads the clock that stamps
+    /// [`Health::turned_at`]. The error names the address.
+    pub async fn serve<Now>(
+        listen: SocketAddr,
+        health: watch::Receiver<Health>,
+        now: Now,
+    ) -> Result<Self, WebError>
+    where
+        Now: Fn() -> Instant + Clone + Send + Sync + 'static,
+    {
+        Self::serve_for(listen, health, now, CONNECTION_LIMIT).await
+    }
+
+    async fn serve_for<Now>(
+        listen: SocketAddr,
+        health: watch::Receiver<Health>,
+        now: Now,
+        limit: Duration,
+    ) -> Result<Self, WebError>
+    where
+        Now: Fn() -> Instant + Clone + Send + Sync + 'static,
+    {
+        let failed = |source| WebError { listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let routes = Router::new()
+            .route("/healthz", get(healthz::<Now>))
+            .route("/readyz", get(readyz::<Now>))
+            .with_state(Seen { health, now });
+        let task = tokio::spawn(async move {
+            let bounded = Bounded { listener, places: Arc::new(Semaphore::new(CONNECTIONS)), limit };
+            if let Err(error) = axum::serve(bounded, routes).await {
+                tracing::warn!(%error, "the health page ended");
+            }
+        });
+        Ok(Self { address, task })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// The address could not be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("listening on {listen} for [web]: {source}; choose another listen address or port")]
+pub struct WebError {
+    listen: SocketAddr,
+    source: io::Error,
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn healthz<Now: Fn() -> Instant>(State(seen): State<Seen<Now>>) -> (StatusCode, &'static str) {
+    seen.answer(false)
+}
+
+async fn readyz<Now: Fn() -> Instant>(State(seen): State<Seen<Now>>) -> (StatusCode, &'static str) {
+    seen.answer(true)
+}
+
+impl<Now: Fn() -> Instant> Seen<Now> {
+    fn answer(&self, ready: bool) -> (StatusCode, &'static str) {
+        let health = *self.health.borrow();
+        let wrong = if (self.now)().since(health.turned_at) > STANDSTILL {
+            "the event loop stands still\n"
+        } else if ready && !health.store_writes {
+            "the store does not write\n"
+        } else if ready && !health.broker_connected {
+            "no connection to the broker\n"
+        } else {
+            return (StatusCode::OK, "ok\n");
+        };
+        (StatusCode::SERVICE_UNAVAILABLE, wrong)
+    }
+}
+
+/// Accepts while there is a place, and ends every connection in time.
+struct Bounded {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    limit: Duration,
+}
+
+struct Visit {
+    stream: TcpStream,
+    until: Pin<Box<Sleep>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Listener for Bounded {
+    type Io = Visit;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Visit, SocketAddr) {
+        // The semaphore is never closed; if it were, nobody would be let in.
+        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
+            return std::future::pending().await;
+        };
+        let (stream, from) = Listener::accept(&mut self.listener).await;
+        (Visit { stream, until: Box::pin(sleep(self.limit)), _place: place }, from)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+impl Visit {
+    fn in_time(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match self.until.as_mut().poll(context) {
+            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+impl AsyncRead for Visit {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.in_time(context)?;
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Visit {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.in_time(context)?;
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        format!("{} {}", head.split(' ').nth(1).unwrap(), body.trim())
+    }
+
+    #[tokio::test]
+    async fn health_follows_the_loop_and_readiness_the_store_and_the_broker() {
+        let good = Health { turned_at: Instant::from_micros(0), store_writes: true, broker_connected: true };
+        let (turn, health) = watch::channel(good);
+        let clock = Arc::new(AtomicU64::new(0));
+        let now = Arc::clone(&clock);
+        let now = move || Instant::from_micros(now.load(Ordering::Relaxed));
+        let web = Web::serve("127.0.0.1:0".parse().unwrap(), health, now).await.unwrap();
+        let at = web.address();
+        assert_eq!(get(at, "/healthz").await, "200 ok");
+        assert_eq!(get(at, "/readyz").await, "200 ok");
+        turn.send(Health { broker_connected: false, ..good }).unwrap();
+        assert_eq!(get(at, "/healthz").await, "200 ok");
+        assert_eq!(get(at, "/readyz").await, "503 no connection to the broker");
+        turn.send(Health { store_writes: false, ..good }).unwrap();
+        assert_eq!(get(at, "/readyz").await, "503 the store does not write");
+        clock.store(10_000_001, Ordering::Relaxed);
+        assert_eq!(get(at, "/healthz").await, "503 the event loop stands still");
+        assert_eq!(get(at, "/else").await.get(..3), Some("404"));
+    }
+
+    #[tokio::test]
+    async fn silent_visitors_are_shown_out_and_others_get_in() {
+        let good = Health { turned_at: Instant::from_micros(0), store_writes: true, broker_connected: true };
+        let (_turn, health) = watch::channel(good);
+        let now = || Instant::from_micros(0);
+        let limit = Duration::from_millis(50);
+        let web = Web::serve_for("127.0.0.1:0".parse().unwrap(), health, now, limit).await.unwrap();
+        let mut silent = Vec::new();
+        for _ in 0..CONNECTIONS + 10 {
+            silent.push(TcpStream::connect(web.address()).await.unwrap());
+        }
+        assert_eq!(get(web.address(), "/healthz").await, "200 ok");
+    }
+}

@@ -1,0 +1,185 @@
+//! The configuration: the default loads, every mistake is told where it stands, and no file does harm.
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use shouwang_core::configuration::LineKind;
+use shouwang_gateway::config::{self, Config, Link, Problem, Security};
+
+const GOOD: &str = r#"
+site = "heping"
+gateway = "gw-0007"
+name = "和平社区 7 号网关"
+state_dir = "state"
+[uplink]
+url = "mqtt://127.0.0.1"
+[[line]]
+name = "b3"
+serial = { path = "/dev/ttyS1", parity = "even" }
+[[device]]
+id = "smoke-1"
+line = "b3"
+unit_id = 12
+profile = "renke-rs-yg-n01"
+place = { building = "3" }
+installed = 2026-05-01
+"#;
+
+fn load(text: &str) -> Result<Config, Vec<Problem>> {
+    Config::from_bytes(Path::new("/etc/shouwang/gateway.toml"), text.as_bytes())
+}
+
+#[test]
+fn the_default_file_loads_and_says_what_its_comments_say() {
+    let config = load(config::example()).unwrap();
+    assert_eq!(config.core.lines.len(), 2);
+    assert_eq!(config.core.stations[0].lines["guarantee"], 3.8);
+    assert!(matches!(config.broker.security, Security::Tls { ca_file: None, client: None }));
+    assert!(config.core.digest.starts_with("sha256:") && config.core.digest.len() == 71);
+    assert_eq!(config.alarm_rounds().len(), 2);
+    // Every key that is commented out is a key all the same.
+    let keys = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/draft.rs")).unwrap();
+    for line in config::example().lines().filter_map(|line| line.strip_prefix("# ")) {
+        if let Some((key, _)) = line.split_once(" = ")
+            && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        {
+            assert!(keys.contains(&format!(" {key}:")) || key == "off_delay_s", "{key}");
+        }
+    }
+}
+
+#[test]
+fn defaults_are_filled_in_and_paths_start_at_the_files_directory() {
+    let config = load(GOOD).unwrap();
+    let line = &config.core.lines[0];
+    assert_eq!(line.kind, LineKind::Serial { baud: 9600, bits: 11 });
+    assert_eq!((line.timeout.as_millis(), line.poll.alarm.as_millis()), (200, 500));
+    assert_eq!(config.state_dir, Path::new("/etc/shouwang/state"));
+    assert_eq!((config.broker.host.as_str(), config.broker.port), ("127.0.0.1", 1883));
+    assert!(matches!(&config.links[0], Link::Serial { stop_bits: 1, .. }));
+    assert_eq!((config.web, config.embedded_broker), (None, None));
+    assert_eq!(config.core.devices[0].installed.installed.as_deref(), Some("2026-05-01"));
+    let marked = format!("\u{feff}{GOOD}[web]\n[broker]\n");
+    let config = load(&marked).unwrap();
+    assert_eq!(config.web.unwrap().to_string(), "127.0.0.1:8081");
+    assert_eq!(config.embedded_broker.unwrap().to_string(), "127.0.0.1:1883");
+}
+
+#[test]
+fn the_same_texts_make_the_same_configuration_elsewhere() {
+    let home = tempfile::tempdir().unwrap();
+    let profiles = home.path().join("profiles");
+    fs::create_dir(&profiles).unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../device-profiles/renke-rs-yg-n01.toml");
+    let own = fs::read_to_string(shipped).unwrap();
+    fs::write(profiles.join("our-own.toml"), own).unwrap();
+    let secret = home.path().join("password");
+    fs::write(&secret, "hunter2").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let text = GOOD.replace("renke-rs-yg-n01", "our-own").replace(
+        "[uplink]",
+        "profile_dirs = [\"profiles\"]\n[uplink]\nusername = \"gw\"\npassword_file = \"password\"",
+    );
+    let path = home.path().join("gateway.toml");
+    fs::write(&path, text).unwrap();
+    let config = Config::load(&path).unwrap();
+    assert_eq!(config.sources.len(), 2);
+    assert!(!format!("{config:?}").contains("hunter2"));
+
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o604)).unwrap();
+    let problems = Config::load(&path).unwrap_err();
+    assert!(problems[0].what.en.contains("open to everybody"), "{problems:?}");
+    drop(home);
+    let again = Config::from_sources(&config.sources).unwrap();
+    assert_eq!(again.core.digest, config.core.digest);
+    assert_eq!(format!("{:?}", again.core), format!("{:?}", config.core));
+}
+
+/// Each `NAME.toml` has its `NAME.expected`; `UPDATE_EXPECTED=1` writes them anew.
+#[test]
+fn every_bad_file_is_refused_with_all_that_is_wrong_in_it() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad-config");
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    assert!(files.len() > 15);
+    for path in files {
+        let bytes = fs::read(&path).unwrap();
+        let problems = Config::from_bytes(&path, &bytes).unwrap_err();
+        let here = format!("{}/", directory.display());
+        let told: String = problems
+            .iter()
+            .map(|problem| {
+                let Problem { line, column, what, remedy, .. } = problem;
+                assert!(!what.zh.is_empty() && !remedy.zh.is_empty() && !remedy.en.is_empty());
+                format!("{line}:{column}: {}; {}\n  {}；{}\n", what.en, remedy.en, what.zh, remedy.zh)
+            })
+            .collect::<String>()
+            .replace(&here, "");
+        let expected = path.with_extension("expected");
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            fs::write(&expected, &told).unwrap();
+        }
+        assert_eq!(told, fs::read_to_string(&expected).unwrap_or_default(), "{}", path.display());
+    }
+}
+
+#[test]
+fn huge_and_deep_files_are_refused_quickly() {
+    let deep = format!("{GOOD}x = {}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let long = format!("{GOOD}# {}", "x".repeat(300_000));
+    let many = format!("{GOOD}{}", "[[device]]\n".repeat(20_000));
+    let hundred_thousand = format!("{GOOD}{}", "[[device]]\n".repeat(100_000));
+    for (text, says) in
+        [(deep, "recursion"), (long, "too large"), (many, "4096"), (hundred_thousand, "too large")]
+    {
+        let problems = load(&text).unwrap_err();
+        assert!(problems.len() <= 110, "{}", problems.len());
+        let all = problems.iter().map(|problem| format!("{} {}\n", problem.what.en, problem.remedy.en));
+        let all: String = all.collect();
+        assert!(all.contains(says), "{all}");
+    }
+    assert!(
+        Config::load(Path::new("/nowhere/gateway.toml")).unwrap_err()[0].what.en.contains("cannot be read")
+    );
+}
+
+#[test]
+fn the_schema_has_the_keys_of_the_contract_and_none_of_later_issues() {
+    let schema = config::schema();
+    let properties = schema["properties"].as_object().unwrap();
+    let keys: Vec<&str> = properties.keys().map(String::as_str).collect();
+    let expected = [
+        "broker",
+        "commands",
+        "device",
+        "gateway",
+        "line",
+        "name",
+        "profile_dirs",
+        "site",
+        "state_dir",
+        "station",
+        "uplink",
+        "web",
+    ];
+    assert_eq!(keys, expected);
+    assert_eq!(schema["additionalProperties"], false);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    /// Whatever is typed into a good file, loading ends with a configuration or with complaints.
+    #[test]
+    fn no_edit_of_a_good_file_does_harm(at in 0..GOOD.len(), cut in 0..20_usize, typed in ".{0,12}") {
+        let mut bytes = GOOD.as_bytes().to_vec();
+        let end = (at + cut).min(bytes.len());
+        bytes.splice(at..end, typed.into_bytes());
+        match Config::from_bytes(Path::new("gateway.toml"), &bytes) {
+            Ok(config) => prop_assert!(!config.core.lines.is_empty()),
+            Err(problems) => prop_assert!(!problems.is_empty() && problems.iter().all(|p| p.line >= 1)),
+        }
+    }
+}

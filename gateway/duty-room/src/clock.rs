@@ -1,0 +1,31 @@
+//! The only file that reads clocks: steady time for decisions, wall-clock time for people.
+#![expect(clippy::disallowed_methods, reason = "this is where clocks are read")]
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use shouwang_message::{Instant, Timestamp};
+
+/// Steady time counted from this clock's making, and the system's wall clock.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    start: std::time::Instant,
+}
+
+impl Clock {
+    pub fn system() -> Self {
+        Self { start: std::time::Instant::now() }
+    }
+
+    /// Steady time; differences between two values are true durations.
+    pub fn now(&self) -> Instant {
+        // Starts at an hour, so that "30 s ago" exists from the beginning.
+        let since = self.start.elapsed() + Duration::from_secs(3_600);
+        Instant::from_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// UTC as the system believes.
+    pub fn wall(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or_default())
+    }
+}

@@ -1,0 +1,202 @@
+//! The one place where broker, disk, pages and board meet.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shouwang_board::{Asked, Board, Input, ListState, Outcome, Output, Transaction};
+use shouwang_message::{Event, Instant};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::link::Outbox;
+use crate::stop::Stopped;
+use crate::store::Stored;
+
+/// The loop turns at least this often, and says so in its pulse.
+const TURN_EVERY: Duration = Duration::from_secs(1);
+/// Inputs taken together before the pulse is told.
+const BATCH: usize = 256;
+
+/// An event right after its commit.
+#[derive(Debug)]
+pub struct HeardEvent {
+    pub event: Event,
+    /// When the commit was known, on the clock given to [`crate::start`].
+    pub heard_at: Instant,
+}
+
+/// What reaches the loop.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Input(Input),
+    Ask {
+        asked: Asked,
+        answer: oneshot::Sender<Outcome>,
+    },
+    /// The list as JSON: `{"items":[...]}`.
+    List {
+        state: ListState,
+        answer: oneshot::Sender<Arc<str>>,
+    },
+}
+
+/// The sign of life that pages and health checks read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Pulse {
+    /// When the loop last turned.
+    pub(crate) turned: Instant,
+    /// Grows with every change of the list.
+    pub(crate) version: u64,
+    /// Events heard in all.
+    pub(crate) sequence: u64,
+    pub(crate) hash: String,
+    pub(crate) linked: bool,
+    pub(crate) store_failing: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Channels {
+    pub(crate) inputs: mpsc::Receiver<Message>,
+    pub(crate) completions: mpsc::Receiver<Stored>,
+    pub(crate) to_store: mpsc::Sender<Transaction>,
+    pub(crate) outbox: Outbox,
+    pub(crate) heard: broadcast::Sender<Arc<HeardEvent>>,
+    pub(crate) pulse: watch::Sender<Pulse>,
+}
+
+struct Loop {
+    board: Board,
+    clock: Clock,
+    to_store: mpsc::Sender<Transaction>,
+    outbox: Outbox,
+    heard: broadcast::Sender<Arc<HeardEvent>>,
+    answers: BTreeMap<u64, oneshot::Sender<Outcome>>,
+    next_ticket: u64,
+    version: u64,
+    store_failing: bool,
+    /// The hash of the open rows, and the version it belongs to.
+    hash: (u64, String),
+    lists: BTreeMap<bool, Arc<str>>,
+}
+
+pub(crate) async fn run(board: Board, clock: Clock, channels: Channels, mut stopped: Stopped) {
+    let Channels { mut inputs, mut completions, to_store, outbox, heard, pulse } = channels;
+    let mut turning = Loop {
+        board,
+        clock,
+        to_store,
+        outbox,
+        heard,
+        answers: BTreeMap::new(),
+        next_ticket: 0,
+        version: 1,
+        store_failing: false,
+        hash: (0, String::new()),
+        lists: BTreeMap::new(),
+    };
+    loop {
+        let now = turning.clock.now();
+        let _ = pulse.send(turning.pulse(now));
+        let wait = turning.board.next_deadline().map_or(TURN_EVERY, |at| at.since(now).min(TURN_EVERY));
+        tokio::select! {
+            biased;
+            () = stopped.wait() => return,
+            stored = completions.recv() => match stored {
+                Some(stored) => turning.stored(stored).await,
+                None => return,
+            },
+            message = inputs.recv() => {
+                let Some(message) = message else { return };
+                turning.take(message).await;
+                for _ in 0..BATCH {
+                    let Ok(message) = inputs.try_recv() else { break };
+                    turning.take(message).await;
+                }
+            }
+            () = tokio::time::sleep(wait) => turning.give(Input::Woke).await,
+        }
+    }
+}
+
+impl Loop {
+    fn pulse(&mut self, now: Instant) -> Pulse {
+        if self.hash.0 != self.version {
+            self.hash = (self.version, self.board.open_hash());
+        }
+        Pulse {
+            turned: now,
+            version: self.version,
+            sequence: self.board.counts().heard,
+            hash: self.hash.1.clone(),
+            linked: self.board.is_linked(),
+            store_failing: self.store_failing,
+        }
+    }
+
+    async fn take(&mut self, message: Message) {
+        match message {
+            Message::Input(input) => self.give(input).await,
+            Message::Ask { asked, answer } => {
+                self.next_ticket += 1;
+                // Pages that gave up waiting leave their tickets; the web's own cap bounds them.
+                self.answers.retain(|_, waiting| !waiting.is_closed());
+                self.answers.insert(self.next_ticket, answer);
+                self.give(Input::Asked { ticket: self.next_ticket, asked }).await;
+            }
+            Message::List { state, answer } => {
+                let _ = answer.send(self.list(state));
+            }
+        }
+    }
+
+    /// The list's text is made once per change, however many pages ask.
+    fn list(&mut self, state: ListState) -> Arc<str> {
+        let board = &self.board;
+        let make = || {
+            let items = board.list(state);
+            Arc::from(serde_json::json!({ "items": items }).to_string())
+        };
+        self.lists.entry(state == ListState::All).or_insert_with(make).clone()
+    }
+
+    async fn stored(&mut self, stored: Stored) {
+        match stored {
+            Stored::Committed { up_to, events } => {
+                self.store_failing = false;
+                self.give(Input::Committed { transaction: up_to }).await;
+                let heard_at = self.clock.now();
+                for event in events {
+                    // Nobody may be listening.
+                    let _ = self.heard.send(Arc::new(HeardEvent { event, heard_at }));
+                }
+            }
+            Stored::Failed { transaction } => {
+                self.store_failing = true;
+                self.give(Input::CommitFailed { transaction }).await;
+            }
+        }
+    }
+
+    async fn give(&mut self, input: Input) {
+        let outputs = self.board.handle(self.clock.now(), self.clock.wall(), input);
+        for output in outputs {
+            match output {
+                Output::Commit(transaction) => {
+                    // Longer than what the board leaves uncommitted; the receiver lives until we end.
+                    let _ = self.to_store.send(transaction).await;
+                }
+                Output::PublishHeard { to, document } => self.outbox.heard(to, document),
+                Output::PublishCommand { to, name, command } => self.outbox.command(to, name, command),
+                Output::Answer { ticket, outcome } => {
+                    if let Some(answer) = self.answers.remove(&ticket) {
+                        let _ = answer.send(outcome);
+                    }
+                }
+                Output::Changed => {
+                    self.version += 1;
+                    self.lists.clear();
+                }
+            }
+        }
+    }
+}

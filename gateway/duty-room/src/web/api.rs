@@ -1,0 +1,232 @@
+//! The API under `/api/v1/`: JSON in, JSON out, refusals in two languages.
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::header::{self, HeaderMap};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+use shouwang_board::{Asked, ListState, Outcome, Request};
+use shouwang_message::{AlarmId, CommandName, Text, Timestamp};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::{Desk, guard};
+use crate::eventloop::Message;
+
+/// An answer later than this is an answer that the disk or the loop is in trouble.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The account that the login link signs in.
+const OPERATOR: &str = "operator";
+/// Characters of a reason or a person's name.
+const LONGEST_TEXT: usize = 200;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ListQuery {
+    state: Option<String>,
+}
+
+pub(super) async fn list(State(desk): State<Desk>, Query(query): Query<ListQuery>) -> Response {
+    let state = match query.state.as_deref() {
+        None | Some("open") => ListState::Open,
+        Some("all") => ListState::All,
+        Some(_) => {
+            return refusal(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "state",
+                "state 只能是 open 或 all",
+                "`state` is open or all",
+            );
+        }
+    };
+    let (answer, answered) = oneshot::channel();
+    match ask_loop(&desk, Message::List { state, answer }, answered).await {
+        Some(items) => ([(header::CONTENT_TYPE, "application/json")], items.to_string()).into_response(),
+        None => too_slow(),
+    }
+}
+
+/// The body of a change; which fields are needed depends on the request.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    reason: Option<String>,
+    until: Option<Timestamp>,
+    second: Option<String>,
+}
+
+pub(super) async fn ask(
+    State(desk): State<Desk>,
+    Path((id, request)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let Some(name) = CommandName::parse(&request).filter(is_offered) else {
+        return not_found(Method::POST).await;
+    };
+    let body = match read(&headers, body) {
+        Ok(body) => body,
+        Err(refused) => return *refused,
+    };
+    let Ok(alarm) = id.parse::<AlarmId>() else { return unknown_alarm() };
+    let request = match with_details(name, &body) {
+        Ok(request) => request,
+        Err(refused) => return *refused,
+    };
+    let asked = Asked { alarm, by: OPERATOR.into(), reason: body.reason, request };
+    let (answer, answered) = oneshot::channel();
+    match ask_loop(&desk, Message::Ask { asked, answer }, answered).await {
+        Some(outcome) => told(outcome),
+        None => too_slow(),
+    }
+}
+
+fn is_offered(name: &CommandName) -> bool {
+    matches!(
+        name,
+        CommandName::Acknowledge
+            | CommandName::Silence
+            | CommandName::Shelve
+            | CommandName::Unshelve
+            | CommandName::Reset
+            | CommandName::OutOfService
+    )
+}
+
+fn read(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Body, Box<Response>> {
+    let kind = guard::text(headers, &header::CONTENT_TYPE).unwrap_or_default();
+    if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
+        return Err(Box::new(refusal(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content_type",
+            "请使用 Content-Type: application/json",
+            "Send Content-Type: application/json",
+        )));
+    }
+    let bytes = body.map_err(|rejection| {
+        Box::new(refusal(rejection.status(), "body", "请求内容过长或中断", "The body is too long or broken"))
+    })?;
+    let body: Body = serde_json::from_slice(&bytes).map_err(|error| {
+        let status = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+        let text = Text::new(format!("JSON 无效:{error}"), format!("Not the JSON expected here: {error}"));
+        Box::new(with_text(status, "json", &text))
+    })?;
+    let too_long = |text: &Option<String>| text.as_ref().is_some_and(|t| t.chars().count() > LONGEST_TEXT);
+    if too_long(&body.reason) || too_long(&body.second) {
+        return Err(Box::new(refusal(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "too_long_text",
+            "文字最长 200 字",
+            "A text has at most 200 characters",
+        )));
+    }
+    Ok(body)
+}
+
+fn with_details(name: CommandName, body: &Body) -> Result<Request, Box<Response>> {
+    let needs_until = || {
+        body.until.ok_or_else(|| {
+            Box::new(refusal(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "until_missing",
+                "请填写截止时间 until",
+                "Say until when: `until`",
+            ))
+        })
+    };
+    Ok(match name {
+        CommandName::Silence => Request::Silence,
+        CommandName::Unshelve => Request::Unshelve,
+        CommandName::Reset => Request::Reset,
+        CommandName::Shelve => Request::Shelve { until: needs_until()?, second: body.second.clone() },
+        CommandName::OutOfService => {
+            Request::OutOfService { until: needs_until()?, second: body.second.clone() }
+        }
+        _ => Request::Acknowledge,
+    })
+}
+
+fn told(outcome: Outcome) -> Response {
+    match outcome {
+        Outcome::Taken { row } => Json(*row).into_response(),
+        Outcome::AlreadyAcknowledged { acknowledged, mut row } => {
+            if let Some(fields) = row.as_object_mut() {
+                fields.insert("already_acknowledged".into(), json!(acknowledged));
+            }
+            Json(*row).into_response()
+        }
+        Outcome::Unknown => unknown_alarm(),
+        Outcome::Refused { code, text } => {
+            let status = match code {
+                "busy" => StatusCode::SERVICE_UNAVAILABLE,
+                "finished" | "not_an_alarm" => StatusCode::CONFLICT,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            };
+            with_text(status, code, &text)
+        }
+    }
+}
+
+async fn ask_loop<T>(desk: &Desk, message: Message, answered: oneshot::Receiver<T>) -> Option<T> {
+    let asking = async {
+        desk.inner.to_loop.send(message).await.ok()?;
+        answered.await.ok()
+    };
+    timeout(ANSWER_WITHIN, asking).await.ok().flatten()
+}
+
+/// The loop turns.
+pub(super) async fn healthz(State(desk): State<Desk>) -> Response {
+    let alive = desk.is_alive();
+    let status = if alive { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let store = if desk.pulse().store_failing { "failing" } else { "ok" };
+    (status, Json(json!({ "ok": alive, "store": store }))).into_response()
+}
+
+/// The store writes and the broker is connected.
+pub(super) async fn readyz(State(desk): State<Desk>) -> Response {
+    let pulse = desk.pulse();
+    let ready = desk.is_alive() && pulse.linked && !pulse.store_failing;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let store = if pulse.store_failing { "failing" } else { "ok" };
+    let broker = if pulse.linked { "connected" } else { "disconnected" };
+    (status, Json(json!({ "ok": ready, "store": store, "broker": broker }))).into_response()
+}
+
+pub(super) async fn not_found(_: Method) -> Response {
+    refusal(StatusCode::NOT_FOUND, "not_found", "没有这个地址", "There is nothing here")
+}
+
+pub(super) async fn method_not_allowed() -> Response {
+    refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method",
+        "不支持这种请求方式;报警不能删除",
+        "This method is not offered here; no alarm can be deleted",
+    )
+}
+
+fn unknown_alarm() -> Response {
+    refusal(StatusCode::NOT_FOUND, "unknown_alarm", "没有这条报警", "There is no such alarm")
+}
+
+fn too_slow() -> Response {
+    refusal(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "slow",
+        "值班室 5 秒内没有写完,请查看列表",
+        "Not written to disk within 5 s: look at the list before you try again",
+    )
+}
+
+pub(super) fn refusal(status: StatusCode, code: &str, zh: &str, en: &str) -> Response {
+    with_text(status, code, &Text::new(zh, en))
+}
+
+fn with_text(status: StatusCode, code: &str, text: &Text) -> Response {
+    (status, Json(json!({ "error": { "code": code, "text": text } }))).into_response()
+}

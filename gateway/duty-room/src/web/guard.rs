@@ -1,0 +1,97 @@
+//! Who may ask: the right host, the same origin for changes, a session; and what browsers may do with answers.
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::Desk;
+use super::api::refusal;
+
+pub(super) const COOKIE: &str = "shouwang_session";
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                      img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The `Host` must be ours, so that no other name can be pointed at us; a change must come from our own pages.
+pub(super) async fn origin(State(desk): State<Desk>, request: Request, next: Next) -> Response {
+    let response = match objection(&desk, request.method(), request.headers()) {
+        Some(refused) => refused,
+        None => next.run(request).await,
+    };
+    with_policy(response)
+}
+
+fn objection(desk: &Desk, method: &Method, headers: &HeaderMap) -> Option<Response> {
+    let host = text(headers, &header::HOST).unwrap_or_default();
+    if !is_ours(desk, host) {
+        return Some(refusal(
+            StatusCode::MISDIRECTED_REQUEST,
+            "host",
+            "主机名不在 [web] hosts 中",
+            "This host name is not in [web] hosts",
+        ));
+    }
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    let same_origin = match text(headers, &header::ORIGIN) {
+        Some(origin) => {
+            let origin = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+            origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host))
+        }
+        None => text(headers, &HeaderName::from_static("sec-fetch-site")) == Some("same-origin"),
+    };
+    if same_origin {
+        return None;
+    }
+    Some(refusal(
+        StatusCode::FORBIDDEN,
+        "origin",
+        "请求必须来自本页面(Origin)",
+        "A change must come from this duty room's own pages: send its Origin",
+    ))
+}
+
+/// Plain addresses cannot be pointed elsewhere by DNS; names must be known.
+fn is_ours(desk: &Desk, host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    let name = name.to_ascii_lowercase();
+    name == "localhost" || address.parse::<std::net::IpAddr>().is_ok() || desk.inner.hosts.contains(&name)
+}
+
+/// The API answers 401 with JSON, never with a redirect.
+pub(super) async fn session(State(desk): State<Desk>, request: Request, next: Next) -> Response {
+    if has_session(&desk, request.headers()) {
+        return next.run(request).await;
+    }
+    refusal(StatusCode::UNAUTHORIZED, "login", "请先登录", "Log in first")
+}
+
+pub(super) fn has_session(desk: &Desk, headers: &HeaderMap) -> bool {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs =
+        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let now = desk.inner.clock.now();
+    pairs.any(|(name, value)| name == COOKIE && desk.inner.logins.is_valid(now, value))
+}
+
+pub(super) fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn with_policy(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(header::CONTENT_SECURITY_POLICY, POLICY);
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

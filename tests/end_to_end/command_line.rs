@@ -1,0 +1,206 @@
+//! The command line as people and scripts meet it: exit codes, and every bad file a readable error.
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use shouwang_tests::gateway::binary;
+use shouwang_tests::program::{Program, ending};
+use shouwang_tests::{Configuration, Mosquitto, clock};
+use tempfile::TempDir;
+
+/// No one-shot verb may take longer, whatever its input is.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What a finished run left: its ending in words, and what it said.
+struct Outcome {
+    ending: String,
+    stdout: String,
+    stderr: String,
+}
+
+fn shouwang(arguments: &[&str]) -> Outcome {
+    let directory = TempDir::with_prefix("shouwang-cli-").expect("a directory for the output");
+    let mut command = Command::new(binary());
+    let mut program = Program::start("shouwang", command.args(arguments), directory.path());
+    drop(program.take_stdin());
+    let ending = ending(program.wait(LIMIT));
+    Outcome { ending, stdout: program.stdout(), stderr: program.stderr() }
+}
+
+#[test]
+fn help_and_version_are_told() {
+    let help = shouwang(&["--help"]);
+    assert_eq!(help.ending, "exit 0", "{}", help.stderr);
+    for verb in
+        ["demo", "run", "duty-room", "check", "simulate", "profile", "replay", "schema", "completions"]
+    {
+        assert!(help.stdout.contains(verb), "--help names {verb}:\n{}", help.stdout);
+    }
+    let version = shouwang(&["--version"]);
+    assert_eq!(
+        (version.ending.as_str(), version.stdout.lines().count()),
+        ("exit 0", 1),
+        "{}",
+        version.stdout
+    );
+}
+
+#[test]
+fn bad_arguments_exit_with_2() {
+    for arguments in
+        [&["watch"][..], &["run"], &["run", "--config"], &["demo", "--seconds", "soon"], &["profile"]]
+    {
+        let outcome = shouwang(arguments);
+        assert_eq!(outcome.ending, "exit 2", "{arguments:?}: {}", outcome.stderr);
+        assert!(!outcome.stderr.is_empty(), "{arguments:?} says why");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    for verb in ["run", "check", "duty-room", "simulate"] {
+        let outcome = shouwang(&[verb, "--config", "/nowhere/at-all.toml"]);
+        assert_eq!(outcome.ending, "exit 2", "{verb}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("/nowhere/at-all.toml"), "{verb}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_good_configuration_is_good_and_tells_its_latency() {
+    let broker = Mosquitto::start();
+    let configuration = good(&broker);
+    let file = configuration.write();
+    let outcome = shouwang(&["check", "--config", path(&file)]);
+    assert_eq!(outcome.ending, "exit 0", "{}\n{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.contains("line-1") && outcome.stdout.contains("ms"), "{}", outcome.stdout);
+}
+
+#[test]
+fn every_bad_configuration_is_refused_with_its_place() {
+    let broker = Mosquitto::start();
+    let configuration = good(&broker);
+    let good = configuration.text();
+    let directory = configuration.directory();
+    for (name, bytes) in corpus(&good) {
+        let file = directory.join("bad.toml");
+        std::fs::write(&file, bytes).expect("the bad file");
+        for verb in ["check", "run"] {
+            let began = clock::now();
+            let outcome = shouwang(&[verb, "--config", path(&file)]);
+            assert_eq!(outcome.ending, "exit 2", "{verb}, {name}:\n{}\n{}", outcome.stdout, outcome.stderr);
+            assert!(!outcome.stderr.contains("panicked"), "{verb}, {name}: {}", outcome.stderr);
+            let said = format!("{}{}", outcome.stdout, outcome.stderr);
+            assert!(has_place(&said), "{verb}, {name}: no bad.toml:LINE:COLUMN in\n{said}");
+            assert!(said.len() < 64 * 1024, "{verb}, {name}: {} bytes of error", said.len());
+            assert!(began.elapsed() < Duration::from_secs(20), "{verb}, {name} took {:?}", began.elapsed());
+        }
+    }
+}
+
+#[test]
+fn a_refused_run_leaves_nothing_behind() {
+    let broker = Mosquitto::start();
+    let configuration = good(&broker).table("[[device]]\nid = \"nobody\"\n");
+    let file = configuration.write();
+    assert_eq!(shouwang(&["run", "--config", path(&file)]).ending, "exit 2");
+    let left = std::fs::read_dir(configuration.state_directory()).expect("the state directory").count();
+    assert_eq!(left, 0, "a bad file is never half applied");
+}
+
+#[test]
+fn an_interrupted_run_ends_at_once() {
+    let broker = Mosquitto::start();
+    let configuration = good(&broker);
+    let file = configuration.write();
+    let mut command = Command::new(binary());
+    command.args(["run", "--config", path(&file)]).stdin(Stdio::null());
+    let mut program = Program::start("shouwang", &mut command, configuration.directory());
+    shouwang_tests::wait_until(LIMIT, "the gateway should have made its store", || {
+        std::fs::read_dir(configuration.state_directory()).is_ok_and(|entries| entries.count() > 0)
+    });
+    program.signal(rustix::process::Signal::INT);
+    let ending = ending(program.wait(Duration::from_secs(10)));
+    assert!(["exit 0", "exit 130"].contains(&ending.as_str()), "{ending}: {}", program.stderr());
+}
+
+fn good(broker: &Mosquitto) -> Configuration {
+    Configuration::new(broker).tcp_line("line-1", "127.0.0.1:1", "").device(
+        "smoke-1",
+        "line-1",
+        1,
+        "renke-rs-yg-n01",
+        "",
+    )
+}
+
+/// rules.md's corpus for TOML, as changes of a good file; each is bad for one reason.
+fn corpus(good: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let add = |text: &str| format!("{good}\n{text}\n").into_bytes();
+    let change = |from: &str, to: &str| {
+        assert!(good.contains(from), "the good file has {from}");
+        good.replacen(from, to, 1).into_bytes()
+    };
+    let device = |id: &str, unit_id: &str| {
+        format!(
+            "[[device]]\nid = \"{id}\"\nline = \"line-1\"\nunit_id = {unit_id}\nprofile = \"renke-rs-yg-n01\"\n"
+        )
+    };
+    let many: String = (0..100_000).map(|n| device(&format!("d-{n}"), &(n % 247 + 1).to_string())).collect();
+    vec![
+        ("an empty file", Vec::new()),
+        ("a NUL", add("# \0")),
+        ("bad UTF-8", [good.as_bytes(), b"\n# \xff\xfe\n"].concat()),
+        ("a value cut off", change("site = \"heping\"", "site = \"hep")),
+        ("a duplicate key", change("site = \"heping\"", "site = \"heping\"\nsite = \"heping\"")),
+        ("an unknown key", change("site = \"heping\"", "site = \"heping\"\nsight = 1")),
+        ("an unknown key in a table", add("[commands]\ntrusted_key = []")),
+        ("an unknown table", add("[cloud]\nurl = \"x\"")),
+        ("a wrong type", change("unit_id = 1", "unit_id = \"1\"")),
+        ("unit id 0", change("unit_id = 1", "unit_id = 0")),
+        ("unit id 256", change("unit_id = 1", "unit_id = 256")),
+        ("unit id 2^63", change("unit_id = 1", "unit_id = 9223372036854775808")),
+        ("unit id nan", change("unit_id = 1", "unit_id = nan")),
+        ("a unit id twice on a line", add(&device("smoke-2", "1"))),
+        ("an id twice", add(&device("smoke-1", "2"))),
+        ("an id in capitals", change("id = \"smoke-1\"", "id = \"Smoke-1\"")),
+        ("an id that climbs", change("id = \"smoke-1\"", "id = \"../smoke\"")),
+        ("an id that turns around", change("id = \"smoke-1\"", "id = \"smoke\u{202e}1\"")),
+        ("an id of 33 characters", change("id = \"smoke-1\"", "id = \"abcdefghijklmnopqrstuvwxyz0123456\"")),
+        ("an unknown profile", change("renke-rs-yg-n01", "renke-rs-yg-n99")),
+        ("a profile that climbs", change("renke-rs-yg-n01", "../../etc/passwd")),
+        ("an unknown line", change("line = \"line-1\"", "line = \"line-9\"")),
+        ("a line twice", add("[[line]]\nname = \"line-1\"\ntcp = { address = \"127.0.0.1:2\" }")),
+        ("a line without a wire", add("[[line]]\nname = \"line-2\"")),
+        (
+            "a line with two wires",
+            change("tcp = {", "serial = { path = \"/dev/ttyS0\", baud = 9600 }\ntcp = {"),
+        ),
+        ("an address without a port", change("127.0.0.1:1\"", "127.0.0.1\"")),
+        ("a time-out of 10^9", change("tcp = {", "timeout_ms = 1000000000\ntcp = {")),
+        ("plain MQTT to elsewhere", change("mqtt://127.0.0.1", "mqtt://192.0.2.1")),
+        ("another scheme", change("mqtt://", "ftp://")),
+        ("100,000 devices", add(&many)),
+        ("depth 20,000", add(&format!("deep = {}", "[".repeat(20_000)))),
+    ]
+}
+
+/// `bad.toml:LINE:COLUMN` somewhere in what was said.
+fn has_place(said: &str) -> bool {
+    said.match_indices("bad.toml:").any(|(at, name)| {
+        let rest = said.get(at + name.len()..).unwrap_or("");
+        let mut numbers =
+            rest.splitn(3, ':').map(|part| part.chars().take_while(char::is_ascii_digit).count());
+        numbers.next().is_some_and(|digits| digits > 0) && numbers.next().is_some_and(|digits| digits > 0)
+    })
+}
+
+fn path(file: &Path) -> &str {
+    file.to_str().expect("a temporary path is text")
+}
+
+#[test]
+fn a_place_is_recognised() {
+    assert!(has_place("x/bad.toml:3:14: unknown key"));
+    assert!(!has_place("bad.toml: unknown key"));
+    assert!(!has_place("bad.toml:3: unknown key"));
+}

@@ -1,0 +1,163 @@
+//! Commands over MQTT: a good one acts and is answered, a bad one does nothing.
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shouwang_message::Timestamp;
+use shouwang_tests::{Listener, clock, wait_for};
+
+use crate::street::{ALARM_LIMIT, RAISED, START_LIMIT, Street, name};
+
+const ACKNOWLEDGED: &str = "shouwang.alarm.acknowledged.v1";
+
+#[test]
+fn a_person_acknowledges_an_alarm() {
+    let (mut street, alarm) = street_with_smoke();
+    send(&street.listener, "acknowledge", &payload("t-1", "n-1", &alarm, 30));
+    let reply = reply(&street.listener, "acknowledge", "t-1");
+    assert_eq!(reply["ok"], true, "{reply}");
+    let event = street.listener.wait_for_event(ALARM_LIMIT, ACKNOWLEDGED, &name(1));
+    assert_eq!(event.json["data"]["acknowledged"]["by"], "u-7");
+    street.stop();
+}
+
+#[test]
+fn an_expired_command_is_refused() {
+    let (mut street, alarm) = street_with_smoke();
+    send(&street.listener, "acknowledge", &payload("t-1", "n-1", &alarm, -30));
+    let reply = reply(&street.listener, "acknowledge", "t-1");
+    assert_eq!((&reply["ok"], &reply["error"]["code"]), (&json!(false), &json!("expired")), "{reply}");
+    assert!(reply["error"]["text"]["zh"].is_string() && reply["error"]["text"]["en"].is_string(), "{reply}");
+    assert!(street.listener.events_of(ACKNOWLEDGED).is_empty());
+    street.stop();
+}
+
+#[test]
+fn a_nonce_is_accepted_once_also_after_a_restart() {
+    let (mut street, alarm) = street_with_smoke();
+    send(&street.listener, "acknowledge", &payload("t-1", "n-1", &alarm, 60));
+    assert_eq!(reply(&street.listener, "acknowledge", "t-1")["ok"], true);
+    send(&street.listener, "acknowledge", &payload("t-2", "n-1", &alarm, 60));
+    let repeated = reply(&street.listener, "acknowledge", "t-2");
+    assert_eq!(repeated["ok"], false, "{repeated}");
+
+    street.kill();
+    street.launch();
+    street.listener.wait_for_state(START_LIMIT, "ready");
+    send(&street.listener, "acknowledge", &payload("t-3", "n-1", &alarm, 60));
+    let repeated = reply(&street.listener, "acknowledge", "t-3");
+    assert_eq!(repeated["ok"], false, "{repeated}");
+    assert_eq!(street.listener.events_of(ACKNOWLEDGED).len(), 1);
+    street.stop();
+}
+
+#[test]
+fn a_retained_command_does_nothing() {
+    let (mut street, alarm) = street_with_smoke();
+    street.stop();
+    let command = envelope(&payload("t-retained", "n-1", &alarm, 300));
+    street.listener.publish("command/acknowledge", true, command);
+    street.start();
+    // A live command comes after the retained one; when it is answered, that one was dealt with.
+    send(&street.listener, "silence", &payload("t-live", "n-2", &alarm, 30));
+    reply(&street.listener, "silence", "t-live");
+    assert!(street.listener.events_of(ACKNOWLEDGED).is_empty(), "a retained command must not act");
+    let replies = replies(&street.listener, "acknowledge");
+    assert!(replies.iter().all(|reply| reply["ok"] == false), "{replies:?}");
+    street.stop();
+}
+
+#[test]
+fn garbage_does_nothing_and_stops_nothing() {
+    let (mut street, alarm) = street_with_smoke();
+    let deep = "[".repeat(100_000);
+    let good = payload("t", "n", &alarm, 30);
+    let corpus: Vec<(&str, Vec<u8>)> = vec![
+        ("command/acknowledge", Vec::new()),
+        ("command/acknowledge", b"\0\xff\xfe".to_vec()),
+        ("command/acknowledge", b"{}".to_vec()),
+        ("command/acknowledge", b"[]".to_vec()),
+        ("command/acknowledge", b"{\"payload\":7}".to_vec()),
+        ("command/acknowledge", b"{\"payload\":\"{}\"}".to_vec()),
+        ("command/acknowledge", envelope(&json!("not an object"))),
+        ("command/acknowledge", envelope(&changed(&good, "txn", json!({})))),
+        ("command/acknowledge", envelope(&changed(&good, "alarm", json!("../../etc")))),
+        ("command/acknowledge", envelope(&changed(&good, "expires", json!("tomorrow")))),
+        ("command/acknowledge", envelope(&changed(&good, "expires", json!("9999-12-31T23:59:59.999Z")))),
+        ("command/acknowledge", envelope(&changed(&good, "nonce", json!("n".repeat(100_000))))),
+        ("command/acknowledge", envelope(&changed(&good, "by", Value::Null))),
+        ("command/acknowledge", deep.into_bytes()),
+        ("command/acknowledge", vec![b' '; 1024 * 1024]),
+        ("command/explode", envelope(&good)),
+        ("command/acknowledge/now", envelope(&good)),
+        ("command/", envelope(&good)),
+        ("heard/duty-1", b"{\"up_to\":-1}".to_vec()),
+        ("heard/duty-1", b"garbage".to_vec()),
+        ("heard/DUTY 1", b"{}".to_vec()),
+    ];
+    for (leaf, bytes) in corpus {
+        street.listener.publish(leaf, false, bytes);
+    }
+    // It still reads, tells and answers.
+    street.smoke(2, true);
+    street.listener.wait_for_event(START_LIMIT, RAISED, &name(2));
+    // One of the messages above may have cost the gateway its connection: then a command can be lost, and
+    // whoever asked asks again.
+    let answered = (1..=5).any(|attempt| {
+        let txn = format!("t-good-{attempt}");
+        send(&street.listener, "acknowledge", &payload(&txn, &txn, &alarm, 30));
+        let answer =
+            || replies(&street.listener, "acknowledge").into_iter().find(|reply| reply["txn"] == txn);
+        let asked = clock::now();
+        while answer().is_none() && asked.elapsed() < Duration::from_secs(3) {
+            clock::pause(Duration::from_millis(20));
+        }
+        answer().is_some_and(|answer| answer["ok"] == true)
+    });
+    assert!(answered, "a good command after the garbage should be answered");
+    assert!(street.gateway.as_mut().is_some_and(shouwang_tests::Gateway::is_running));
+    street.stop();
+}
+
+/// A street of two in which `smoke-1` has raised its alarm; and that alarm's id.
+fn street_with_smoke() -> (Street, String) {
+    let mut street = Street::tcp(2);
+    street.start();
+    street.smoke(1, true);
+    let raised = street.listener.wait_for_event(ALARM_LIMIT, RAISED, &name(1));
+    let alarm = raised.json["data"]["id"].as_str().expect("an alarm's id").to_owned();
+    (street, alarm)
+}
+
+fn payload(txn: &str, nonce: &str, alarm: &str, expires_in_s: i64) -> Value {
+    let now = clock::wall();
+    let expires = Timestamp::from_unix_ms(now.unix_ms() + expires_in_s * 1000);
+    json!({
+        "txn": txn, "alarm": alarm, "by": "u-7", "at": now, "expires": expires, "nonce": nonce, "reason": null,
+    })
+}
+
+fn changed(payload: &Value, key: &str, value: Value) -> Value {
+    let mut payload = payload.clone();
+    payload[key] = value;
+    payload
+}
+
+fn envelope(payload: &Value) -> Vec<u8> {
+    json!({ "payload": payload.to_string() }).to_string().into_bytes()
+}
+
+fn send(listener: &Listener, command: &str, payload: &Value) {
+    listener.publish(&format!("command/{command}"), false, envelope(payload));
+}
+
+fn reply(listener: &Listener, command: &str, txn: &str) -> Value {
+    wait_for(Duration::from_secs(10), &format!("{command} {txn} should be answered"), || {
+        replies(listener, command).into_iter().find(|reply| reply["txn"] == txn)
+    })
+}
+
+fn replies(listener: &Listener, command: &str) -> Vec<Value> {
+    let leaf = format!("reply/{command}");
+    let messages = listener.messages().into_iter().filter(|message| message.leaf == leaf);
+    messages.map(|message| serde_json::from_slice(&message.payload).expect("a reply is JSON")).collect()
+}

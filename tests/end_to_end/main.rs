@@ -1,0 +1,21 @@
+//! The real binary among real parts: `shouwang run` as a child process, Debian's mosquitto, and pymodbus as
+//! the devices, over Modbus TCP and over ptys. Every test has its own of everything.
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints the figures it measured"
+)]
+
+mod alarms;
+mod command_line;
+mod commands;
+mod committed;
+mod dead_devices;
+mod demo;
+mod ending;
+mod hostile;
+mod hostile_serial;
+mod hostile_tcp;
+mod outage;
+mod parts;
+mod street;

@@ -1,0 +1,98 @@
+//! Debian's mosquitto as a test's own broker, which can go away and come back.
+//!
+//! It keeps sessions and retained messages over a clean stop, so a subscriber with a session misses nothing
+//! that was published while it was away itself.
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::program::Program;
+use crate::{port, wait_until};
+
+const LIMIT: Duration = Duration::from_secs(10);
+/// Another program may take a port between our look and mosquitto's start.
+const ATTEMPTS: u32 = 5;
+
+/// A broker on a loopback port of its own. Dropping it ends it and removes what it stored.
+#[derive(Debug)]
+pub struct Mosquitto {
+    port: u16,
+    program: Option<Program>,
+    directory: TempDir,
+}
+
+impl Mosquitto {
+    pub fn start() -> Self {
+        let directory = TempDir::with_prefix("shouwang-broker-").expect("a directory for the broker");
+        let mut broker = Self { port: 0, program: None, directory };
+        for _ in 0..ATTEMPTS {
+            broker.port = port::free();
+            if broker.try_run() {
+                return broker;
+            }
+        }
+        panic!("mosquitto did not start {ATTEMPTS} times: {}", broker.words());
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    /// The broker goes away, having saved its sessions; connections are refused from now on.
+    pub fn stop(&mut self) {
+        if let Some(mut program) = self.program.take() {
+            program.stop(LIMIT);
+        }
+    }
+
+    /// The broker comes back on the same port.
+    pub fn restart(&mut self) {
+        self.stop();
+        assert!(self.try_run(), "mosquitto did not come back on port {}: {}", self.port, self.words());
+    }
+
+    /// Whether it now listens; false if it ended at once, for example because the port was taken.
+    fn try_run(&mut self) -> bool {
+        let file = self.directory.path().join("mosquitto.conf");
+        std::fs::write(&file, self.configuration()).expect("the broker's configuration");
+        let mut command = Command::new(program_file());
+        let mut program = Program::start("mosquitto", command.arg("-c").arg(file), self.directory.path());
+        let address = ("127.0.0.1", self.port);
+        let mut up = false;
+        wait_until(LIMIT, "mosquitto should listen or end", || {
+            up = TcpStream::connect(address).is_ok();
+            up || !program.is_running()
+        });
+        // Somebody else may be listening there while ours has ended.
+        up = up && program.is_running();
+        self.program = up.then_some(program);
+        up
+    }
+
+    fn configuration(&self) -> String {
+        let (port, directory) = (self.port, self.directory.path().display());
+        // As root it would become the user `mosquitto`, who may not write here.
+        format!(
+            "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nset_tcp_nodelay true\n\
+             persistence true\npersistence_location {directory}/\nmax_queued_messages 0\n\
+             max_inflight_messages 0\nlog_dest stderr\nlog_type error\nlog_type warning\n"
+        )
+    }
+
+    fn words(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("mosquitto.err")).unwrap_or_default()
+    }
+}
+
+/// Debian puts it where only root's path looks.
+fn program_file() -> PathBuf {
+    let debian = Path::new("/usr/sbin/mosquitto");
+    if debian.exists() { debian.to_path_buf() } else { PathBuf::from("mosquitto") }
+}
