@@ -40,7 +40,7 @@ async fn play(wanted: Demo) -> Result<(), Exit> {
     let state = State::make(wanted.state.as_deref())?;
     let teller = Teller { json: wanted.json };
 
-    let field = field::FieldConfig::from_toml("demo/field.toml", include_str!("demo/field.toml"))
+    let field = field::FieldConfig::from_toml(include_str!("demo/field.toml"), "demo/field.toml")
         .and_then(|config| field::start(&config, &Catalog::shipped()))
         .map_err(|error| Exit::failed(&error))?;
     let loopback = ([127, 0, 0, 1], 0).into();

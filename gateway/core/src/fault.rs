@@ -13,6 +13,8 @@ pub(crate) enum Source {
     Lost(Id),
     /// The device says so itself, by this condition of its profile.
     Told { device: Id, condition: String },
+    /// The device answers, but what this point says cannot be.
+    Implausible { device: Id, point: String },
     /// The call unit's press counter went back.
     CounterBack(Id),
     /// Another model answers at the device's unit id.

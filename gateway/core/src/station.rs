@@ -27,7 +27,7 @@ const OFF_DELAY: Duration = Duration::from_secs(600);
 const DEADBAND_M: f64 = 0.03;
 
 /// The conditions that these lines (m, by the names `design`, `warning`, `guarantee`, `record`) make of a
-/// level at this point of the device's profile.
+/// level at this point of the device's profile; the highest first, so that it is told first.
 pub fn conditions(lines: &BTreeMap<String, f64>, point: usize) -> Vec<Condition> {
     let mut conditions: Vec<Condition> = Vec::new();
     for (line, name, priority, zh, en) in LINES.iter().rev() {
@@ -51,7 +51,6 @@ pub fn conditions(lines: &BTreeMap<String, f64>, point: usize) -> Vec<Condition>
             override_reason: None,
         });
     }
-    conditions.reverse();
     conditions
 }
 
@@ -68,12 +67,12 @@ mod tests {
         assert_eq!(
             short,
             [
-                ("level_warning", Some("level_guarantee")),
+                ("level_record", None),
                 ("level_guarantee", Some("level_record")),
-                ("level_record", None)
+                ("level_warning", Some("level_guarantee"))
             ]
         );
-        assert_eq!(made[0].test, Test::High { limit: 3.3 });
+        assert_eq!(made[2].test, Test::High { limit: 3.3 });
         assert!(made.iter().all(|made| made.point == 2 && !made.latched));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use shouwang_core::Instant;
 use shouwang_core::engine::{Engine, Start};
-use shouwang_core::input::Input;
+use shouwang_core::input::{Input, StoreTrouble};
 use shouwang_core::output::Output;
 use shouwang_message::StoreHealth;
 use tokio::sync::{mpsc, watch};
@@ -66,6 +66,8 @@ pub enum RunError {
     Recording(#[from] RecordingError),
     #[error("starting the thread of line {line}: {source}")]
     Line { line: String, source: io::Error },
+    #[error("the database was damaged while running and has been put aside; the next start makes a new log and tells the gap")]
+    Corrupt,
     #[error("taking a seed from the system: {0}")]
     Chance(getrandom::Error),
 }
@@ -93,7 +95,8 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     gateway.turn_until_stopped(&mut inputs, stop).await;
     // Threads that wait for room to tell something must be let go before they are joined.
     drop(inputs);
-    let Gateway { lines, store, recorder, .. } = gateway;
+    let Gateway { lines, store, recorder, uplink, corrupt, .. } = gateway;
+    uplink.finish().await;
     let finished = tokio::task::spawn_blocking(move || {
         drop(lines);
         store.finish();
@@ -107,7 +110,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     if let Some(embedded) = embedded {
         embedded.stop().await;
     }
-    Ok(())
+    if corrupt { Err(RunError::Corrupt) } else { Ok(()) }
 }
 
 /// The core and its hands.
@@ -124,6 +127,8 @@ struct Gateway {
     at_once: VecDeque<Input>,
     polled: bool,
     stopped: bool,
+    /// The database was damaged under us; only a new start can make another.
+    corrupt: bool,
 }
 
 impl Gateway {
@@ -170,6 +175,7 @@ impl Gateway {
             at_once: VecDeque::new(),
             polled: false,
             stopped: false,
+            corrupt: false,
         };
         Ok((gateway, seen))
     }
@@ -220,6 +226,9 @@ impl Gateway {
                 watcher(now, Moment::Input(&input));
             }
             report(&input);
+            if let Input::CommitFailed { why: StoreTrouble::Corrupt, .. } = input {
+                (self.corrupt, self.stopped) = (true, true);
+            }
             for output in self.engine.handle(now, input) {
                 if let Some(watcher) = &mut self.watcher {
                     watcher(now, Moment::Output(&output));

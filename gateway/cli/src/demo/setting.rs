@@ -21,7 +21,7 @@ pub(super) fn gateway(field: &Running, broker: SocketAddr, state: &Path) -> Resu
     for line in field.lines() {
         let wire = match line.place {
             Some(Place::Pty { path, .. }) => format!("serial = {{ path = {path:?}, baud = 9600, parity = \"none\", stop_bits = 1 }}"),
-            Some(Place::Tcp(address)) => format!("tcp = {{ address = \"{address}\" }}"),
+            Some(Place::Tcp(address)) => format!("tcp = {{ address = \"{address}\" }}\npoll = {{ state_ms = 200 }}"),
             None => continue,
         };
         // Writing to a String cannot fail.

@@ -1,6 +1,7 @@
 //! The demo's transcript: for people, or one JSON object a line.
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::json;
 use shouwang_field::Running;
@@ -112,7 +113,7 @@ fn object(event: &Event, way: &Way) -> String {
         _ => None,
     };
     let (zh, en) = words(event);
-    let ms = |duration: Option<std::time::Duration>| duration.map(|duration| duration.as_secs_f64() * 1e3);
+    let ms = |duration: Option<Duration>| duration.map(|duration| duration.as_micros() as f64 / 1e3);
     json!({
         "type": event.kind().as_str(), "class": class, "device": device, "mode": mode,
         "sequence": event.sequence, "time": event.time, "text": {"zh": format!("【模拟】{zh}"), "en": en},

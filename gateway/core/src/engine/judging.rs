@@ -60,7 +60,7 @@ impl Engine {
             Err(why) => entry.silent(*why),
         }
         entry.end_warm_up(now);
-        let news = entry.decoder.answered(&settings, &block, &as_outcome(outcome));
+        let news = entry.decoder.answered(&settings, &block, outcome);
         if entry.keep_frozen() {
             self.keep_device(now, device);
         }
@@ -69,6 +69,7 @@ impl Engine {
         }
         for point in news {
             self.judge_point(now, device, point);
+            self.settle_plausibility(now, device, point);
         }
         self.tell_values(now, device);
     }
@@ -310,20 +311,5 @@ impl Engine {
             let (key, kept) = (format!("device/{}", entry.id()), to_bytes(&entry.kept()));
             self.stage.keep(now, key, Some(kept));
         }
-    }
-}
-
-/// TEMPORARY until the decoder takes what the line reports.
-fn as_outcome(outcome: &Result<Raw, NoData>) -> crate::input::Outcome {
-    use crate::input::{AskFailure, Outcome};
-    match outcome {
-        Ok(Raw::Words(words)) => Outcome::Registers { words: words.clone(), delay_us: 0 },
-        Ok(Raw::Bits(bits)) => Outcome::Bits { bits: bits.clone(), delay_us: 0 },
-        Err(NoData::Exception(code)) => Outcome::Exception { code: *code, delay_us: 0 },
-        Err(NoData::Crc) => Outcome::Failed(AskFailure::Crc),
-        Err(NoData::WrongUnitId) => Outcome::Failed(AskFailure::WrongUnitId),
-        Err(NoData::WrongAnswer) => Outcome::Failed(AskFailure::WrongAnswer),
-        Err(NoData::LineDown) => Outcome::Failed(AskFailure::LineDown),
-        Err(_) => Outcome::Failed(AskFailure::Timeout),
     }
 }

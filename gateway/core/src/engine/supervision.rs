@@ -15,6 +15,7 @@ use crate::configuration::DeviceIndex;
 use crate::fault::{Fault, Source};
 use crate::line::Presence;
 use crate::profile::FaultCode;
+use crate::reading::NoData;
 
 /// How often the checks run without a cause.
 pub(super) const INTERVAL: Duration = Duration::from_millis(500);
@@ -217,6 +218,35 @@ impl Engine {
         self.settle_device_state(now, device);
     }
 
+    /// A value that cannot be is a fault of the device, beside whatever alarm it may raise.
+    pub(super) fn settle_plausibility(&mut self, now: Instant, device: DeviceIndex, point: usize) {
+        let (Some(settings), Some(entry)) = (self.configuration.devices.get(device), self.devices.get(device)) else {
+            return;
+        };
+        let Some(known) = settings.profile.points.get(point) else { return };
+        let why = entry.decoder.implausible(&settings.profile, point);
+        // While it does not answer, what it said before stands.
+        let silent = matches!(entry.decoder.reading(&settings.profile, point).why(), Some(NoData::Timeout | NoData::Crc
+            | NoData::LineDown | NoData::NotYet | NoData::WrongUnitId | NoData::WrongAnswer | NoData::Exception(_)));
+        if silent {
+            return;
+        }
+        let source = Source::Implausible { device: settings.id.clone(), point: known.name.clone() };
+        if why.is_none() && !self.faults.is_open(&source) {
+            return;
+        }
+        let (title, code) = (known.title.clone(), why.map(|why| why.word().into_owned()));
+        let priority = if settings.profile.class.is_life_safety() { Priority::Urgent } else { Priority::Ordinary };
+        self.settle_fault(now, source, why.is_some(), || Words {
+            code: code.unwrap_or_default(),
+            text: Text::new(format!("{}读数不可信", title.zh), format!("{}: the value cannot be", title.en)),
+            priority,
+            device: Some(device),
+            line: None,
+        });
+        self.settle_device_state(now, device);
+    }
+
     pub(super) fn settle_counter_fault(&mut self, now: Instant, device: DeviceIndex, is: bool) {
         let Some(settings) = self.configuration.devices.get(device) else { return };
         let source = Source::CounterBack(settings.id.clone());
@@ -258,6 +288,7 @@ impl Engine {
         }
         let told = self.faults.sources().find_map(|source| match source {
             Source::Told { device, condition } if device == entry.id() => Some(condition.clone()),
+            Source::Implausible { device, .. } if device == entry.id() => Some("implausible".to_string()),
             Source::Identity(device) if device == entry.id() => Some("wrong_identity".to_string()),
             Source::CounterBack(device) if device == entry.id() => Some("counter_back".to_string()),
             _ => None,
