@@ -78,10 +78,10 @@ impl InputPin for NotFitted {
     }
 }
 
-/// A unit on its board.
+/// A unit on its board. The unit stays where it was made: it is most of the memory.
 #[derive(Debug)]
-pub struct Board<F, P, Pins, W> {
-    pub unit: CallButton<F>,
+pub struct Board<'a, F, P, Pins, W> {
+    pub unit: &'a mut CallButton<F>,
     pub port: P,
     pub pins: Pins,
     pub watchdog: W,
@@ -89,8 +89,8 @@ pub struct Board<F, P, Pins, W> {
     written: usize,
 }
 
-impl<F, P, Button, Cancel, Tamper, Lamp, Buzzer, W>
-    Board<F, P, Panel<Button, Cancel, Tamper, Lamp, Buzzer>, W>
+impl<'a, F, P, Button, Cancel, Tamper, Lamp, Buzzer, W>
+    Board<'a, F, P, Panel<Button, Cancel, Tamper, Lamp, Buzzer>, W>
 where
     F: Flash,
     P: Port,
@@ -102,7 +102,7 @@ where
     W: Watchdog,
 {
     pub fn new(
-        unit: CallButton<F>,
+        unit: &'a mut CallButton<F>,
         mut port: P,
         pins: Panel<Button, Cancel, Tamper, Lamp, Buzzer>,
         watchdog: W,

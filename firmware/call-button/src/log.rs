@@ -31,8 +31,8 @@ pub enum What {
 pub struct Entry {
     /// Counts from 0 at every start.
     pub number: u32,
-    /// Microseconds since the start.
-    pub at: Micros,
+    /// Milliseconds since the unit was switched on; stays at the maximum after 49 days.
+    pub at_ms: u32,
     pub what: What,
 }
 
@@ -49,19 +49,26 @@ pub enum Record {
 /// The last 16 entries.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
-    entries: Deque<Entry, LEN>,
+    /// Oldest first; the newest has the number before `next`.
+    entries: Deque<(u32, What), LEN>,
     next: u32,
 }
 
 impl Log {
+    pub(crate) fn starting<const N: usize>(at: Micros, first: [What; N]) -> Self {
+        let mut log = Self::default();
+        first.into_iter().for_each(|what| log.push(at, what));
+        log
+    }
+
     pub(crate) fn push(&mut self, at: Micros, what: What) {
         if self.entries.is_full() {
             self.entries.pop_front();
         }
-        let entry = Entry { number: self.next, at, what };
-        self.next = self.next.wrapping_add(1);
+        let at_ms = u32::try_from(at / 1000).unwrap_or(u32::MAX);
+        self.next = self.next.saturating_add(1);
         // There is room: the oldest made it.
-        let _ = self.entries.push_back(entry);
+        let _ = self.entries.push_back((at_ms, what));
     }
 
     /// The number that the next entry will have: a reader that has read all asks from here next time.
@@ -72,12 +79,17 @@ impl Log {
 
     /// Everything from `number` on, oldest first, beginning with what was lost.
     pub fn since(&self, number: u32) -> impl Iterator<Item = Record> + '_ {
-        let wanted = self.next.wrapping_sub(number);
         let kept = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let oldest = self.next.saturating_sub(kept);
+        let wanted = self.next.saturating_sub(number);
         let lost = wanted.saturating_sub(kept);
-        let skipped = usize::try_from(kept.saturating_sub(wanted)).unwrap_or(usize::MAX);
         let lost = (lost > 0).then_some(Record::Lost { count: lost });
-        lost.into_iter().chain(self.entries.iter().skip(skipped).copied().map(Record::Kept))
+        let skipped = usize::try_from(kept.saturating_sub(wanted)).unwrap_or(usize::MAX);
+        let numbered = (0..).zip(&self.entries).skip(skipped);
+        let entry = move |(index, &(at_ms, what)): (u32, &(u32, What))| {
+            Record::Kept(Entry { number: oldest.saturating_add(index), at_ms, what })
+        };
+        lost.into_iter().chain(numbered.map(entry))
     }
 }
 

@@ -85,10 +85,17 @@ pub struct CallButton<F> {
 
 impl<F: Flash> CallButton<F> {
     /// Starts with what the flash holds. The start is counted and kept.
+    // Apart from its caller and with the unit as its last expression, so that the unit is made in its place:
+    // copies of it would be half of a small processor's stack.
+    #[inline(never)]
     pub fn start(flash: F, serial: u32, now: Micros) -> Self {
-        let (kept, loaded) = Kept::open(flash);
+        let (mut kept, loaded) = Kept::open(flash);
         let counters = Counters { boots: loaded.counters.boots.wrapping_add(1), ..loaded.counters };
-        let mut unit = Self {
+        // From now on a power cut leaves either these settings or new ones, never nothing.
+        let settings_failed = loaded.blank && kept.save_settings(loaded.settings).is_err();
+        let counters_failed = kept.save_counters(counters).is_err();
+        let display = if counters.latched { Display::Calling } else { Display::Idle };
+        Self {
             kept,
             serial,
             started_at: now,
@@ -104,28 +111,20 @@ impl<F: Flash> CallButton<F> {
             waiting: counters.latched,
             unsure: counters.open && !counters.latched,
             asked_at: now,
-            display: Display::Idle,
+            display,
             display_since: now,
             battery_low: false,
             was_stuck: false,
             settings_lost: loaded.lost,
-            settings_failed: false,
-            save_again_at: None,
-            log: Log::default(),
+            settings_failed,
+            save_again_at: counters_failed.then(|| now.saturating_add(SAVE_AGAIN_US)),
+            log: Log::starting(now, [What::Started { boots: counters.boots }, What::Shows(display)]),
             framer: Framer::new(loaded.settings.baud()),
             out: [0; LONGEST_ANSWER],
             sending: None,
             ticked: false,
             polled: false,
-        };
-        unit.log.push(now, What::Started { boots: counters.boots });
-        if loaded.blank {
-            // From now on a power cut leaves either these or the new ones, never nothing.
-            unit.settings_failed = unit.kept.save_settings(unit.stored).is_err();
         }
-        unit.save(now);
-        unit.refresh(now);
-        unit
     }
 
     /// Looks at the inputs.

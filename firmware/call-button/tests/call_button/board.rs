@@ -109,7 +109,7 @@ impl Watchdog for Dog<'_> {
 fn a_key_press_lights_the_lamp_and_a_request_is_answered_while_the_button_is_watched() {
     let (button, lamp, buzzer, fed) = (Cell::new(true), Cell::new(false), Cell::new(false), Cell::new(0));
     let line = Line::default();
-    let unit = CallButton::start(RamFlash::<32>::new(), 1, 0);
+    let mut unit = CallButton::start(RamFlash::<32>::new(), 1, 0);
     let pins = Panel {
         button: Pin(&button),
         cancel: NotFitted,
@@ -117,7 +117,7 @@ fn a_key_press_lights_the_lamp_and_a_request_is_answered_while_the_button_is_wat
         lamp: Pin(&lamp),
         buzzer: Pin(&buzzer),
     };
-    let mut board = Board::new(unit, Serial(&line), pins, Dog(&fed));
+    let mut board = Board::new(&mut unit, Serial(&line), pins, Dog(&fed));
     assert_eq!(line.baud.get(), 9600);
 
     let mut sent = Vec::new();
@@ -145,7 +145,7 @@ fn a_key_press_lights_the_lamp_and_a_request_is_answered_while_the_button_is_wat
 fn a_transmitter_that_hangs_starves_the_watchdog() {
     let (pin, fed) = (Cell::new(true), Cell::new(0));
     let line = Line::default();
-    let unit = CallButton::start(RamFlash::<32>::new(), 1, 0);
+    let mut unit = CallButton::start(RamFlash::<32>::new(), 1, 0);
     let (lamp, buzzer) = (Cell::new(false), Cell::new(false));
     let pins = Panel {
         button: Pin(&pin),
@@ -154,7 +154,7 @@ fn a_transmitter_that_hangs_starves_the_watchdog() {
         lamp: Pin(&lamp),
         buzzer: Pin(&buzzer),
     };
-    let mut board = Board::new(unit, Serial(&line), pins, Dog(&fed));
+    let mut board = Board::new(&mut unit, Serial(&line), pins, Dog(&fed));
     line.incoming.borrow_mut().extend(bytes("01 04 00 00 00 0D 31 CF"));
     for ms in 0..1000_u64 {
         board.turn(ms * 1000, Inputs::default());

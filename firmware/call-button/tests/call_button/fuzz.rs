@@ -4,7 +4,7 @@ use call_button::{CallButton, Counters, Inputs, Settings, provision};
 use modbus_wire::{Table, rtu};
 use proptest::prelude::*;
 
-use crate::world::{MS, Memory, framed};
+use crate::world::{Chance, MS, Memory, framed};
 
 fn unit() -> CallButton<Memory> {
     let mut flash = Memory::new();
@@ -133,4 +133,61 @@ proptest! {
             let _ = (unit.lamp(now), unit.buzzer(now), unit.is_alive());
         }
     }
+}
+
+/// One frame on the line, likely or not, and the 50 ms after it.
+fn random_frame(unit: &mut CallButton<Memory>, now: &mut u64, chance: &mut Chance) {
+    let mut frame = match chance.below(8) {
+        0 => (0..chance.below(300)).map(|_| chance.next() as u8).collect(),
+        _ => {
+            let id = [12, 12, 12, 0, 13, 255][chance.below(6)];
+            let function = [6, 6, 6, 2, 3, 4, 16, chance.next() as u8][chance.below(8)];
+            let address = [0, 1, 0x07D0, 0x07D1, chance.next() as u16][chance.below(5)];
+            let value = [7, chance.below(9) as u16, chance.next() as u16][chance.below(3)];
+            // Our own id stays: the oracle is about unit 12.
+            let value = if address == 0x07D0 { value | 0x0100 } else { value };
+            let mut pdu = vec![function];
+            pdu.extend(u16::to_be_bytes(address));
+            pdu.extend(value.to_be_bytes());
+            pdu.truncate(5 - chance.below(40) / 36);
+            framed(id, &pdu)
+        }
+    };
+    if chance.below(8) == 0 && !frame.is_empty() {
+        let at = chance.below(frame.len());
+        frame[at] ^= 1 << chance.below(8);
+    }
+    let before = registers(unit);
+    for byte in &frame {
+        *now += 200;
+        unit.received(*now, *byte);
+    }
+    for _ in 0..2 {
+        *now += 20 * MS;
+        unit.tick(*now, Inputs::default());
+        if unit.poll(*now).is_some() {
+            unit.sent();
+        }
+    }
+    if !is_valid_write(&frame, 7) {
+        assert_eq!(registers(unit), before, "{frame:02X?}");
+    }
+}
+
+fn random_frames(count: u64) {
+    let (mut chance, mut unit, mut now) = (Chance(count), unit(), 0);
+    for _ in 0..count {
+        random_frame(&mut unit, &mut now, &mut chance);
+    }
+}
+
+#[test]
+fn twenty_thousand_random_frames() {
+    random_frames(20_000);
+}
+
+#[test]
+#[ignore = "takes minutes: for the long tests, in release"]
+fn ten_million_random_frames() {
+    random_frames(10_000_000);
 }

@@ -1,9 +1,9 @@
 //! The power fails at every flash word, in every way: what is kept is the old or the new, never a mixture,
 //! and the unit goes on.
 
-use call_button::{CallButton, Counters, Flash, FlashError, Inputs, PAGES, Settings};
+use call_button::{CallButton, Counters, Display, Flash, FlashError, Inputs, PAGES, Settings};
 
-use crate::world::{MS, bytes, framed};
+use crate::world::{Chance, MS, bytes, framed};
 
 /// Two records a page, so that pages turn all the time.
 const PAGE_WORDS: usize = 4;
@@ -157,11 +157,14 @@ fn kept(unit: &CallButton<Cell>) -> Kept {
 struct Run {
     unit: CallButton<Cell>,
     now: u64,
+    shown: (Display, u16),
 }
 
 impl Run {
     fn start(flash: Cell) -> Self {
-        let mut run = Self { unit: CallButton::start(flash, 1, 0), now: 0 };
+        let unit = CallButton::start(flash, 1, 0);
+        let shown = (unit.display(), unit.counters().presses);
+        let mut run = Self { unit, now: 0, shown };
         run.hold(Inputs::default(), 5);
         run
     }
@@ -170,6 +173,20 @@ impl Run {
         for _ in 0..ms {
             self.now += MS;
             self.unit.tick(self.now, inputs);
+            let shows = (self.unit.display(), self.unit.counters().presses);
+            if shows != self.shown && !self.unit.flash().off {
+                self.shown = shows;
+                self.assert_the_lamp_is_true();
+            }
+        }
+    }
+
+    /// The power may go now: what the lamp says is kept.
+    fn assert_the_lamp_is_true(&self) {
+        let counters = self.unit.counters();
+        if self.unit.display() == Display::Calling && counters.latched {
+            let after_a_cut = CallButton::start(self.unit.flash().powered(), 1, 0).counters();
+            assert!(after_a_cut.latched && after_a_cut.presses == counters.presses, "{after_a_cut:?}");
         }
     }
 
@@ -236,7 +253,7 @@ fn assert_old_or_new(found: Kept, history: &[Kept], acts: usize, boots: u16, sto
 #[test]
 fn a_cut_at_every_flash_operation_leaves_the_old_or_the_new() {
     let (history, operations) = history();
-    assert!(operations > 40, "{operations}");
+    assert!(operations >= 40, "{operations}");
     for cut in CUTS {
         for at in 0..operations {
             let story = format!("{cut:?} at operation {at}");
@@ -279,6 +296,48 @@ fn a_second_cut_while_starting_after_the_first_changes_nothing() {
             }
         }
     }
+}
+
+/// A random story with a cut at a random place, against what the same act does without one.
+fn random_cut(seed: u64) {
+    let mut chance = Chance(seed);
+    let cut = CUTS[chance.below(CUTS.len())];
+    let mut flash = Cell::new();
+    flash.left = Some((chance.below(60), cut));
+    let mut run = Run::start(flash);
+    // A cut in the very first start: the unit was never used.
+    let unused = Kept { settings: Settings::default(), counters: Counters::default() };
+    let (mut old, mut new) = (unused, unused);
+    while !run.unit.flash().off {
+        let act = match chance.below(5) {
+            0 | 1 => Act::Press,
+            2 => Act::Echo,
+            3 => Act::Cancel,
+            _ if chance.below(2) == 0 => Act::Baud(chance.below(3) as u8),
+            _ => Act::UnitId(chance.below(247) as u8 + 1),
+        };
+        old = kept(&run.unit);
+        let mut uncut = Run::start(run.unit.flash().powered());
+        uncut.act(act);
+        new = kept(&uncut.unit);
+        run.act(act);
+    }
+    let mut found = kept(&Run::start(run.unit.flash().powered()).unit);
+    for one in [&mut found, &mut old, &mut new] {
+        one.counters.boots = 0;
+    }
+    assert!(found == old || found == new, "seed {seed}, {cut:?}: {found:?}, not {old:?} nor {new:?}");
+}
+
+#[test]
+fn a_thousand_random_cuts() {
+    (0..1_000).for_each(random_cut);
+}
+
+#[test]
+#[ignore = "takes minutes: for the long tests, in release"]
+fn a_million_random_cuts() {
+    (0..1_000_000).for_each(random_cut);
 }
 
 #[test]
