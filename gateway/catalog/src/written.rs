@@ -464,6 +464,8 @@ pub(crate) struct CallPart {
     pub(crate) latched: String,
     /// Point: u16 counter of local cancels.
     pub(crate) cancel_count: Option<String>,
+    /// Point: u16 counter of the unit's own starts.
+    pub(crate) boot_count: Option<String>,
     /// Point: u32 serial number.
     pub(crate) serial: Option<String>,
     /// Point: u32, ms since the last press.

@@ -24,6 +24,8 @@ pub(crate) struct CallUnit {
     candidate: Option<u16>,
     /// The latch was set while no count was recorded: the next count is a call.
     latched_unknown: bool,
+    /// The unit's own starts, as last read; not kept, a restart of ours makes the lamp unknown anyway.
+    boots: Option<u16>,
     /// A local cancel was counted; the next latch read says whether it ended the call.
     cancel_seen: bool,
 }
@@ -43,6 +45,8 @@ pub(crate) enum Step {
     CounterBack,
     /// Another unit answers: what was known is void.
     NewUnit,
+    /// The unit started anew: it remembers its presses, but not what its lamp was told.
+    Restarted,
 }
 
 /// What one read of the counters brought.
@@ -51,6 +55,7 @@ pub(crate) struct CountRead {
     pub(crate) serial: Option<u32>,
     pub(crate) presses: u16,
     pub(crate) cancels: Option<u16>,
+    pub(crate) boots: Option<u16>,
 }
 
 impl Counts {
@@ -79,6 +84,10 @@ impl CallUnit {
             *self = Self::default();
             steps.push(Step::NewUnit);
         }
+        if self.boots.is_some() && read.boots.is_some() && self.boots != read.boots {
+            steps.push(Step::Restarted);
+        }
+        self.boots = read.boots;
         let first = self.counts.serial.is_none() && read.serial.is_some();
         self.counts.serial = self.counts.serial.or(read.serial);
         if let Some(cancels) = read.cancels {
@@ -140,7 +149,7 @@ mod tests {
     use alloc::vec;
 
     fn read(presses: u16) -> CountRead {
-        CountRead { serial: Some(77), presses, cancels: Some(0) }
+        CountRead { serial: Some(77), presses, cancels: Some(0), boots: Some(1) }
     }
 
     #[test]

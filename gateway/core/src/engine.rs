@@ -100,6 +100,8 @@ struct LineState {
     up: bool,
     /// Since when it has been down, or mostly silent.
     silent_since: Option<Instant>,
+    /// When it was last well again after that.
+    well_since: Instant,
     /// When the line next has something to ask without an event.
     deadline: Instant,
 }
@@ -129,20 +131,21 @@ impl Iterator for Outputs<'_> {
 impl Engine {
     pub fn new(configuration: Configuration, restored: Restored, start: Start) -> Self {
         let Start { now, wall, clock, seed } = start;
+        let Restored { log, boot, committed, first_kept, kept, replaced } = restored;
         let configuration = Arc::new(configuration);
         let mut chance = Chance::new(seed);
         let hearers = configuration.uplink.hearers.clone();
         let mut engine = Self {
-            log: restored.log,
-            boot: restored.boot,
+            log,
+            boot,
             wall: Wall::new(now, wall, clock),
             lines: line_states(&configuration, &mut chance),
             devices: configuration.devices.iter().map(|settings| Device::new(settings, now)).collect(),
             alarms: Alarms::default(),
             finished: BTreeSet::new(),
             faults: Faults::default(),
-            stage: Stage::new(restored.committed + 1),
-            outbox: Outbox::new(hearers, restored.committed, restored.first_kept),
+            stage: Stage::new(committed + 1),
+            outbox: Outbox::new(hearers, committed, first_kept),
             session: Session::new(&configuration.site, &configuration.gateway, now, chance.fork()),
             nonces: Nonces::default(),
             last_up: now,
@@ -155,8 +158,8 @@ impl Engine {
             chance,
             configuration,
         };
-        engine.restore(now, &restored);
-        engine.tell_boot(now, restored.replaced);
+        engine.restore(now, &kept);
+        engine.tell_boot(now, replaced);
         engine
     }
 
@@ -169,7 +172,9 @@ impl Engine {
 
     /// Until when nothing will happen without an input.
     pub fn next_deadline(&self) -> Instant {
-        let lines = self.lines.iter().map(|state| state.deadline).min().unwrap_or(Instant::NEVER);
+        // Nothing more is asked once the process is to end.
+        let asking = self.lines.iter().filter(|_| self.stopping.is_none());
+        let lines = asking.map(|state| state.deadline).min().unwrap_or(Instant::NEVER);
         let judges = self.judge_deadlines.first().map_or(Instant::NEVER, |(at, _)| *at);
         let farewell = match self.stopping {
             Some(Stopping::Saving(until) | Stopping::Saying(until)) => until,
@@ -277,6 +282,7 @@ impl Engine {
         state.line.up(now);
         state.up = true;
         state.silent_since = None;
+        state.well_since = now;
         state.deadline = now;
         self.forget_lamps(line);
     }
@@ -403,9 +409,9 @@ impl Engine {
         now
     }
 
-    fn restore(&mut self, now: Instant, restored: &Restored) {
+    fn restore(&mut self, now: Instant, kept: &BTreeMap<String, Vec<u8>>) {
         let wall = self.wall.timestamp(now);
-        for (key, value) in &restored.kept {
+        for (key, value) in kept {
             match key.split_once('/') {
                 Some(("alarm", _)) => {
                     if let Ok(mut alarm) = from_bytes::<Alarm>(value) {
@@ -498,7 +504,13 @@ fn line_states(configuration: &Configuration, chance: &mut Chance) -> Vec<LineSt
         .map(|(index, settings)| {
             let on_line = configuration.devices.iter().enumerate().filter(|(_, device)| device.line == index);
             let line = Line::new(index, settings, on_line, chance.next());
-            LineState { line, up: false, silent_since: None, deadline: Instant::NEVER }
+            LineState {
+                line,
+                up: false,
+                silent_since: None,
+                well_since: Instant::default(),
+                deadline: Instant::NEVER,
+            }
         })
         .collect()
 }

@@ -296,6 +296,8 @@ pub struct CallUnit {
     pub latched: usize,
     /// u16 counter of local cancels.
     pub cancel_count: Option<usize>,
+    /// u16 counter of the unit's own starts: after one, its lamp has forgotten what it was told.
+    pub boot_count: Option<usize>,
     /// u32 serial number: another value is another unit.
     pub serial: Option<usize>,
     /// ms since the last press, u32.

@@ -178,8 +178,12 @@ impl Session {
         if self.link != (Link::Up { connection }) {
             return None;
         }
+        // Receipts come in order. One that does not must not hide, behind those that do, for ever.
+        let is_oldest = self.in_flight.first_key_value().is_some_and(|(oldest, _)| *oldest == token);
         let told = self.in_flight.remove(&token)?;
-        self.progress_at = now;
+        if is_oldest {
+            self.progress_at = now;
+        }
         match told {
             InFlight::Event(sequence) => Some(Receipt::Event(sequence)),
             InFlight::Reply => None,

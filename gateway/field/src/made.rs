@@ -114,6 +114,7 @@ pub(crate) fn call() -> Arc<Profile> {
         press_count: 0,
         latched: 1,
         cancel_count: Some(2),
+        boot_count: None,
         serial: Some(3),
         since_press: Some(4),
         echo: 0,

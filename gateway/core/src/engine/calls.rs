@@ -1,5 +1,5 @@
 //! Call units: presses become calls, commits become echoes, and the lamp shows how far help has come.
-use shouwang_message::Instant;
+use shouwang_message::{Instant, Value};
 
 use super::judging::Raise;
 use super::stage::After;
@@ -32,7 +32,12 @@ impl Engine {
         if news.contains(&map.press_count)
             && let Some(presses) = short(Some(map.press_count))
         {
-            let read = CountRead { serial: word(map.serial), presses, cancels: short(map.cancel_count) };
+            let read = CountRead {
+                serial: word(map.serial),
+                presses,
+                cancels: short(map.cancel_count),
+                boots: short(map.boot_count),
+            };
             steps.extend(call.unit.counted(read));
         }
         if news.contains(&map.latched)
@@ -41,8 +46,10 @@ impl Engine {
             steps.extend(call.unit.latch(latched != 0));
         }
         let keep = call.unit.counts() != before;
+        // Saturated: longer ago than the unit can count.
+        let age_s = word(map.since_press).filter(|ms| *ms != u32::MAX).map(|ms| f64::from(ms) / 1000.0);
         for step in steps {
-            self.call_step(now, device, step);
+            self.call_step(now, device, step, age_s);
         }
         if keep {
             self.keep_device(now, device);
@@ -50,15 +57,21 @@ impl Engine {
         self.update_lamp(now, device);
     }
 
-    fn call_step(&mut self, now: Instant, device: DeviceIndex, step: Step) {
+    fn call_step(&mut self, now: Instant, device: DeviceIndex, step: Step, age_s: Option<f64>) {
         let Some(condition) = self.call_condition(device) else { return };
         match step {
             Step::Pressed { times, count } => {
                 self.settle_counter_fault(now, device, false);
-                self.raise(now, Raise { device, condition, value: None, limit: None, times });
+                // The unit shows that it is calling until it is told anew.
+                self.forget_lamp(device);
+                // A press may be older than the line's return: the alarm says how many seconds.
+                let value = age_s.map(Value::Number);
+                self.raise(now, Raise { device, condition, value, limit: None, times });
                 self.stage.after(now, After::Echo { device, count });
             }
+            Step::Restarted => self.forget_lamp(device),
             Step::EchoAgain { count } => {
+                self.forget_lamp(device);
                 let committed = self.devices.get(device).and_then(|entry| entry.call.as_ref()?.committed);
                 if committed == Some(count) {
                     self.echo(now, device, count);
@@ -97,6 +110,8 @@ impl Engine {
             self.forget_lamp(device);
         }
         if let (Purpose::Echo(_), Ok(())) = (purpose, outcome) {
+            // What was written while the press waited for its echo did not move the lamp.
+            self.forget_lamp(device);
             self.update_lamp(now, device);
         }
     }

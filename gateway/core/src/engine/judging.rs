@@ -51,7 +51,8 @@ impl Engine {
     }
 
     fn read(&mut self, now: Instant, device: DeviceIndex, block: usize, outcome: &Result<Raw, NoData>) {
-        let Some(settings) = self.configuration.clone().devices.get(device).cloned() else { return };
+        let configuration = self.configuration.clone();
+        let Some(settings) = configuration.devices.get(device) else { return };
         let Some(plan) = self.lines.get(settings.line).and_then(|state| state.line.plan(device)) else { return };
         let Some(block) = plan.blocks.get(block).cloned() else { return };
         let Some(entry) = self.devices.get_mut(device) else { return };
@@ -60,7 +61,7 @@ impl Engine {
             Err(why) => entry.silent(*why),
         }
         entry.end_warm_up(now);
-        let news = entry.decoder.answered(&settings, &block, outcome);
+        let news = entry.decoder.answered(settings, &block, outcome);
         if entry.keep_frozen() {
             self.keep_device(now, device);
         }
@@ -230,7 +231,11 @@ impl Engine {
             out_of_service: entry.out_of_service().cloned(),
             value: raise.value.clone(),
             limit: raise.limit,
-            unit: settings.profile.points.get(condition.point).and_then(|point| point.unit.as_deref()),
+            // A call's value is the age of the press; any other alarm's is in its point's unit.
+            unit: match settings.profile.call {
+                Some(_) => Some("s"),
+                None => settings.profile.points.get(condition.point).and_then(|point| point.unit.as_deref()),
+            },
             place: &settings.place,
             text: &condition.text,
             times: raise.times,

@@ -238,11 +238,13 @@ impl Stage {
     }
 
     pub(crate) fn next_deadline(&self) -> Instant {
-        match &self.pending {
-            Some(Pending { state: PendingState::Failed { retry_at }, .. }) => *retry_at,
-            Some(pending) if !self.unsaid.is_empty() => pending.since + SLOW,
-            Some(_) => Instant::NEVER,
-            None => self.staged_since.map_or(Instant::NEVER, |since| since + SHARE),
+        let Some(pending) = &self.pending else {
+            return self.staged_since.map_or(Instant::NEVER, |since| since + SHARE);
+        };
+        let unlogged = if self.unsaid.is_empty() { Instant::NEVER } else { pending.since + SLOW };
+        match pending.state {
+            PendingState::Failed { retry_at } => unlogged.min(retry_at),
+            PendingState::WithStore => unlogged,
         }
     }
 

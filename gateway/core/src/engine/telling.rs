@@ -10,6 +10,7 @@ use shouwang_message::{
 
 use super::Engine;
 use crate::configuration::{DeviceIndex, LineKind};
+use crate::decode::round_to;
 use crate::plan;
 
 /// Every heartbeat tells the newest sequence, so a duty room notices a loss that no later event shows.
@@ -73,7 +74,7 @@ impl Engine {
     pub(super) fn tell_heartbeat(&mut self, now: Instant) {
         let lines = self.lines.iter_mut().zip(&self.configuration.lines).map(|(state, settings)| LineHealth {
             name: settings.name.clone(),
-            good: (state.line.take_good_share() * 1000.0) as u32 as f64 / 1000.0,
+            good: round_to(state.line.take_good_share(), 3),
             round_ms: state.line.round().map_or(0, |round| u32::try_from(round.as_millis()).unwrap_or(u32::MAX)),
             lost: u32::try_from(state.line.lost_count()).unwrap_or(u32::MAX),
         });
