@@ -16,8 +16,7 @@ const TOP_LEVEL: &[&str] = &[
 ];
 const BANNED_NAMES: &[&str] = &["utils", "common", "manager", "helpers", "imp", "mod"];
 /// What a pure part may not reach: the standard library's hands, a runtime, a log.
-const HANDS: &[&str] =
-    &["std::", "extern crate std", "tokio", "async_std", "tracing", "libc", "rustix"];
+const HANDS: &[&str] = &["std::", "extern crate std", "tokio", "async_std", "tracing", "libc", "rustix"];
 /// Printing would be a log by another name.
 const PRINTING: &[&str] = &["println!", "eprintln!", "print!", "eprint!", "dbg!"];
 const CLOCKS: &[&str] = &["Instant::now", "SystemTime::now", "Timestamp::now", "Zoned::now"];

@@ -6,7 +6,7 @@ use shouwang_field::{Running, Table as Registers};
 use shouwang_tests::{Configuration, Gateway, Listener, Mosquitto, clock, port, wait_for};
 
 use crate::table::Table;
-use crate::ten::{PROFILE, REGISTERS, start_field, write_profile};
+use crate::ten::{ALL_ALARMS, REGISTERS, start_field, write_profiles};
 use crate::{peer, process};
 
 const LINES: u16 = 8;
@@ -25,7 +25,7 @@ pub(crate) fn measure(table: &mut Table) {
     let first_port = port::free_block(LINES);
     let mut configuration = Configuration::new(&broker);
     let profiles = configuration.directory().join("profiles");
-    write_profile(&profiles);
+    write_profiles(&profiles);
     let field = start_field(&field_config(first_port), &profiles);
 
     let [ports, lines, devices, registers, period] = [
@@ -48,7 +48,7 @@ pub(crate) fn measure(table: &mut Table) {
         configuration = configuration.tcp_line(&line_name(line), &address, &more);
         for unit_id in 1..=DEVICES_PER_LINE {
             configuration =
-                configuration.device(&device(line, unit_id), &line_name(line), unit_id, PROFILE, "");
+                configuration.device(&device(line, unit_id), &line_name(line), unit_id, ALL_ALARMS, "");
         }
     }
     let gateway = Gateway::start(&configuration);
@@ -123,7 +123,7 @@ fn field_config(first_port: u16) -> String {
         for unit_id in 1..=DEVICES_PER_LINE {
             writeln!(
                 text,
-                "[[device]]\nid = \"{}\"\nline = \"{}\"\nunit_id = {unit_id}\nprofile = \"{PROFILE}\"\nreply_ms = 0",
+                "[[device]]\nid = \"{}\"\nline = \"{}\"\nunit_id = {unit_id}\nprofile = \"{ALL_ALARMS}\"\nreply_ms = 0",
                 device(line, unit_id),
                 line_name(line)
             )

@@ -1,9 +1,11 @@
-//! A hostile device on a serial line: its neighbour's alarm arrives, and it raises none itself.
+//! Hostile devices on a serial line, one for each trick: their neighbour's alarm arrives, and none of them
+//! raises one itself.
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use shouwang_tests::{Configuration, Gateway, Listener, Mosquitto, SerialLine, clock, wait_until};
@@ -11,8 +13,11 @@ use shouwang_tests::{Configuration, Gateway, Listener, Mosquitto, SerialLine, cl
 use crate::hostile::{Trick, WRONG_PDUS, crc, registers};
 use crate::street::{ALARM_LIMIT, RAISED, START_LIMIT, assert_in_sequence};
 
-const HOSTILE: u8 = 1;
-const HONEST: u8 = 2;
+const HONEST: u8 = 1;
+/// The unit id of the first trick; the others follow.
+const FIRST_HOSTILE: u8 = 10;
+/// A late answer to one question must not become the answer to the next, so each is asked more than once.
+const TIMES: usize = 2;
 
 /// What only a serial line can do to a frame; the wrong PDUs come with a correct CRC besides.
 const TRICKS: &[Trick] = &[
@@ -50,21 +55,22 @@ const TRICKS: &[Trick] = &[
 ];
 
 #[test]
-fn a_hostile_device_on_a_serial_line_harms_nobody() {
+fn hostile_devices_on_a_serial_line_harm_nobody() {
     let broker = Mosquitto::start();
     let listener = Listener::start_hearing(&broker, "duty-1");
     let line = SerialLine::new();
     let devices = Devices::start(line.devices_path());
-    let configuration = Configuration::new(&broker)
+    let mut configuration = Configuration::new(&broker)
         .serial_line("line-1", line.gateway_path(), 9600, "timeout_ms = 200\n")
-        .device("hostile", "line-1", HOSTILE, "renke-rs-yg-n01", "")
         .device("honest", "line-1", HONEST, "renke-rs-yg-n01", "");
+    for unit_id in hostile_units() {
+        configuration =
+            configuration.device(&format!("hostile-{unit_id}"), "line-1", unit_id, "renke-rs-yg-n01", "");
+    }
     let mut gateway = Gateway::start(&configuration);
     listener.wait_for_device(START_LIMIT, "honest", "online");
 
-    let tricks = TRICKS.len() + WRONG_PDUS.len();
-    let limit = Duration::from_secs(120);
-    wait_until(limit, "every trick should have been played", || devices.played() >= tricks);
+    wait_until(START_LIMIT * 2, "every trick should have been played twice", || devices.all_played());
     devices.smoke.store(true, Ordering::Release);
     listener.wait_for_event(ALARM_LIMIT, RAISED, "honest");
 
@@ -76,25 +82,32 @@ fn a_hostile_device_on_a_serial_line_harms_nobody() {
     gateway.stop();
 }
 
-/// Both devices of the line in one thread, as both hear every byte.
+fn hostile_units() -> impl Iterator<Item = u8> {
+    let tricks = TRICKS.len() + WRONG_PDUS.len();
+    (FIRST_HOSTILE..).take(tricks)
+}
+
+/// All devices of the line in one thread, as all hear every byte.
 struct Devices {
     smoke: Arc<AtomicBool>,
-    played: Arc<AtomicUsize>,
+    /// How often each unit id was asked.
+    asked: Arc<Mutex<BTreeMap<u8, usize>>>,
     stop: Arc<AtomicBool>,
 }
 
 impl Devices {
     fn start(path: &Path) -> Self {
         let wire = OpenOptions::new().read(true).write(true).open(path).expect("the devices' end");
-        let devices = Self { smoke: Arc::default(), played: Arc::default(), stop: Arc::default() };
-        let (smoke, played, stop) =
-            (Arc::clone(&devices.smoke), Arc::clone(&devices.played), Arc::clone(&devices.stop));
-        std::thread::spawn(move || answer(wire, &smoke, &played, &stop));
+        let devices = Self { smoke: Arc::default(), asked: Arc::default(), stop: Arc::default() };
+        let (smoke, asked, stop) =
+            (Arc::clone(&devices.smoke), Arc::clone(&devices.asked), Arc::clone(&devices.stop));
+        std::thread::spawn(move || answer(wire, &smoke, &asked, &stop));
         devices
     }
 
-    fn played(&self) -> usize {
-        self.played.load(Ordering::Acquire)
+    fn all_played(&self) -> bool {
+        let asked = self.asked.lock().expect("the devices' thread does not panic");
+        hostile_units().all(|unit_id| asked.get(&unit_id).is_some_and(|times| *times >= TIMES))
     }
 }
 
@@ -105,18 +118,18 @@ impl Drop for Devices {
     }
 }
 
-fn answer(mut wire: File, smoke: &AtomicBool, played: &AtomicUsize, stop: &AtomicBool) {
+fn answer(mut wire: File, smoke: &AtomicBool, asked: &Mutex<BTreeMap<u8, usize>>, stop: &AtomicBool) {
     let mut heard: Vec<u8> = Vec::new();
     let mut bytes = [0; 256];
     while !stop.load(Ordering::Acquire) {
         let Ok(n) = wire.read(&mut bytes) else { return };
         heard.extend(bytes.get(..n).unwrap_or(&[]));
         while let Some(request) = take_request(&mut heard) {
-            let pdu = &request[1..6];
-            let reply = match request[0] {
+            let (unit_id, pdu) = (request[0], &request[1..6]);
+            *asked.lock().expect("the test only reads").entry(unit_id).or_default() += 1;
+            let reply = match unit_id {
                 HONEST => frame(HONEST, &registers(pdu, u16::from(smoke.load(Ordering::Acquire)))),
-                HOSTILE => trick(played.fetch_add(1, Ordering::AcqRel), pdu),
-                _ => Vec::new(),
+                _ => trick(unit_id, pdu),
             };
             // A real device needs its 3.5 characters of silence too.
             clock::pause(Duration::from_millis(4));
@@ -135,17 +148,16 @@ fn take_request(heard: &mut Vec<u8>) -> Option<Vec<u8>> {
     Some(request)
 }
 
-fn trick(number: usize, pdu: &[u8]) -> Vec<u8> {
-    let number = number % (TRICKS.len() + WRONG_PDUS.len());
+fn trick(unit_id: u8, pdu: &[u8]) -> Vec<u8> {
+    let number = usize::from(unit_id.saturating_sub(FIRST_HOSTILE));
     if let Some(trick) = TRICKS.get(number) {
-        println!("hostile: {}", trick.name);
-        return (trick.answer)(HOSTILE, pdu);
+        println!("{unit_id}: {}", trick.name);
+        return (trick.answer)(unit_id, pdu);
     }
-    let (name, wrong) = WRONG_PDUS[number - TRICKS.len()];
-    println!("hostile: {name}");
-    let (unit_id, pdu) = wrong(HOSTILE, pdu);
-    // An honest neighbour's id would be a forgery that nobody can tell apart.
-    if unit_id == HONEST { frame(unit_id + 1, &pdu) } else { frame(unit_id, &pdu) }
+    let Some((name, wrong)) = WRONG_PDUS.get(number - TRICKS.len()) else { return Vec::new() };
+    println!("{unit_id}: {name}");
+    let (unit_id, pdu) = wrong(unit_id, pdu);
+    frame(unit_id, &pdu)
 }
 
 fn frame(unit_id: u8, pdu: &[u8]) -> Vec<u8> {

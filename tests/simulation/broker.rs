@@ -69,7 +69,7 @@ impl Broker {
     pub(super) fn gateway_gone(&mut self, now: u64, chance: &mut Chance) {
         if let Some((_, will)) = self.gateway.take() {
             let topic = will.topic.to_string();
-            self.spread(now, topic, will.body, true, chance);
+            self.spread(now, &topic, &will.body, true, chance);
         }
     }
 
@@ -85,7 +85,7 @@ impl Broker {
         now: u64,
         connection: u32,
         token: Option<u64>,
-        publication: Publication,
+        publication: &Publication,
         chance: &mut Chance,
     ) {
         if !self.is_up || self.gateway.as_ref().is_none_or(|(current, _)| *current != connection) {
@@ -96,7 +96,7 @@ impl Broker {
             self.push(at, Leaving::Receipt { connection, token });
         }
         if !chance.percent(self.forgets_percent) {
-            self.spread(at, publication.topic.to_string(), publication.body, publication.retain, chance);
+            self.spread(at, &publication.topic.to_string(), &publication.body, publication.retain, chance);
         }
     }
 
@@ -122,12 +122,12 @@ impl Broker {
         self.leaving.pop_front_if(|(at, _)| *at <= now).map(|(_, leaving)| leaving)
     }
 
-    fn spread(&mut self, now: u64, topic: String, body: Vec<u8>, retain: bool, chance: &mut Chance) {
+    fn spread(&mut self, now: u64, topic: &str, body: &[u8], retain: bool, chance: &mut Chance) {
         if retain {
             if body.is_empty() {
-                self.retained.remove(&topic);
+                self.retained.remove(topic);
             } else {
-                self.retained.insert(topic.clone(), body.clone());
+                self.retained.insert(topic.to_owned(), body.to_vec());
             }
         }
         if self.duty_room_linked {
@@ -135,7 +135,7 @@ impl Broker {
             let twice = chance.percent(3);
             for _ in 0..=u8::from(twice) {
                 let leaving =
-                    Leaving::ToDutyRoom { topic: topic.clone(), body: body.clone(), retained: false };
+                    Leaving::ToDutyRoom { topic: topic.to_owned(), body: body.to_vec(), retained: false };
                 self.push(now + 1_000, leaving);
             }
         }

@@ -7,24 +7,24 @@ use shouwang_message::{Event, Instant, Leaf, Timestamp, Topic, to_bytes};
 use super::site;
 
 #[derive(Debug)]
-pub(super) struct DutyRoom {
-    pub(super) board: Board,
+pub struct DutyRoom {
+    pub board: Board,
     kept: BTreeMap<String, String>,
     under_way: VecDeque<(u64, Transaction)>,
     /// Every event it ever made durable, in that order.
-    pub(super) heard: Vec<Event>,
+    pub heard: Vec<Event>,
     starts: u64,
 }
 
 impl DutyRoom {
-    pub(super) fn new(now: u64, wall: Timestamp, seed: u64) -> Self {
+    pub fn new(now: u64, wall: Timestamp, seed: u64) -> Self {
         let settings = Settings { name: site::id("duty-1") };
         let board = Board::restore(settings, seed, Instant::from_micros(now), wall, []);
         Self { board, kept: BTreeMap::new(), under_way: VecDeque::new(), heard: Vec::new(), starts: seed }
     }
 
     /// Its process dies and starts again on what is durable.
-    pub(super) fn restart(&mut self, now: u64, wall: Timestamp) {
+    pub fn restart(&mut self, now: u64, wall: Timestamp) {
         self.starts = self.starts.wrapping_add(1);
         self.under_way.clear();
         let settings = Settings { name: site::id("duty-1") };
@@ -33,7 +33,7 @@ impl DutyRoom {
     }
 
     /// Messages to publish that follow from the input.
-    pub(super) fn handle(&mut self, now: u64, wall: Timestamp, input: Input) -> Vec<(String, Vec<u8>, bool)> {
+    pub fn handle(&mut self, now: u64, wall: Timestamp, input: Input) -> Vec<(String, Vec<u8>, bool)> {
         let mut said = Vec::new();
         for output in self.board.handle(Instant::from_micros(now), wall, input) {
             match output {
@@ -56,7 +56,7 @@ impl DutyRoom {
     }
 
     /// The next transaction that is durable by now.
-    pub(super) fn turn(&mut self, now: u64) -> Option<Input> {
+    pub fn turn(&mut self, now: u64) -> Option<Input> {
         let (_, transaction) = self.under_way.pop_front_if(|(at, _)| *at <= now)?;
         self.heard.extend(transaction.events);
         for (key, value) in transaction.keep {
@@ -68,7 +68,7 @@ impl DutyRoom {
         Some(Input::Committed { transaction: transaction.number })
     }
 
-    pub(super) fn next(&self) -> u64 {
+    pub fn next(&self) -> u64 {
         let deadline = self.board.next_deadline().map_or(u64::MAX, Instant::as_micros);
         self.under_way.front().map_or(u64::MAX, |(at, _)| *at).min(deadline)
     }

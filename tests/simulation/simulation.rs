@@ -7,11 +7,11 @@
 mod broker;
 mod chance;
 mod devices;
-mod duty_room;
+pub mod duty_room;
 mod oracle;
 mod planted;
 mod site;
-mod store;
+pub mod store;
 #[path = "../../gateway/daemon/src/line/translate.rs"]
 mod translate;
 mod wire;

@@ -10,20 +10,20 @@ use shouwang_message::{LogId, Sequence};
 const KEPT_EVENTS: u64 = 8;
 
 #[derive(Debug)]
-pub(super) struct Store {
+pub struct Store {
     log: LogId,
     boot: u32,
-    pub(super) events: BTreeMap<Sequence, Vec<u8>>,
+    pub events: BTreeMap<Sequence, Vec<u8>>,
     newest: Sequence,
     kept: BTreeMap<String, Vec<u8>>,
     /// Commits under way and when they are durable, us.
     under_way: VecDeque<(u64, Commit)>,
     /// Everything that ever was durable: what the promise is about.
-    pub(super) promised: Vec<(Sequence, Vec<u8>)>,
+    pub promised: Vec<(Sequence, Vec<u8>)>,
 }
 
 impl Store {
-    pub(super) fn new(log: LogId) -> Self {
+    pub fn new(log: LogId) -> Self {
         Self {
             log,
             boot: 0,
@@ -36,7 +36,7 @@ impl Store {
     }
 
     /// A process starts on what is durable.
-    pub(super) fn open(&mut self) -> Restored {
+    pub fn open(&mut self) -> Restored {
         self.under_way.clear();
         self.boot += 1;
         Restored {
@@ -49,13 +49,13 @@ impl Store {
         }
     }
 
-    pub(super) fn commit(&mut self, durable_at: u64, commit: Commit) {
+    pub fn commit(&mut self, durable_at: u64, commit: Commit) {
         let after_last = self.under_way.back().map_or(durable_at, |(at, _)| durable_at.max(*at));
         self.under_way.push_back((after_last, commit));
     }
 
     /// Commits that are durable by now.
-    pub(super) fn turn(&mut self, now: u64) -> Vec<CommitId> {
+    pub fn turn(&mut self, now: u64) -> Vec<CommitId> {
         let mut done = Vec::new();
         while let Some((_, commit)) = self.under_way.pop_front_if(|(at, _)| *at <= now) {
             done.push(commit.id);
@@ -64,11 +64,11 @@ impl Store {
         done
     }
 
-    pub(super) fn next(&self) -> u64 {
+    pub fn next(&self) -> u64 {
         self.under_way.front().map_or(u64::MAX, |(at, _)| *at)
     }
 
-    pub(super) fn fetch(&self, from: Sequence, limit: usize) -> Vec<StoredEvent> {
+    pub fn fetch(&self, from: Sequence, limit: usize) -> Vec<StoredEvent> {
         let range = self.events.range(from..).take(limit);
         range.map(|(sequence, body)| StoredEvent { sequence: *sequence, body: body.clone() }).collect()
     }

@@ -208,7 +208,7 @@ impl World {
             }
             Output::Disconnect { .. } => self.broker.gateway = None,
             Output::Publish { connection, token, publication } => {
-                self.broker.publish(self.now, connection, token, publication, &mut self.chance);
+                self.broker.publish(self.now, connection, token, &publication, &mut self.chance);
             }
             Output::Stopped => {}
         }

@@ -104,9 +104,19 @@ impl Alarm {
         }
     }
 
-    /// The condition came back, or the button was pressed again.
-    pub(crate) fn repeat(&mut self, latched: bool, value: Option<Value>, times: u32) -> AlarmChange {
+    /// The condition came back, or the button was pressed again. A cry in earnest makes a test's alarm earnest,
+    /// and never the other way round.
+    pub(crate) fn repeat(
+        &mut self,
+        mode: Mode,
+        latched: bool,
+        value: Option<Value>,
+        times: u32,
+    ) -> AlarmChange {
         let document = &mut self.document;
+        if mode == Mode::Live {
+            document.mode = mode;
+        }
         document.active = true;
         document.cleared_at = None;
         document.latched = latched;
@@ -151,16 +161,17 @@ impl Alarm {
     }
 
     /// A person ends a latched alarm, once the source is normal and it was acknowledged. A call has no
-    /// source that turns normal by itself: the person's reset is what ends it.
-    pub(crate) fn reset(&mut self, at: Timestamp) -> Result<AlarmChange, Refusal> {
+    /// source that turns normal by itself: the person's reset is what ends it. So it is with an alarm whose
+    /// source is no longer watched, because its device was taken out of the configuration.
+    pub(crate) fn reset(&mut self, at: Timestamp, is_watched: bool) -> Result<AlarmChange, Refusal> {
         let document = &mut self.document;
-        if !document.latched {
+        if !document.latched && is_watched {
             return Err(Refusal::NotLatched);
         }
         if document.acknowledged.is_none() {
             return Err(Refusal::NotAcknowledged);
         }
-        if document.active && document.class != Class::Call {
+        if document.active && document.class != Class::Call && is_watched {
             return Err(Refusal::NotNormal);
         }
         document.active = false;
@@ -169,7 +180,12 @@ impl Alarm {
         Ok(self.changed(AlarmChange::Reset))
     }
 
-    pub(crate) fn shelve(&mut self, now: Instant, at: Timestamp, wish: &Shelving<'_>) -> Result<AlarmChange, Refusal> {
+    pub(crate) fn shelve(
+        &mut self,
+        now: Instant,
+        at: Timestamp,
+        wish: &Shelving<'_>,
+    ) -> Result<AlarmChange, Refusal> {
         if self.document.class.is_life_safety() {
             return Err(Refusal::NeverShelved);
         }

@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn three_presses_over_the_wrap_are_counted() {
-        let mut unit = CallUnit::restore(Counts { serial: Some(77), recorded: Some(65534), cancels: Some(0) });
+        let mut unit =
+            CallUnit::restore(Counts { serial: Some(77), recorded: Some(65534), cancels: Some(0) });
         assert_eq!(unit.counted(read(1)), vec![Step::Pressed { times: 3, count: 1 }]);
     }
 

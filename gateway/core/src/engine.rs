@@ -19,14 +19,14 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use shouwang_message::{
-    AlarmDocument, AlarmId, BootRecord, Clock, ClockRecord, Event, EventData, GapRecord, Id, Instant, Leaf, LogId,
-    Sequence, StoreHealth, Text, Timestamp, from_bytes, to_bytes,
+    AlarmDocument, AlarmId, BootRecord, Clock, ClockRecord, Event, EventData, GapRecord, Id, Instant, Leaf,
+    LogId, Sequence, StoreHealth, Text, Timestamp, from_bytes, to_bytes,
 };
 
 use crate::alarm::{Alarm, Alarms};
 use crate::chance::Chance;
 use crate::configuration::{Configuration, DeviceIndex, DeviceSettings, LineIndex};
-use crate::fault::{Fault, Faults};
+use crate::fault::{Fault, Faults, Source};
 use crate::input::Input;
 use crate::line::{Line, Report};
 use crate::outbox::Outbox;
@@ -98,9 +98,9 @@ pub struct Engine {
 struct LineState {
     line: Line,
     up: bool,
-    /// Since when it has been down, or mostly silent.
-    silent_since: Option<Instant>,
-    /// When it was last well again after that.
+    /// Since when its port has been gone.
+    down_since: Option<Instant>,
+    /// When it was last found well again, after a fault or at its start.
     well_since: Instant,
     /// When the line next has something to ask without an event.
     deadline: Instant,
@@ -281,7 +281,7 @@ impl Engine {
         let Some(state) = self.lines.get_mut(line) else { return };
         state.line.up(now);
         state.up = true;
-        state.silent_since = None;
+        state.down_since = None;
         state.well_since = now;
         state.deadline = now;
         self.forget_lamps(line);
@@ -291,7 +291,7 @@ impl Engine {
         let Some(state) = self.lines.get_mut(line) else { return };
         if state.up {
             state.up = false;
-            state.silent_since = state.silent_since.or(Some(now));
+            state.down_since = state.down_since.or(Some(now));
         }
         state.deadline = Instant::NEVER;
         state.line.down(now, &mut self.reports);
@@ -333,7 +333,9 @@ impl Engine {
         let Some(receipt) = self.session.receipted(at, connection, token) else { return };
         if let Some(sequence) = receipt.closes() {
             let hearers = self.configuration.uplink.hearers.clone();
-            for hearer in hearers.iter().chain(hearers.is_empty().then_some(&self.configuration.gateway.clone())) {
+            for hearer in
+                hearers.iter().chain(hearers.is_empty().then_some(&self.configuration.gateway.clone()))
+            {
                 self.heard(now, hearer, sequence);
             }
         }
@@ -371,7 +373,15 @@ impl Engine {
         let (site, gateway, log) =
             (self.configuration.site.clone(), self.configuration.gateway.clone(), self.log);
         let time = self.wall.timestamp(now);
-        self.stage.event(now, is_alarm, |sequence| Event { site, gateway, log, sequence, time, subject, data })
+        self.stage.event(now, is_alarm, |sequence| Event {
+            site,
+            gateway,
+            log,
+            sequence,
+            time,
+            subject,
+            data,
+        })
     }
 
     fn new_id(&mut self, now: Instant) -> AlarmId {
@@ -391,7 +401,9 @@ impl Engine {
                 let at = self.session_time(now);
                 self.session.poll(at, &self.outbox, |_| Vec::new(), &mut self.outputs);
             }
-            Some(Stopping::Saying(until)) if !self.session.is_up() || self.session.is_quiet() || now >= until => {
+            Some(Stopping::Saying(until))
+                if !self.session.is_up() || self.session.is_quiet() || now >= until =>
+            {
                 self.session.end(&mut self.outputs);
                 self.outputs.push_back(Output::Stopped);
                 self.stopping = Some(Stopping::Done);
@@ -421,7 +433,7 @@ impl Engine {
                 }
                 Some(("fault", _)) => {
                     if let Ok(fault) = from_bytes::<Fault>(value) {
-                        self.faults.insert(fault);
+                        self.restore_fault(fault);
                     }
                 }
                 Some(("device", id)) => {
@@ -444,6 +456,19 @@ impl Engine {
         for (device, settings) in self.devices.iter_mut().zip(&configuration.devices) {
             device.finish_restoring(settings);
         }
+    }
+
+    /// A fault that a condition tells goes on being judged as active, so that it can clear.
+    fn restore_fault(&mut self, fault: Fault) {
+        if let Source::Told { device, condition } = &fault.source {
+            let settings = self.configuration.devices.iter().find(|settings| settings.id == *device);
+            let condition = settings.and_then(|settings| settings.condition(condition));
+            let entry = self.devices.iter_mut().find(|entry| entry.id() == device);
+            if let (Some(entry), Some(condition)) = (entry, condition) {
+                entry.resume_condition(condition, true);
+            }
+        }
+        self.faults.insert(fault);
     }
 
     fn restore_alarm(&mut self, alarm: Alarm) {
@@ -481,6 +506,7 @@ impl Engine {
             );
             self.tell_gap(now, 0, why);
         }
+        self.drop_faults_of_strangers(now);
         let info = self.info();
         self.session.retain(Leaf::Info, info);
         for index in 0..self.devices.len() {
@@ -507,7 +533,7 @@ fn line_states(configuration: &Configuration, chance: &mut Chance) -> Vec<LineSt
             LineState {
                 line,
                 up: false,
-                silent_since: None,
+                down_since: None,
                 well_since: Instant::default(),
                 deadline: Instant::NEVER,
             }

@@ -12,9 +12,17 @@ pub(crate) enum Source {
     /// The device stopped answering.
     Lost(Id),
     /// The device says so itself, by this condition of its profile.
-    Told { device: Id, condition: String },
+    Told {
+        device: Id,
+        condition: String,
+    },
     /// The device answers, but what this point says cannot be.
-    Implausible { device: Id, point: String },
+    Implausible {
+        device: Id,
+        point: String,
+    },
+    /// The device answers, but refuses what its conditions are judged by.
+    Refuses(Id),
     /// The call unit's press counter went back.
     CounterBack(Id),
     /// Another model answers at the device's unit id.

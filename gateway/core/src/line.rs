@@ -44,6 +44,8 @@ pub struct Line {
     kind: LineKind,
     devices: Vec<Device>,
     up: bool,
+    /// Somebody was blamed for the present or last time that the line went down.
+    blamed: bool,
     next_id: AskId,
     outstanding: VecDeque<Outstanding>,
     /// Retries and re-reads: ahead of everything. At most two a block.
@@ -149,6 +151,7 @@ impl Line {
             kind: settings.kind,
             devices: devices.map(|(index, device)| Device::new(index, device, settings)).collect(),
             up: false,
+            blamed: false,
             next_id: 1,
             outstanding: VecDeque::new(),
             urgent: VecDeque::new(),
@@ -174,6 +177,7 @@ impl Line {
     /// The port is open: everything is due, identities first.
     pub fn up(&mut self, now: Instant) {
         self.up = true;
+        self.blamed = false;
         self.free_at = now;
         self.round_began = now;
         self.budget = Budget::default();
@@ -185,6 +189,9 @@ impl Line {
     /// The port is gone: nothing that is outstanding or waiting will be answered.
     pub fn down(&mut self, now: Instant, reports: &mut Vec<Report>) {
         self.up = false;
+        if let Some(asked) = self.outstanding.front().map(|asked| asked.chosen.device) {
+            self.blame(asked);
+        }
         self.outstanding.clear();
         self.urgent.clear();
         self.asked_last = None;
@@ -311,6 +318,16 @@ impl Line {
     /// More than half of the line's devices are lost: something is wrong with the line itself.
     pub fn mostly_silent(&self) -> bool {
         self.lost_count() * 2 > self.devices.len()
+    }
+
+    /// The port went away under this device's ask. If it does so again and again, the device is asked ever
+    /// later after the line's return, so that the others have their turn.
+    fn blame(&mut self, place: usize) {
+        if !core::mem::replace(&mut self.blamed, true)
+            && let Some(device) = self.devices.get_mut(place)
+        {
+            device.ruins = device.ruins.saturating_add(1);
+        }
     }
 
     fn place_of(&self, device: DeviceIndex) -> Option<usize> {

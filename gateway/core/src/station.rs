@@ -63,7 +63,8 @@ mod tests {
         let lines = [("warning", 3.3), ("record", 4.2), ("guarantee", 3.8)];
         let lines = lines.into_iter().map(|(name, limit)| (name.to_string(), limit)).collect();
         let made = conditions(&lines, 2);
-        let short: Vec<_> = made.iter().map(|made| (made.name.as_str(), made.suppressed_by.as_deref())).collect();
+        let short: Vec<_> =
+            made.iter().map(|made| (made.name.as_str(), made.suppressed_by.as_deref())).collect();
         assert_eq!(
             short,
             [

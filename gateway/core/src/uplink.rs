@@ -254,7 +254,8 @@ impl Session {
             self.drop_connection(now, connection, out);
         }
         if let Link::Down { retry_at, refused } = self.link {
-            let retry_at = if outbox.alarm_waits() && !refused { self.hurry(now, retry_at) } else { retry_at };
+            let retry_at =
+                if outbox.alarm_waits() && !refused { self.hurry(now, retry_at) } else { retry_at };
             self.link = Link::Down { retry_at, refused };
             if now >= retry_at {
                 self.connections += 1;
@@ -278,7 +279,8 @@ impl Session {
                 let stuck = if self.in_flight.is_empty() { Instant::NEVER } else { self.progress_at + STUCK };
                 let resend =
                     if outbox.unheard() > 0 { self.resend_from + self.resend_after } else { Instant::NEVER };
-                let lacks = self.next <= outbox.committed() && self.fetching.is_none() && self.in_flight.is_empty();
+                let lacks =
+                    self.next <= outbox.committed() && self.fetching.is_none() && self.in_flight.is_empty();
                 stuck.min(resend).min(if lacks { self.fetch_again_at } else { Instant::NEVER })
             }
             Link::Ended => Instant::NEVER,

@@ -1,9 +1,9 @@
 //! Call units: presses become calls, commits become echoes, and the lamp shows how far help has come.
 use shouwang_message::{Instant, Value};
 
+use super::Engine;
 use super::judging::Raise;
 use super::stage::After;
-use super::Engine;
 use crate::call::{CountRead, Step};
 use crate::configuration::{DeviceIndex, LineIndex};
 use crate::line::Purpose;
@@ -20,7 +20,8 @@ impl Engine {
     /// Counters and latch are judged in the order in which they were read.
     pub(super) fn call_unit_read(&mut self, now: Instant, device: DeviceIndex, news: &[usize]) {
         let configuration = self.configuration.clone();
-        let Some(map) = configuration.devices.get(device).and_then(|settings| settings.profile.call.as_ref()) else {
+        let Some(map) = configuration.devices.get(device).and_then(|settings| settings.profile.call.as_ref())
+        else {
             return;
         };
         let Some(entry) = self.devices.get_mut(device) else { return };
@@ -48,13 +49,17 @@ impl Engine {
         let keep = call.unit.counts() != before;
         // Saturated: longer ago than the unit can count.
         let age_s = word(map.since_press).filter(|ms| *ms != u32::MAX).map(|ms| f64::from(ms) / 1000.0);
+        // A set latch may be a press whose count is not read yet: nothing about older ones is true of it.
+        let may_be_new = steps.iter().any(|step| matches!(step, Step::EchoAgain { .. }));
         for step in steps {
             self.call_step(now, device, step, age_s);
         }
         if keep {
             self.keep_device(now, device);
         }
-        self.update_lamp(now, device);
+        if !may_be_new {
+            self.update_lamp(now, device);
+        }
     }
 
     fn call_step(&mut self, now: Instant, device: DeviceIndex, step: Step, age_s: Option<f64>) {
@@ -79,7 +84,9 @@ impl Engine {
             }
             Step::Cancelled => self.clear(now, device, condition, None),
             Step::CounterBack => self.settle_counter_fault(now, device, true),
-            Step::Adopted | Step::NewUnit => self.settle_counter_fault(now, device, false),
+            // A new base to count from brings no lost press back: the fault stays until a press gets through.
+            Step::Adopted => {}
+            Step::NewUnit => self.settle_counter_fault(now, device, false),
         }
     }
 
@@ -105,7 +112,13 @@ impl Engine {
         }
     }
 
-    pub(super) fn written(&mut self, now: Instant, device: DeviceIndex, purpose: Purpose, outcome: Result<(), NoData>) {
+    pub(super) fn written(
+        &mut self,
+        now: Instant,
+        device: DeviceIndex,
+        purpose: Purpose,
+        outcome: Result<(), NoData>,
+    ) {
         if let (Purpose::Indicator(_), Err(_)) = (purpose, outcome) {
             self.forget_lamp(device);
         }

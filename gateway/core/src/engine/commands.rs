@@ -89,7 +89,11 @@ impl Engine {
             return Err(No::new("expired", "命令已过期", "the command has expired"));
         }
         if u64::try_from(life_ms).unwrap_or(0) > LONGEST_LIFE.as_millis() as u64 {
-            return Err(No::new("expires_too_late", "命令有效期过长", "a command lives for 24 hours at most"));
+            return Err(No::new(
+                "expires_too_late",
+                "命令有效期过长",
+                "a command lives for 24 hours at most",
+            ));
         }
         self.take_nonce(now, wall, payload)
     }
@@ -153,9 +157,13 @@ impl Engine {
             }
             CommandName::Reset => {
                 let at = self.wall.timestamp(now);
+                let configuration = self.configuration.clone();
                 let (id, alarm) = self.named_alarm(payload)?;
                 let device = alarm.document.device.clone();
-                let change = alarm.reset(at)?;
+                let settings = configuration.devices.iter().find(|settings| settings.id == device);
+                let is_watched =
+                    settings.is_some_and(|settings| settings.condition(&alarm.document.condition).is_some());
+                let change = alarm.reset(at, is_watched)?;
                 self.changed(now, id, change);
                 self.finish_if_done(now, id);
                 self.reset_device(now, &device);
@@ -176,7 +184,11 @@ impl Engine {
                 }
             }
             CommandName::WriteOutput | CommandName::Reload => {
-                return Err(Wrong::No(No::new("not_available", "本网关没有此功能", "this gateway cannot do that")));
+                return Err(Wrong::No(No::new(
+                    "not_available",
+                    "本网关没有此功能",
+                    "this gateway cannot do that",
+                )));
             }
         }
         Ok(())
@@ -238,14 +250,21 @@ impl Engine {
         Ok(())
     }
 
-    fn set_out_of_service(&mut self, now: Instant, device: DeviceIndex, overlay: Option<(OutOfService, Instant)>) {
+    fn set_out_of_service(
+        &mut self,
+        now: Instant,
+        device: DeviceIndex,
+        overlay: Option<(OutOfService, Instant)>,
+    ) {
         let Some(entry) = self.devices.get_mut(device) else { return };
         let shown = overlay.as_ref().map(|(overlay, _)| overlay.clone());
         entry.set_out_of_service(overlay);
         let id = entry.id().clone();
         let alarms: alloc::vec::Vec<_> = self.alarms.of_device(&id).collect();
         for alarm in alarms {
-            if let Some(change) = self.alarms.get_mut(alarm).map(|alarm| alarm.set_out_of_service(shown.clone())) {
+            if let Some(change) =
+                self.alarms.get_mut(alarm).map(|alarm| alarm.set_out_of_service(shown.clone()))
+            {
                 self.changed(now, alarm, change);
             }
         }
@@ -253,13 +272,20 @@ impl Engine {
         self.settle_device_state(now, device);
     }
 
-    fn put_to_test(&mut self, now: Instant, device: DeviceIndex, payload: &CommandPayload) -> Result<(), Refusal> {
+    fn put_to_test(
+        &mut self,
+        now: Instant,
+        device: DeviceIndex,
+        payload: &CommandPayload,
+    ) -> Result<(), Refusal> {
         let until = payload.until.ok_or(Refusal::NeedsUntil)?;
-        let length = u64::try_from(until.unix_ms() - payload.at.unix_ms()).map_err(|_| Refusal::NeedsUntil)?;
+        let length =
+            u64::try_from(until.unix_ms() - payload.at.unix_ms()).map_err(|_| Refusal::NeedsUntil)?;
         let length = Duration::from_millis(length).min(TEST_MOST);
         if let Some(entry) = self.devices.get_mut(device) {
-            entry.set_test(Some(now + length));
+            entry.set_test(Some((until, now + length)));
         }
+        self.keep_device(now, device);
         self.settle_device_state(now, device);
         Ok(())
     }
@@ -270,6 +296,8 @@ impl Engine {
         let (out_of_service, test) = entry.overlays_over(now);
         if test {
             entry.set_test(None);
+            self.keep_device(now, device);
+            self.outlive_test(now, device);
             self.settle_device_state(now, device);
         }
         if out_of_service {
@@ -279,7 +307,8 @@ impl Engine {
 
     pub(super) fn end_shelvings(&mut self, now: Instant) {
         let over = |alarm: &&Alarm| alarm.shelved_until().is_some_and(|until| until <= now);
-        let ids: alloc::vec::Vec<_> = self.alarms.iter().filter(over).map(|alarm| alarm.document.id).collect();
+        let ids: alloc::vec::Vec<_> =
+            self.alarms.iter().filter(over).map(|alarm| alarm.document.id).collect();
         for id in ids {
             if let Some(Ok(change)) = self.alarms.get_mut(id).map(Alarm::unshelve) {
                 self.changed(now, id, change);
@@ -292,7 +321,11 @@ impl Engine {
         let at = self.session_time(now);
         self.session.resend(at, from, &self.outbox);
         if from < self.outbox.first_kept() {
-            return Err(Wrong::No(No::new("too_old", "更早的事件已被覆盖", "older events are no longer kept")));
+            return Err(Wrong::No(No::new(
+                "too_old",
+                "更早的事件已被覆盖",
+                "older events are no longer kept",
+            )));
         }
         Ok(())
     }

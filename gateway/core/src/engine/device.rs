@@ -6,8 +6,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shouwang_message::{
-    Clock, DeviceState, DeviceStateDocument, Id, Instant, OutOfService, Quality, Timestamp, Value, ValuesDocument,
-    to_bytes,
+    Clock, DeviceState, DeviceStateDocument, Id, Instant, OutOfService, Quality, Timestamp, Value,
+    ValuesDocument, to_bytes,
 };
 
 use crate::alarm::SHELVE_BY_TWO;
@@ -40,7 +40,12 @@ pub(super) struct Device {
     warm_up: Option<Duration>,
     state: Option<DeviceStateDocument>,
     out_of_service: Option<(OutOfService, Instant)>,
-    test_until: Option<Instant>,
+    /// Until when it is in test: as the person said it, and by steady time.
+    test_until: Option<(Timestamp, Instant)>,
+    /// Since when it refuses which block that a condition is judged by.
+    refused: BTreeMap<usize, (Instant, NoData)>,
+    /// It let itself be read since the start.
+    has_accepted: bool,
     told: Vec<Reading>,
     told_at: Option<Instant>,
     counts: BTreeMap<String, u32>,
@@ -77,6 +82,8 @@ pub(super) struct KeptDevice {
     #[serde(default)]
     out_of_service: Option<OutOfService>,
     #[serde(default)]
+    test_until: Option<Timestamp>,
+    #[serde(default)]
     state: Option<DeviceStateDocument>,
 }
 
@@ -92,7 +99,10 @@ impl Device {
     pub(super) fn new(settings: &DeviceSettings, now: Instant) -> Self {
         let profile = &settings.profile;
         let call = profile.call.as_ref().map(|_| CallLine::new(CallUnit::default(), None));
-        let points = profile.points.iter().map(|point| PointNames { name: point.name.clone(), unit: point.unit.clone() });
+        let points = profile
+            .points
+            .iter()
+            .map(|point| PointNames { name: point.name.clone(), unit: point.unit.clone() });
         let warm_up = match profile.warm_up {
             Some(WarmUp::AfterReturn(length)) => Some(length),
             _ => None,
@@ -112,6 +122,8 @@ impl Device {
             state: None,
             out_of_service: None,
             test_until: None,
+            refused: BTreeMap::new(),
+            has_accepted: false,
             told: Vec::new(),
             told_at: None,
             counts: BTreeMap::new(),
@@ -127,19 +139,25 @@ impl Device {
         self.counts = kept.counts;
         self.frozen = kept.frozen;
         self.state = kept.state;
-        if let Some(overlay) = kept.out_of_service {
-            // Steady time is not kept over a restart; what is left is known only by a clock that is set.
-            let left_ms = if clock == Clock::Unset { 0 } else { overlay.until.unix_ms() - wall.unix_ms() };
-            let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)).min(SHELVE_BY_TWO);
-            self.out_of_service = Some((overlay, now + left));
-        }
+        // Steady time is not kept over a restart; what is left is known only by a clock that is set.
+        let left = |until: Timestamp, most: Duration| {
+            let left_ms = if clock == Clock::Unset { 0 } else { until.unix_ms() - wall.unix_ms() };
+            now + Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)).min(most)
+        };
+        self.out_of_service = kept.out_of_service.map(|overlay| {
+            let until = left(overlay.until, SHELVE_BY_TWO);
+            (overlay, until)
+        });
+        self.test_until = kept.test_until.map(|until| (until, left(until, TEST_MOST)));
     }
 
     /// Rebuilds what depends on the settings and on what was kept.
     pub(super) fn finish_restoring(&mut self, settings: &DeviceSettings) {
         self.decoder = Decoder::new(settings, &self.frozen);
         for (judge, condition) in self.judges.iter_mut().zip(&settings.conditions) {
-            if let (Test::Difference { .. }, Some(count)) = (&condition.test, self.counts.get(&condition.name)) {
+            if let (Test::Difference { .. }, Some(count)) =
+                (&condition.test, self.counts.get(&condition.name))
+            {
                 judge.restore_count(*count);
             }
         }
@@ -151,6 +169,7 @@ impl Device {
             counts: self.counts.clone(),
             frozen: self.frozen.clone(),
             out_of_service: self.out_of_service.as_ref().map(|(overlay, _)| overlay.clone()),
+            test_until: self.test_until.map(|(until, _)| until),
             state: self.state.clone(),
         }
     }
@@ -199,6 +218,34 @@ impl Device {
         self.has_answered = true;
     }
 
+    /// A block that a condition is judged by was read, or refused with an exception.
+    pub(super) fn set_refused(&mut self, now: Instant, block: usize, why: Option<NoData>) {
+        match why {
+            Some(why) => {
+                self.refused.entry(block).or_insert((now, why)).1 = why;
+            }
+            None => {
+                self.refused.remove(&block);
+                self.has_accepted = true;
+            }
+        }
+    }
+
+    /// It is lost: whether it still refuses is not known.
+    pub(super) fn forget_refusals(&mut self) {
+        self.refused.clear();
+    }
+
+    /// Since when it has refused, and how.
+    pub(super) fn refusal(&self) -> Option<(Instant, NoData)> {
+        self.refused.values().copied().min_by_key(|(since, _)| *since)
+    }
+
+    /// It refuses nothing, and not for want of having been asked.
+    pub(super) fn accepts(&self) -> bool {
+        self.refused.is_empty() && self.has_accepted
+    }
+
     pub(super) fn silent(&mut self, why: NoData) {
         self.silence = why;
     }
@@ -215,14 +262,14 @@ impl Device {
         self.test_until.is_some()
     }
 
-    pub(super) fn set_test(&mut self, until: Option<Instant>) {
+    pub(super) fn set_test(&mut self, until: Option<(Timestamp, Instant)>) {
         self.test_until = until;
     }
 
     /// Overlays whose time is over: (out of service, test).
     pub(super) fn overlays_over(&self, now: Instant) -> (bool, bool) {
         let out = self.out_of_service.as_ref().is_some_and(|(_, until)| *until <= now);
-        (out, self.test_until.is_some_and(|until| until <= now))
+        (out, self.test_until.is_some_and(|(_, until)| until <= now))
     }
 
     /// The document to tell if the state is another than before.
@@ -264,7 +311,12 @@ impl Device {
     }
 
     /// The values document if it is worth telling now.
-    pub(super) fn values_to_tell(&mut self, now: Instant, at: Timestamp, settings: &DeviceSettings) -> Option<Vec<u8>> {
+    pub(super) fn values_to_tell(
+        &mut self,
+        now: Instant,
+        at: Timestamp,
+        settings: &DeviceSettings,
+    ) -> Option<Vec<u8>> {
         let readings: Vec<Reading> =
             (0..self.points.len()).map(|point| self.decoder.reading(&settings.profile, point)).collect();
         let since = self.told_at.map_or(Duration::MAX, |told| now.since(told));
@@ -277,7 +329,8 @@ impl Device {
             return None;
         }
         let values = self.points.iter().zip(&readings);
-        let values = values.map(|(point, reading)| (point.name.clone(), reading.to_point_value(point.unit.as_deref())));
+        let values = values
+            .map(|(point, reading)| (point.name.clone(), reading.to_point_value(point.unit.as_deref())));
         let document = ValuesDocument { at, values: values.collect() };
         self.told = readings;
         self.told_at = Some(now);

@@ -3,8 +3,9 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use shouwang_message::{AlarmChange, AlarmId, EventData, Instant, Leaf, Mode, Value, to_bytes};
+use shouwang_message::{AlarmChange, AlarmId, Class, EventData, Instant, Leaf, Mode, Value, to_bytes};
 
+use super::device::Device;
 use super::{Engine, alarm_key};
 use crate::alarm::{Alarm, Cry};
 use crate::condition::Judgement;
@@ -32,6 +33,7 @@ impl Engine {
                     if let Some(entry) = self.devices.get_mut(device) {
                         entry.silent(why);
                         entry.decoder.lost(why);
+                        entry.forget_refusals();
                     }
                     self.forget_lamp(device);
                     self.supervise_device(now, device);
@@ -53,12 +55,21 @@ impl Engine {
     fn read(&mut self, now: Instant, device: DeviceIndex, block: usize, outcome: &Result<Raw, NoData>) {
         let configuration = self.configuration.clone();
         let Some(settings) = configuration.devices.get(device) else { return };
-        let Some(plan) = self.lines.get(settings.line).and_then(|state| state.line.plan(device)) else { return };
-        let Some(block) = plan.blocks.get(block).cloned() else { return };
+        let Some(plan) = self.lines.get(settings.line).and_then(|state| state.line.plan(device)) else {
+            return;
+        };
+        let (number, Some(block)) = (block, plan.blocks.get(block).cloned()) else { return };
         let Some(entry) = self.devices.get_mut(device) else { return };
         match outcome {
             Ok(_) => entry.answered(now),
             Err(why) => entry.silent(*why),
+        }
+        if settings.conditions.iter().any(|condition| block.points.contains(&condition.point)) {
+            match outcome {
+                Ok(_) => entry.set_refused(now, number, None),
+                Err(why @ NoData::Exception(_)) => entry.set_refused(now, number, Some(*why)),
+                Err(_) => {}
+            }
         }
         entry.end_warm_up(now);
         let news = entry.decoder.answered(settings, &block, outcome);
@@ -125,7 +136,9 @@ impl Engine {
     }
 
     fn reread_where_wanted(&mut self, now: Instant, device: DeviceIndex) {
-        let (Some(settings), Some(entry)) = (self.configuration.devices.get(device), self.devices.get(device)) else {
+        let (Some(settings), Some(entry)) =
+            (self.configuration.devices.get(device), self.devices.get(device))
+        else {
             return;
         };
         let Some(state) = self.lines.get_mut(settings.line) else { return };
@@ -153,19 +166,21 @@ impl Engine {
     }
 
     fn judged(&mut self, now: Instant, device: DeviceIndex, condition: usize, judgement: Judgement) {
-        let raises = self
-            .configuration
-            .devices
-            .get(device)
-            .and_then(|settings| settings.conditions.get(condition))
-            .map(|condition| condition.raises);
+        let settings = self.configuration.devices.get(device);
+        let judged = settings.and_then(|settings| settings.conditions.get(condition));
+        let raises = judged.map(|condition| condition.raises);
+        let is_counter = judged.is_some_and(|condition| matches!(condition.test, Test::Difference { .. }));
+        if is_counter && matches!(judgement, Judgement::Raised { .. } | Judgement::Repeated { .. }) {
+            self.settle_counter_fault(now, device, false);
+        }
         match (raises, judgement) {
             (Some(Raises::Alarm), Judgement::Raised { value, limit, growth }) => {
                 let raise = Raise { device, condition, value: Some(value), limit, times: growth.max(1) };
                 self.raise(now, raise);
             }
             (Some(Raises::Alarm), Judgement::Repeated { value, growth }) => {
-                let raise = Raise { device, condition, value: Some(value), limit: None, times: growth.max(1) };
+                let raise =
+                    Raise { device, condition, value: Some(value), limit: None, times: growth.max(1) };
                 self.raise(now, raise);
             }
             (Some(Raises::Alarm), Judgement::Cleared { value }) => {
@@ -184,6 +199,7 @@ impl Engine {
 
     /// A new alarm, or a further cry of the unfinished one.
     pub(super) fn raise(&mut self, now: Instant, raise: Raise) {
+        let mode = self.mode_of(raise.device);
         let configuration = self.configuration.clone();
         let Some(settings) = configuration.devices.get(raise.device) else { return };
         let Some(condition) = settings.conditions.get(raise.condition) else { return };
@@ -191,9 +207,9 @@ impl Engine {
         let change = match open {
             Some(id) => {
                 let Some(alarm) = self.alarms.get_mut(id) else { return };
-                (id, alarm.repeat(condition.latched, raise.value, raise.times))
+                (id, alarm.repeat(mode, condition.latched, raise.value, raise.times))
             }
-            None => (self.open_alarm(now, &raise), AlarmChange::Raised),
+            None => (self.open_alarm(now, &raise, mode), AlarmChange::Raised),
         };
         let (id, change) = change;
         if change == AlarmChange::Raised
@@ -207,19 +223,40 @@ impl Engine {
         self.update_lamp(now, raise.device);
     }
 
-    fn open_alarm(&mut self, now: Instant, raise: &Raise) -> AlarmId {
+    fn mode_of(&self, device: DeviceIndex) -> Mode {
+        match self.configuration.mode {
+            Mode::Live if self.devices.get(device).is_some_and(Device::is_in_test) => Mode::Test,
+            mode => mode,
+        }
+    }
+
+    /// What still holds when its device's test ends is the world: it is cried again, in earnest. A call has no
+    /// source that could still hold.
+    pub(super) fn outlive_test(&mut self, now: Instant, device: DeviceIndex) {
+        let mode = self.mode_of(device);
+        let Some(id) = self.devices.get(device).map(|entry| entry.id().clone()) else { return };
+        let alarms: Vec<_> = self.alarms.of_device(&id).collect();
+        for id in alarms {
+            let Some(alarm) = self.alarms.get_mut(id) else { continue };
+            let document = &alarm.document;
+            if document.mode == Mode::Test && document.active && document.class != Class::Call {
+                let (latched, value) = (document.latched, document.value.clone());
+                let change = alarm.repeat(mode, latched, value, 1);
+                self.cried(now, id, change);
+            }
+        }
+    }
+
+    fn open_alarm(&mut self, now: Instant, raise: &Raise, mode: Mode) -> AlarmId {
         let id = self.new_id(now);
         let (at, clock) = (self.wall.timestamp(now), self.wall.clock());
         let configuration = self.configuration.clone();
-        let (Some(settings), Some(entry)) = (configuration.devices.get(raise.device), self.devices.get(raise.device))
+        let (Some(settings), Some(entry)) =
+            (configuration.devices.get(raise.device), self.devices.get(raise.device))
         else {
             return id;
         };
         let Some(condition) = settings.conditions.get(raise.condition) else { return id };
-        let mode = match configuration.mode {
-            Mode::Live if entry.is_in_test() => Mode::Test,
-            mode => mode,
-        };
         let cry = Cry {
             gateway: &configuration.gateway,
             device: &settings.id,
@@ -232,7 +269,7 @@ impl Engine {
             value: raise.value.clone(),
             limit: raise.limit,
             // A call's value is the age of the press; any other alarm's is in its point's unit.
-            unit: match settings.profile.call {
+            unit: match &settings.profile.call {
                 Some(_) => Some("s"),
                 None => settings.profile.points.get(condition.point).and_then(|point| point.unit.as_deref()),
             },
@@ -245,12 +282,20 @@ impl Engine {
     }
 
     /// The source is normal by a good reading.
-    pub(super) fn clear(&mut self, now: Instant, device: DeviceIndex, condition: usize, value: Option<Value>) {
+    pub(super) fn clear(
+        &mut self,
+        now: Instant,
+        device: DeviceIndex,
+        condition: usize,
+        value: Option<Value>,
+    ) {
         let configuration = self.configuration.clone();
         let Some(settings) = configuration.devices.get(device) else { return };
         let Some(condition) = settings.conditions.get(condition) else { return };
         let at = self.wall.timestamp(now);
-        let Some(id) = self.alarms.of(&settings.id, &condition.name).map(|alarm| alarm.document.id) else { return };
+        let Some(id) = self.alarms.of(&settings.id, &condition.name).map(|alarm| alarm.document.id) else {
+            return;
+        };
         if let Some(change) = self.alarms.get_mut(id).and_then(|alarm| alarm.clear(at, value)) {
             self.changed(now, id, change);
             self.suppress_what_it_explains(now, device, &condition.name, None);
@@ -279,14 +324,17 @@ impl Engine {
 
     /// Cleared, acknowledged and reset: it is over, and its retained document goes.
     pub(super) fn finish_if_done(&mut self, now: Instant, id: AlarmId) {
-        let Some(alarm) = self.alarms.get_mut(id).filter(|alarm| alarm.document.is_finished()) else { return };
+        let Some(alarm) = self.alarms.get_mut(id).filter(|alarm| alarm.document.is_finished()) else {
+            return;
+        };
         let change = alarm.finish();
         self.changed(now, id, change);
         let device = self.alarms.get(id).map(|alarm| alarm.document.device.clone());
         self.alarms.remove(id);
         self.finished.insert(id);
         self.stage.document(now, Leaf::Alarm(id), Vec::new());
-        let device = device.and_then(|id| self.configuration.devices.iter().position(|settings| settings.id == id));
+        let device =
+            device.and_then(|id| self.configuration.devices.iter().position(|settings| settings.id == id));
         if let Some(device) = device {
             self.update_lamp(now, device);
         }
@@ -300,11 +348,19 @@ impl Engine {
         alarm.document.active.then_some(alarm.document.id)
     }
 
-    fn suppress_what_it_explains(&mut self, now: Instant, device: DeviceIndex, name: &str, by: Option<AlarmId>) {
+    fn suppress_what_it_explains(
+        &mut self,
+        now: Instant,
+        device: DeviceIndex,
+        name: &str,
+        by: Option<AlarmId>,
+    ) {
         let configuration = self.configuration.clone();
         let Some(settings) = configuration.devices.get(device) else { return };
         for lower in settings.conditions.iter().filter(|lower| lower.suppressed_by.as_deref() == Some(name)) {
-            let Some(id) = self.alarms.of(&settings.id, &lower.name).map(|alarm| alarm.document.id) else { continue };
+            let Some(id) = self.alarms.of(&settings.id, &lower.name).map(|alarm| alarm.document.id) else {
+                continue;
+            };
             if let Some(change) = self.alarms.get_mut(id).and_then(|alarm| alarm.suppress(by)) {
                 self.changed(now, id, change);
             }

@@ -198,7 +198,9 @@ impl Stage {
 
     /// False if it was not ours.
     pub(crate) fn failed(&mut self, now: Instant, id: CommitId) -> bool {
-        let Some(pending) = self.pending.as_mut().filter(|pending| pending.commit.id == id) else { return false };
+        let Some(pending) = self.pending.as_mut().filter(|pending| pending.commit.id == id) else {
+            return false;
+        };
         pending.state = PendingState::Failed { retry_at: now + RETRY };
         true
     }

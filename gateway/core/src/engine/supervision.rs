@@ -3,10 +3,12 @@
 //! Each check compares what should be at fault with what is known to be, so it can run at any time.
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use shouwang_message::{
-    Class, Clock, DeviceState, EventData, FaultDocument, Id, Instant, Place, Priority, StoreHealth, Text, to_bytes,
+    Class, Clock, DeviceState, EventData, FaultDocument, Id, Instant, Place, Priority, StoreHealth, Text,
+    to_bytes,
 };
 
 use super::Engine;
@@ -23,6 +25,11 @@ pub(super) const INTERVAL: Duration = Duration::from_millis(500);
 const LINE_PATIENCE: Duration = Duration::from_secs(5);
 /// A device may be silent this long after its line came up before it is called lost.
 const DEVICE_PATIENCE: Duration = Duration::from_secs(20);
+/// After its line came back, a device that was lost with it has this long until it is lost by itself: the
+/// longest interval between two probes.
+const RETURN_PATIENCE: Duration = Duration::from_secs(30);
+/// A device that refuses to be read for this long is a fault (as one that does not answer: rules.md, section 3).
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
 /// No connection for this long is a fault (requirement R5).
 const UPLINK_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -59,13 +66,16 @@ impl Engine {
     }
 
     fn supervise_line(&mut self, now: Instant, line: usize) {
-        let (Some(state), Some(settings)) = (self.lines.get_mut(line), self.configuration.lines.get(line)) else {
-            return;
-        };
-        let silent = !state.up || state.line.mostly_silent();
-        state.silent_since = if silent { state.silent_since.or(Some(now)) } else { None };
-        let down = state.silent_since.is_some_and(|since| now.since(since) >= LINE_PATIENCE);
+        let Some(settings) = self.configuration.lines.get(line) else { return };
         let name = settings.name.clone();
+        let is_open = self.faults.is_open(&Source::LineDown(name.clone()));
+        let down = self.is_line_down(now, line, is_open);
+        if let Some(state) = self.lines.get_mut(line) {
+            state.down_since = if state.up { None } else { state.down_since.or(Some(now)) };
+            if is_open && !down {
+                state.well_since = now;
+            }
+        }
         self.settle_fault(now, Source::LineDown(name.clone()), down, || Words {
             code: "line_down".to_string(),
             text: Text::new(format!("线路 {name} 中断"), format!("Line {name} is down")),
@@ -75,25 +85,59 @@ impl Engine {
         });
     }
 
+    /// The port is gone, or most of several devices have long been silent: then it is hardly each of them. A
+    /// line that was found down is well again when most of them answer, not when they are not asked yet.
+    fn is_line_down(&self, now: Instant, line: usize, is_open: bool) -> bool {
+        let Some(state) = self.lines.get(line) else { return false };
+        let on_line =
+            self.configuration.devices.iter().enumerate().filter(|(_, settings)| settings.line == line);
+        let (mut all, mut online, mut quiet) = (0, 0, 0);
+        for (device, _) in on_line {
+            let is_online = state.line.presence(device) == Presence::Online;
+            all += 1;
+            online += usize::from(is_online);
+            quiet += usize::from(!is_online && self.quiet_for(now, device) >= LINE_PATIENCE);
+        }
+        if !state.up {
+            return is_open || state.down_since.is_some_and(|since| now.since(since) >= LINE_PATIENCE);
+        }
+        // A device that is alone on its line is lost by its own name and place.
+        all > 1 && if is_open { online * 2 < all } else { quiet * 2 > all }
+    }
+
+    /// Since the device's last good answer, or since its line is well.
+    fn quiet_for(&self, now: Instant, device: DeviceIndex) -> Duration {
+        let line = self.configuration.devices.get(device).and_then(|settings| self.lines.get(settings.line));
+        let (Some(entry), Some(state)) = (self.devices.get(device), line) else { return Duration::ZERO };
+        now.since(entry.heard_at().max(state.well_since))
+    }
+
     pub(super) fn supervise_device(&mut self, now: Instant, device: DeviceIndex) {
-        let (Some(settings), Some(entry)) = (self.configuration.devices.get(device), self.devices.get(device)) else {
+        let (Some(settings), Some(entry)) =
+            (self.configuration.devices.get(device), self.devices.get(device))
+        else {
             return;
         };
         let Some(state) = self.lines.get(settings.line) else { return };
-        let presence = state.line.presence(device);
-        let line_fault =
-            self.configuration.lines.get(settings.line).is_some_and(|line| {
-                !state.up || self.faults.is_open(&Source::LineDown(line.name.clone()))
-            });
-        let quiet_for = now.since(entry.heard_at());
-        let silent = match presence {
+        let line_fault = self
+            .configuration
+            .lines
+            .get(settings.line)
+            .is_some_and(|line| !state.up || self.faults.is_open(&Source::LineDown(line.name.clone())));
+        let returns = entry.loss() == Loss::WithLine && now.since(state.well_since) < RETURN_PATIENCE;
+        let explained = line_fault || returns;
+        let source = Source::Lost(settings.id.clone());
+        let is_open = self.faults.is_open(&source);
+        let silent = match state.line.presence(device) {
             Presence::Lost => true,
-            Presence::NotYet | Presence::Missing => quiet_for >= DEVICE_PATIENCE,
+            // What was lost is so until it answers, also over a restart.
+            Presence::NotYet | Presence::Missing => {
+                is_open || entry.loss() != Loss::No || self.quiet_for(now, device) >= DEVICE_PATIENCE
+            }
             Presence::Online => false,
         };
-        let source = Source::Lost(settings.id.clone());
         // A cut line is one fault, not one for each of its devices; what was open before stays open.
-        let lost = silent && (!line_fault || self.faults.is_open(&source));
+        let lost = silent && (!explained || is_open);
         let why = entry.silence();
         let (class, line) = (settings.profile.class, settings.line);
         let priority = if matches!(class, Class::Smoke | Class::Call) && !self.is_covered(device) {
@@ -110,7 +154,7 @@ impl Engine {
             device: Some(device),
             line,
         });
-        let loss = match (silent, line_fault) {
+        let loss = match (silent, explained) {
             (true, true) => Loss::WithLine,
             (true, false) => Loss::Alone,
             _ => Loss::No,
@@ -118,7 +162,70 @@ impl Engine {
         if let Some(entry) = self.devices.get_mut(device) {
             entry.set_loss(now, loss);
         }
+        self.settle_refusal(now, device);
+        self.settle_proven_identity(now, device);
         self.settle_device_state(now, device);
+    }
+
+    /// A stranger that was known before our restart, and is not there any more.
+    fn settle_proven_identity(&mut self, now: Instant, device: DeviceIndex) {
+        let Some(settings) = self.configuration.devices.get(device) else { return };
+        let is_proven = self.lines.get(settings.line).is_some_and(|state| {
+            state.line.presence(device) == Presence::Online && state.line.is_proven(device)
+        });
+        if is_proven && self.faults.is_open(&Source::Identity(settings.id.clone())) {
+            self.settle_identity_fault(now, device, false);
+        }
+    }
+
+    /// A device that answers, but with exceptions where a condition needs a value, watches nothing.
+    fn settle_refusal(&mut self, now: Instant, device: DeviceIndex) {
+        let (Some(settings), Some(entry)) =
+            (self.configuration.devices.get(device), self.devices.get(device))
+        else {
+            return;
+        };
+        let source = Source::Refuses(settings.id.clone());
+        let refuses = if self.faults.is_open(&source) {
+            !entry.accepts()
+        } else {
+            entry.refusal().is_some_and(|(since, _)| now.since(since) >= REFUSAL_PATIENCE)
+        };
+        let why = entry.refusal().map(|(_, why)| why.word().into_owned()).unwrap_or_default();
+        let title = settings.profile.title.clone();
+        let priority =
+            if settings.profile.class.is_life_safety() { Priority::Urgent } else { Priority::Ordinary };
+        self.settle_fault(now, source, refuses, || Words {
+            code: why,
+            text: Text::new(format!("{}拒绝读取", title.zh), format!("{} refuses to be read", title.en)),
+            priority,
+            device: Some(device),
+            line: None,
+        });
+    }
+
+    /// After a restart, a fault of what is no longer configured is over.
+    pub(super) fn drop_faults_of_strangers(&mut self, now: Instant) {
+        let devices = &self.configuration.devices;
+        let is_device = |id: &Id| devices.iter().any(|settings| settings.id == *id);
+        let is_known = |source: &&Source| match source {
+            Source::Lost(id) | Source::Refuses(id) | Source::CounterBack(id) | Source::Identity(id) => {
+                is_device(id)
+            }
+            Source::Told { device, condition } => devices
+                .iter()
+                .any(|settings| settings.id == *device && settings.condition(condition).is_some()),
+            Source::Implausible { device, point } => devices
+                .iter()
+                .any(|settings| settings.id == *device && settings.profile.point(point).is_some()),
+            Source::LineDown(id) => self.configuration.lines.iter().any(|line| line.name == *id),
+            Source::StoreFailing | Source::UplinkDown | Source::ClockUnset => true,
+        };
+        let strangers: Vec<Source> =
+            self.faults.sources().filter(|source| !is_known(source)).cloned().collect();
+        for source in strangers {
+            self.clear_fault(now, &source);
+        }
     }
 
     /// Another device of the same class watches the same room and answers.
@@ -147,7 +254,12 @@ impl Engine {
         };
         // While it fails nothing can be logged; the fault's event waits with everything else.
         self.settle_fault(now, Source::StoreFailing, failing, || {
-            gateway_words("store_failing", "存储故障", "The disk does not take what it is given", Priority::Urgent)
+            gateway_words(
+                "store_failing",
+                "存储故障",
+                "The disk does not take what it is given",
+                Priority::Urgent,
+            )
         });
     }
 
@@ -155,9 +267,15 @@ impl Engine {
         if self.session.is_up() {
             self.last_up = now;
         }
-        let down = now.since(self.last_up) >= UPLINK_PATIENCE;
+        let is_open = self.faults.is_open(&Source::UplinkDown);
+        let down = !self.session.is_up() && (is_open || now.since(self.last_up) >= UPLINK_PATIENCE);
         self.settle_fault(now, Source::UplinkDown, down, || {
-            gateway_words("uplink_down", "与值班室的连接中断", "No connection to the broker", Priority::Urgent)
+            gateway_words(
+                "uplink_down",
+                "与值班室的连接中断",
+                "No connection to the broker",
+                Priority::Urgent,
+            )
         });
     }
 
@@ -214,20 +332,38 @@ impl Engine {
         let source = Source::Told { device: settings.id.clone(), condition: judged.name.clone() };
         let (text, priority) = (judged.text.clone(), judged.priority);
         let code = code.as_str().to_string();
-        self.settle_fault(now, source, is, || Words { code, text, priority, device: Some(device), line: None });
+        self.settle_fault(now, source, is, || Words {
+            code,
+            text,
+            priority,
+            device: Some(device),
+            line: None,
+        });
         self.settle_device_state(now, device);
     }
 
     /// A value that cannot be is a fault of the device, beside whatever alarm it may raise.
     pub(super) fn settle_plausibility(&mut self, now: Instant, device: DeviceIndex, point: usize) {
-        let (Some(settings), Some(entry)) = (self.configuration.devices.get(device), self.devices.get(device)) else {
+        let (Some(settings), Some(entry)) =
+            (self.configuration.devices.get(device), self.devices.get(device))
+        else {
             return;
         };
         let Some(known) = settings.profile.points.get(point) else { return };
         let why = entry.decoder.implausible(&settings.profile, point);
         // While it does not answer, what it said before stands.
-        let silent = matches!(entry.decoder.reading(&settings.profile, point).why(), Some(NoData::Timeout | NoData::Crc
-            | NoData::LineDown | NoData::NotYet | NoData::WrongUnitId | NoData::WrongAnswer | NoData::Exception(_)));
+        let silent = matches!(
+            entry.decoder.reading(&settings.profile, point).why(),
+            Some(
+                NoData::Timeout
+                    | NoData::Crc
+                    | NoData::LineDown
+                    | NoData::NotYet
+                    | NoData::WrongUnitId
+                    | NoData::WrongAnswer
+                    | NoData::Exception(_)
+            )
+        );
         if silent {
             return;
         }
@@ -236,7 +372,8 @@ impl Engine {
             return;
         }
         let (title, code) = (known.title.clone(), why.map(|why| why.word().into_owned()));
-        let priority = if settings.profile.class.is_life_safety() { Priority::Urgent } else { Priority::Ordinary };
+        let priority =
+            if settings.profile.class.is_life_safety() { Priority::Urgent } else { Priority::Ordinary };
         self.settle_fault(now, source, why.is_some(), || Words {
             code: code.unwrap_or_default(),
             text: Text::new(format!("{}读数不可信", title.zh), format!("{}: the value cannot be", title.en)),
@@ -283,14 +420,24 @@ impl Engine {
         }
         let own_loss = self.faults.is_open(&Source::Lost(entry.id().clone()));
         if own_loss || entry.loss() == Loss::WithLine {
-            let why = if own_loss { entry.silence().word().into_owned() } else { "line_down".to_string() };
-            return Some((DeviceState::Lost, Some(why)));
+            let known = entry.state_document().filter(|known| known.state == DeviceState::Lost);
+            let why = match (own_loss, entry.silence()) {
+                // Lost since before our restart: for the reason there was.
+                (true, NoData::NotYet) => known.and_then(|known| known.why.clone()),
+                (true, silence) => Some(silence.word().into_owned()),
+                (false, _) => Some("line_down".to_string()),
+            };
+            return Some((DeviceState::Lost, why));
         }
         let told = self.faults.sources().find_map(|source| match source {
             Source::Told { device, condition } if device == entry.id() => Some(condition.clone()),
             Source::Implausible { device, .. } if device == entry.id() => Some("implausible".to_string()),
             Source::Identity(device) if device == entry.id() => Some("wrong_identity".to_string()),
             Source::CounterBack(device) if device == entry.id() => Some("counter_back".to_string()),
+            Source::Refuses(device) if device == entry.id() => {
+                let why = entry.refusal().map(|(_, why)| why.word().into_owned());
+                Some(why.unwrap_or_else(|| "exception".to_string()))
+            }
             _ => None,
         });
         match told {

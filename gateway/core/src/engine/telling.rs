@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use shouwang_message::{
-    AlarmDocument, DeviceInfo, EventData, GatewayState, Heartbeat, InfoDocument, Instant, Leaf, LineHealth, LineInfo,
-    StateDocument, Timestamp, from_bytes, to_bytes,
+    AlarmDocument, DeviceInfo, EventData, GatewayState, Heartbeat, InfoDocument, Instant, Leaf, LineHealth,
+    LineInfo, StateDocument, Timestamp, from_bytes, to_bytes,
 };
 
 use super::Engine;
@@ -36,7 +36,8 @@ impl Engine {
         let configuration = &self.configuration;
         let lines = configuration.lines.iter().enumerate().map(|(index, settings)| {
             let on_line = configuration.devices.iter().enumerate().filter(|(_, device)| device.line == index);
-            let planned = on_line.filter_map(|(device, own)| Some((own, self.lines.get(index)?.line.plan(device)?)));
+            let planned =
+                on_line.filter_map(|(device, own)| Some((own, self.lines.get(index)?.line.plan(device)?)));
             let round = plan::alarm_round(settings, planned);
             LineInfo {
                 name: settings.name.clone(),
@@ -72,12 +73,16 @@ impl Engine {
     }
 
     pub(super) fn tell_heartbeat(&mut self, now: Instant) {
-        let lines = self.lines.iter_mut().zip(&self.configuration.lines).map(|(state, settings)| LineHealth {
-            name: settings.name.clone(),
-            good: round_to(state.line.take_good_share(), 3),
-            round_ms: state.line.round().map_or(0, |round| u32::try_from(round.as_millis()).unwrap_or(u32::MAX)),
-            lost: u32::try_from(state.line.lost_count()).unwrap_or(u32::MAX),
-        });
+        let lines =
+            self.lines.iter_mut().zip(&self.configuration.lines).map(|(state, settings)| LineHealth {
+                name: settings.name.clone(),
+                good: round_to(state.line.take_good_share(), 3),
+                round_ms: state
+                    .line
+                    .round()
+                    .map_or(0, |round| u32::try_from(round.as_millis()).unwrap_or(u32::MAX)),
+                lost: u32::try_from(state.line.lost_count()).unwrap_or(u32::MAX),
+            });
         let heartbeat = Heartbeat {
             at: self.wall.timestamp(now),
             clock: self.wall.clock(),

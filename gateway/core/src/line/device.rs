@@ -44,6 +44,8 @@ pub(super) struct Device {
     pub(super) presence: Presence,
     /// Misses in a row, over all blocks.
     pub(super) misses: u32,
+    /// How often in a row the line went down under an ask to it.
+    pub(super) ruins: u32,
     pub(super) probe_at: Instant,
     /// Nothing is asked before: it settles after a write.
     pub(super) settles_at: Instant,
@@ -112,6 +114,7 @@ impl Device {
             blocks,
             presence: Presence::NotYet,
             misses: 0,
+            ruins: 0,
             probe_at: Instant::default(),
             settles_at: Instant::default(),
             last_asked: Instant::default(),
@@ -134,8 +137,16 @@ impl Device {
         self.good_at = now;
         self.last_asked = now;
         self.probe_at = now;
-        self.settles_at = now;
+        self.settles_at = now + self.penance();
         self.all_due(now);
+    }
+
+    /// How long after the line's return it is not asked: 1, 2, 4... seconds, as long as life-safety allows.
+    fn penance(&self) -> Duration {
+        match self.ruins {
+            0 => Duration::ZERO,
+            times => Duration::from_secs(1 << (times - 1).min(8)).min(LIFE_SAFETY_ASKED_AT_LEAST),
+        }
     }
 
     pub(super) fn line_down(&mut self) {
@@ -317,7 +328,7 @@ impl Device {
             Presence::Online | Presence::Missing => {}
         }
         self.presence = Presence::Online;
-        (self.misses, self.probes, self.heard) = (0, 0, true);
+        (self.misses, self.ruins, self.probes, self.heard) = (0, 0, 0, true);
         self.late = self.late.take().filter(|late| late.until > now);
         self.good_at = now;
         self.slowest = self.slowest.max(delay);

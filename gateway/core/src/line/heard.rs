@@ -60,7 +60,7 @@ impl Line {
                     }
                 }
             }
-            Heard::LineDown => {}
+            Heard::LineDown => self.blame(chosen.device),
         }
         let retried = chosen.kind == Kind::Retry;
         match chosen.what {

@@ -11,7 +11,7 @@ use rumqttc::{
 use shouwang_core::input::{Disconnect, Input};
 use shouwang_message::topic::ROOT;
 use shouwang_message::{Command, HeardDocument, Leaf, Topic, from_bytes};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::{Link, transport};
 
@@ -38,7 +38,7 @@ pub(super) async fn run(link: Arc<Link>) -> Disconnect {
                 let error = match opened {
                     Ok(()) => {
                         let error = listen(&client, &mut events, &link).await;
-                        deaf.as_mut().reset(Instant::now() + DEAF_LIMIT);
+                        deaf.set(sleep(DEAF_LIMIT));
                         error
                     }
                     Err(error) => error,
@@ -46,7 +46,7 @@ pub(super) async fn run(link: Arc<Link>) -> Disconnect {
                 if error.as_ref().is_some_and(transport::is_oversized) {
                     // Somebody left a giant on our topics. Telling alarms must go on all the same.
                     link.ignore("", "a message of more than 2 MiB");
-                    deaf.as_mut().reset(Instant::now() + DEAF_LIMIT);
+                    deaf.set(sleep(DEAF_LIMIT));
                 }
                 why = error.as_ref().map_or(Disconnect::Lost, transport::why);
                 let error = error.map_or_else(|| "a subscription was refused".to_owned(), |e| e.to_string());

@@ -89,7 +89,7 @@ impl Session {
                                 return why;
                             }
                             if self.ending {
-                                end_limit.as_mut().reset(tokio::time::Instant::now() + END_LIMIT);
+                                end_limit.set(tokio::time::sleep(END_LIMIT));
                             }
                         }
                         gone = listening.join_next(), if !self.ending => {
@@ -101,7 +101,7 @@ impl Session {
                             if self.said_goodbye || self.say_goodbye().is_err() {
                                 return Disconnect::Lost;
                             }
-                            end_limit.as_mut().reset(tokio::time::Instant::now() + END_LIMIT);
+                            end_limit.set(tokio::time::sleep(END_LIMIT));
                         }
                     }
                 }

@@ -38,19 +38,19 @@ pub(crate) struct PacedLine {
 impl PacedLine {
     /// 10 bits a character.
     pub(crate) fn start(baud: u32, devices: Box<Devices>) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let path = PathBuf::from(ptsname(&master, Vec::new()).unwrap().into_string().unwrap());
+        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&controller).unwrap();
+        unlockpt(&controller).unwrap();
+        let path = PathBuf::from(ptsname(&controller, Vec::new()).unwrap().into_string().unwrap());
         // Held open, so that nothing is lost while nobody else has it open.
-        let slave = open(&path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        let terminal = open(&path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let character = Duration::from_nanos(10_000_000_000 / u64::from(baud));
         let thread = thread::spawn(move || {
             let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
-            serve(&master, character, &devices, &stopping);
-            drop(slave);
+            serve(&controller, character, &devices, &stopping);
+            drop(terminal);
         });
         Self { path, stop, thread: Some(thread) }
     }
@@ -65,26 +65,26 @@ impl Drop for PacedLine {
     }
 }
 
-fn serve(master: &OwnedFd, character: Duration, devices: &Devices, stop: &AtomicBool) {
+fn serve(controller: &OwnedFd, character: Duration, devices: &Devices, stop: &AtomicBool) {
     let mut came = Vec::new();
     while !stop.load(Ordering::Relaxed) {
-        if !readable(master, Duration::from_millis(20)) {
+        if !readable(controller, Duration::from_millis(20)) {
             continue;
         }
         let mut bytes = [0; 256];
         let began = clock::now();
-        let Ok(count) = rustix::io::read(master, &mut bytes) else { return };
+        let Ok(count) = rustix::io::read(controller, &mut bytes) else { return };
         came.extend_from_slice(&bytes[..count]);
         while let Some(len) = rtu::request_frame_len(&came).filter(|len| *len <= came.len()) {
             let frame: Vec<u8> = came.drain(..len).collect();
             let received = began + character * u32::try_from(len).unwrap();
-            answer(master, character, devices, &frame, received);
+            answer(controller, character, devices, &frame, received);
         }
     }
 }
 
 fn answer(
-    master: &OwnedFd,
+    controller: &OwnedFd,
     character: Duration,
     devices: &Devices,
     frame: &[u8],
@@ -104,7 +104,7 @@ fn answer(
     for byte in &out[..len] {
         at = at + character;
         until(at);
-        rustix::io::write(master, std::slice::from_ref(byte)).unwrap();
+        rustix::io::write(controller, std::slice::from_ref(byte)).unwrap();
     }
 }
 

@@ -102,11 +102,11 @@ proptest! {
     fn its_client_and_our_server_agree(exchange in exchanges(), unit_id in 1..=247_u8, over_tcp: bool) {
         block_on(async {
             let (theirs, ours) = duplex(1024);
-            let slave = Slave(unit_id);
+            let unit = Slave(unit_id);
             let (client, framing) = if over_tcp {
-                (tokio_modbus::client::tcp::attach_slave(theirs, slave), Framing::Tcp)
+                (tokio_modbus::client::tcp::attach_slave(theirs, unit), Framing::Tcp)
             } else {
-                (tokio_modbus::client::rtu::attach_slave(theirs, slave), Framing::Rtu)
+                (tokio_modbus::client::rtu::attach_slave(theirs, unit), Framing::Rtu)
             };
             tokio::join!(answer_once(ours, framing, unit_id, &exchange), ask_with_their_client(client, &exchange));
         });

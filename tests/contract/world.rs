@@ -1,0 +1,635 @@
+//! One interleaving: everything that is under way is on one agenda, and the seed says what comes of it.
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+
+use shouwang_core::engine::{Engine, Start};
+use shouwang_core::input::{Disconnect, Input, StoreTrouble};
+use shouwang_core::output::Output;
+use shouwang_message::{
+    AlarmId, Clock, CommandName, CommandPayload, Instant, Leaf, Timestamp, from_bytes, to_bytes,
+};
+
+use crate::chance::Chance;
+use crate::duty_room::{DutyRoom, WISHES};
+use crate::line::{CHARACTER, Line, Turn};
+use crate::oracle::Truth;
+use crate::site::{Site, id};
+use crate::store::Store;
+use crate::unit::Unit;
+
+const MS: u64 = 1_000;
+/// After the last trouble everything must agree within this time, us: a device that was given up is probed
+/// again after 10 s, a backed-off connection hurries, and an event that was not heard is sent again after 15 s.
+const HEALING: u64 = 45_000 * MS;
+/// And it must stay so while it is read two times more, us.
+const STAYS: u64 = 1_300 * MS;
+/// 2026-11-22T07:00:00Z.
+const WALL_START_MS: i64 = 1_795_330_800_000;
+/// Happenings that a transcript shows.
+const NOTES: usize = 120;
+/// More than this in one moment is a world that stands still.
+const TURNS_AT_ONCE: u32 = 1_000;
+
+/// What an interleaving was made of.
+pub(crate) struct Lived {
+    pub(crate) presses: u64,
+    pub(crate) frames: u64,
+    pub(crate) events: u64,
+    pub(crate) simulated_ms: u64,
+}
+
+/// Something that is under way, or will be done.
+enum Thing {
+    /// The unit looks at its inputs.
+    Tick,
+    /// A whole frame has reached the unit, or the gateway.
+    Request(Vec<u8>),
+    Answer(Vec<u8>),
+    /// The oldest commit of this boot is durable, or was refused.
+    Synced { boot: u32, refused: bool },
+    Connected(u32),
+    Receipted { connection: u32, token: u64 },
+    Event { connection: u32, body: Vec<u8> },
+    DutyRoomSynced,
+    Heard(u32),
+    Commanded { connection: u32, name: CommandName, alarm: AlarmId },
+    Trouble(Trouble),
+}
+
+/// What the seed plans.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Press { held: u64 },
+    Cancel { held: u64 },
+    UnitOff,
+    UnitOn,
+    GatewayDies,
+    GatewayStarts,
+    /// Nothing gets through, and nobody notices but by silence.
+    CableCut,
+    CableWhole,
+    PortGone,
+    PortBack,
+    LinkLost,
+    Person(CommandName),
+    Heals,
+}
+
+/// How badly the line behaves, in percent of its frames.
+struct Weather {
+    loses: u64,
+    garbles: u64,
+    doubles: u64,
+    delays: u64,
+    slow_disk: u64,
+}
+
+struct World<'s> {
+    site: &'s Site,
+    now: u64,
+    chance: Chance,
+    agenda: BTreeMap<(u64, u64), Thing>,
+    entries: u64,
+    weather: Weather,
+    cable_is_whole: bool,
+    port_is_open: bool,
+    unit: Unit,
+    line: Line,
+    store: Store,
+    disk_free_at: u64,
+    duty_room: DutyRoom,
+    engine: Option<Engine>,
+    /// The gateway's connection to the broker; numbers start anew with each process.
+    connection: Option<u32>,
+    /// Messages of one connection do not overtake each other: when the last one each way arrives.
+    up_at: u64,
+    down_at: u64,
+    commands: u64,
+    healed_at: Option<u64>,
+    truth: Truth,
+    verdict: Result<(), String>,
+    frames: u64,
+    notes: Option<VecDeque<String>>,
+}
+
+/// Lives through the interleaving of this seed. A failure is lived through again, with a transcript.
+pub(crate) fn run(site: &Site, seed: u64) -> Result<Lived, String> {
+    World::new(site, seed, None).live().map_err(|(why, _)| {
+        let again = World::new(site, seed, Some(VecDeque::new())).live();
+        let transcript = again.err().and_then(|(_, notes)| notes).unwrap_or_default();
+        transcript.into_iter().fold(format!("{why}\n"), |mut text, line| {
+            let _ = writeln!(text, "{line}");
+            text
+        })
+    })
+}
+
+impl<'s> World<'s> {
+    fn new(site: &'s Site, seed: u64, notes: Option<VecDeque<String>>) -> Self {
+        let mut chance = Chance::new(seed);
+        // Some counters are about to wrap.
+        let before = if chance.percent(30) { 65_534 } else { chance.between(0, 300) as u16 };
+        let unit = Unit::new(before);
+        let Some((counters, _)) = unit.look() else { panic!("a new unit has power") };
+        let mut world = Self {
+            site,
+            now: 0,
+            agenda: BTreeMap::new(),
+            entries: 0,
+            weather: Weather::new(&mut chance),
+            chance,
+            cable_is_whole: true,
+            port_is_open: true,
+            unit,
+            line: Line::new(),
+            store: Store::new(),
+            disk_free_at: 0,
+            duty_room: DutyRoom::default(),
+            engine: None,
+            connection: None,
+            up_at: 0,
+            down_at: 0,
+            commands: 0,
+            healed_at: None,
+            truth: Truth::new(counters),
+            verdict: Ok(()),
+            frames: 0,
+            notes,
+        };
+        world.plan();
+        world.enter(0, Thing::Tick);
+        world.start_gateway();
+        world
+    }
+
+    fn live(mut self) -> Result<Lived, (String, Option<VecDeque<String>>)> {
+        let mut turns = 0;
+        let mut agrees_since = None;
+        while self.verdict.is_ok() {
+            let next = self.turn();
+            if let Some(healed_at) = self.healed_at.filter(|at| self.now >= *at) {
+                let agreement = self.agreement();
+                if agreement.is_err() {
+                    agrees_since = None;
+                }
+                let since = *agrees_since.get_or_insert(self.now);
+                if agreement.is_ok() && self.now >= since + STAYS {
+                    break;
+                }
+                if self.now > healed_at + HEALING {
+                    self.verdict = agreement;
+                }
+            }
+            turns = if next <= self.now { turns + 1 } else { 0 };
+            assert!(turns < TURNS_AT_ONCE, "nothing moves on at {} us", self.now);
+            self.now = next.max(self.now);
+        }
+        self.verdict.map_err(|why| (format!("after {} ms: {why}", self.now / MS), self.notes))?;
+        Ok(Lived {
+            presses: self.truth.presses,
+            frames: self.frames,
+            events: self.store.newest(),
+            simulated_ms: self.now / MS,
+        })
+    }
+
+    /// Three to six seconds of trouble.
+    fn plan(&mut self) {
+        let end = self.chance.between(3_000, 6_000) * MS;
+        // With an early press the gateway does not know the unit yet.
+        let from = if self.chance.percent(30) { 50 * MS } else { 1_300 * MS };
+        for _ in 0..self.chance.between(1, 5) {
+            let held = self.chance.between(60, 250) * MS;
+            self.some_time(from, end, Trouble::Press { held });
+        }
+        if self.chance.percent(25) {
+            self.some_time(from, end, Trouble::Cancel { held: 100 * MS });
+        }
+        let pairs = [
+            (40, 300, Trouble::UnitOff, Trouble::UnitOn),
+            (50, 900, Trouble::GatewayDies, Trouble::GatewayStarts),
+            (20, 900, Trouble::CableCut, Trouble::CableWhole),
+            (20, 900, Trouble::PortGone, Trouble::PortBack),
+        ];
+        for (percent, longest, begins, ends) in pairs {
+            while self.chance.percent(percent) {
+                let at = self.chance.between(0, end);
+                let until = at + self.chance.between(20, longest) * MS;
+                self.enter(at, Thing::Trouble(begins));
+                self.enter(until.min(end), Thing::Trouble(ends));
+            }
+        }
+        if self.chance.percent(20) {
+            self.some_time(0, end, Trouble::LinkLost);
+        }
+        for _ in 0..self.chance.between(0, 12) {
+            let wish = WISHES[self.chance.between(0, WISHES.len() as u64) as usize];
+            self.some_time(from, end, Trouble::Person(wish));
+        }
+        self.enter(end, Thing::Trouble(Trouble::Heals));
+    }
+
+    fn some_time(&mut self, from: u64, end: u64, trouble: Trouble) {
+        let at = self.chance.between(from, end);
+        self.enter(at, Thing::Trouble(trouble));
+    }
+
+    fn enter(&mut self, at: u64, thing: Thing) {
+        self.entries += 1;
+        self.agenda.insert((at, self.entries), thing);
+    }
+
+    fn after(&mut self, low_ms: u64, high_ms: u64, thing: Thing) {
+        let at = self.now + self.chance.between(low_ms * MS, high_ms * MS);
+        self.enter(at, thing);
+    }
+
+    /// Everything that is due; when something will be due again.
+    fn turn(&mut self) -> u64 {
+        while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            let thing = entry.remove();
+            self.happens(thing);
+        }
+        let line = loop {
+            if self.engine.is_none() || !self.port_is_open {
+                break u64::MAX;
+            }
+            match self.line.turn(self.now) {
+                Turn::Sends(frame) => self.sends(frame),
+                Turn::Ended(ask, outcome) => {
+                    self.note(|| format!("      {outcome:?}"));
+                    self.give(Input::Answered { line: 0, ask, outcome });
+                }
+                Turn::Rests(until) => break until,
+            }
+        };
+        if self.engine.as_ref().is_some_and(|engine| engine.next_deadline().as_micros() <= self.now) {
+            self.give(Input::Woke);
+            return self.now;
+        }
+        let engine = self.engine.as_ref().map_or(u64::MAX, |engine| engine.next_deadline().as_micros());
+        let agenda = self.agenda.first_key_value().map_or(u64::MAX, |((at, _), _)| *at);
+        engine.min(agenda).min(line)
+    }
+
+    fn happens(&mut self, thing: Thing) {
+        match thing {
+            Thing::Tick => {
+                let again = self.unit.tick(self.now);
+                self.look_at_unit();
+                self.enter(again, Thing::Tick);
+            }
+            Thing::Request(frame) => self.unit_hears(&frame),
+            Thing::Answer(bytes) => {
+                if self.port_is_open && self.cable_is_whole {
+                    self.note(|| format!("   <- {bytes:02X?}"));
+                    self.line.received(self.now, &bytes);
+                }
+            }
+            Thing::Synced { boot, refused } => {
+                if boot == self.store.boot() && self.engine.is_some() {
+                    self.synced(refused);
+                }
+            }
+            Thing::Connected(connection) => self.connected(connection),
+            Thing::Receipted { connection, token } if self.connection == Some(connection) => {
+                self.give(Input::Receipted { connection, token });
+            }
+            Thing::Event { connection, body } if self.connection == Some(connection) => {
+                let event = from_bytes(&body).unwrap_or_else(|error| panic!("no event: {error}"));
+                if self.duty_room.hears(event) {
+                    self.after(2, 30, Thing::DutyRoomSynced);
+                }
+            }
+            Thing::DutyRoomSynced => self.duty_room_synced(),
+            Thing::Heard(connection) if self.connection == Some(connection) => {
+                let duty_room = id("duty-1");
+                let document = self.duty_room.receipt(self.wall());
+                self.give(Input::Heard { duty_room, document });
+            }
+            Thing::Commanded { connection, name, alarm } if self.connection == Some(connection) => {
+                self.commanded(name, alarm);
+            }
+            // A message of a connection that is gone.
+            Thing::Receipted { .. } | Thing::Event { .. } | Thing::Heard(_) | Thing::Commanded { .. } => {}
+            Thing::Trouble(trouble) => self.cause(trouble),
+        }
+    }
+
+    fn give(&mut self, input: Input) {
+        let Some(engine) = &mut self.engine else { return };
+        let outputs: Vec<Output> = engine.handle(Instant::from_micros(self.now), input).collect();
+        let judged = self.truth.engine(engine.alarms());
+        self.judge(judged);
+        for output in outputs {
+            self.carry_out(output);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Ask { ask, .. } => self.line.ask(ask),
+            Output::Commit(commit) => {
+                self.note(|| format!("commit {} with {} events", commit.id, commit.events.len()));
+                let slow = self.chance.percent(self.weather.slow_disk);
+                let longest = if slow { 600 } else { 20 };
+                let at = self.disk_free_at.max(self.now + self.chance.between(MS, longest * MS));
+                self.disk_free_at = at;
+                self.store.take(commit);
+                let refused = slow && self.chance.percent(20);
+                self.enter(at, Thing::Synced { boot: self.store.boot(), refused });
+            }
+            Output::Fetch { from, limit } => {
+                let events = self.store.fetch(from, limit);
+                self.give(Input::Fetched { from, events });
+            }
+            Output::Connect { connection, .. } => {
+                self.connection = Some(connection);
+                self.after(1, 30, Thing::Connected(connection));
+            }
+            Output::Drop { .. } | Output::Disconnect { .. } => self.connection = None,
+            Output::Publish { connection, token, publication } => {
+                if self.connection != Some(connection) {
+                    return;
+                }
+                self.up_at = self.up_at.max(self.now + self.chance.between(MS, 60 * MS));
+                let at = self.up_at;
+                if publication.topic.leaf == Leaf::Event {
+                    self.enter(at, Thing::Event { connection, body: publication.body });
+                }
+                if let Some(token) = token {
+                    self.enter(at, Thing::Receipted { connection, token });
+                }
+            }
+            Output::Stopped => {}
+        }
+    }
+
+    fn start_gateway(&mut self) {
+        if self.engine.is_some() {
+            return;
+        }
+        let wall = self.wall();
+        let now = Instant::from_micros(self.now);
+        let start = Start { now, wall, clock: Clock::Synced, seed: self.chance.next() };
+        let restored = self.store.open();
+        self.engine = Some(Engine::new(self.site.configuration(), restored, start));
+        self.line.open(self.now);
+        if self.port_is_open {
+            self.give(Input::LineUp { line: 0 });
+        }
+        self.give(Input::Woke);
+    }
+
+    /// The disk keeps a beginning of what it was given; nobody hears of it.
+    fn kill_gateway(&mut self) {
+        if self.engine.take().is_none() {
+            return;
+        }
+        self.connection = None;
+        while self.chance.percent(40)
+            && let Some((_, events)) = self.store.sync()
+        {
+            let judged = self.truth.committed(&events, || self.store.recorded());
+            self.judge(judged);
+        }
+        self.truth.gateway_died();
+    }
+
+    fn synced(&mut self, refused: bool) {
+        if refused {
+            if let Some(commit) = self.store.refuse() {
+                self.note(|| format!("commit {commit} was refused"));
+                self.give(Input::CommitFailed { commit, why: StoreTrouble::Io });
+            }
+            return;
+        }
+        if let Some((commit, events)) = self.store.sync() {
+            let judged = self.truth.committed(&events, || self.store.recorded());
+            self.judge(judged);
+            for event in &events {
+                self.note(|| format!("on disk: {} {:?}", event.sequence, event.kind()));
+            }
+            self.give(Input::Committed { commit });
+        }
+    }
+
+    fn connected(&mut self, connection: u32) {
+        if self.connection == Some(connection) {
+            self.give(Input::Connected { connection });
+            // The receipt is retained at the broker.
+            self.says(Thing::Heard(connection));
+        }
+    }
+
+    fn duty_room_synced(&mut self) {
+        if let Some(event) = self.duty_room.sync() {
+            self.note(|| format!("heard up to {}", event.sequence));
+            self.truth.heard(&event);
+            if let Some(connection) = self.connection {
+                self.says(Thing::Heard(connection));
+            }
+        }
+    }
+
+    /// The duty room says something, in order.
+    fn says(&mut self, thing: Thing) {
+        self.down_at = self.down_at.max(self.now + self.chance.between(MS, 60 * MS));
+        self.enter(self.down_at, thing);
+    }
+
+    fn commanded(&mut self, name: CommandName, alarm: AlarmId) {
+        let at = self.wall();
+        self.commands += 1;
+        let payload = CommandPayload {
+            txn: self.commands.to_string(),
+            alarm: Some(alarm),
+            by: "u-7".into(),
+            at,
+            expires: Timestamp::from_unix_ms(at.unix_ms() + 60_000),
+            nonce: format!("n-{}", self.commands),
+            reason: None,
+            until: None,
+            second: None,
+            device: None,
+            from: None,
+            output: None,
+            on: None,
+        };
+        let is_open = |engine: &Engine| engine.alarms().any(|document| document.id == alarm);
+        let was_open = self.engine.as_ref().is_some_and(is_open);
+        self.note(|| format!("{name:?} arrives; the call is open: {was_open}"));
+        let payload = String::from_utf8(to_bytes(&payload)).unwrap_or_default();
+        if was_open {
+            self.truth.person(name);
+        }
+        self.give(Input::Commanded { name, payload, signed_by: None, retained: false });
+    }
+
+    fn cause(&mut self, trouble: Trouble) {
+        self.note(|| format!("{trouble:?}"));
+        match trouble {
+            Trouble::Press { held } => self.unit.hold_button(self.now + held),
+            Trouble::Cancel { held } => self.unit.hold_cancel(self.now + held),
+            Trouble::UnitOff => self.unit.power_off(),
+            Trouble::UnitOn => {
+                self.unit.power_on(self.now);
+                self.look_at_unit();
+            }
+            Trouble::GatewayDies => self.kill_gateway(),
+            Trouble::GatewayStarts => self.start_gateway(),
+            Trouble::CableCut => self.cable_is_whole = false,
+            Trouble::CableWhole => self.cable_is_whole = true,
+            Trouble::PortGone => {
+                self.port_is_open = false;
+                for (ask, outcome) in self.line.close() {
+                    self.give(Input::Answered { line: 0, ask, outcome });
+                }
+                self.give(Input::LineDown { line: 0, why: "unplugged".into() });
+            }
+            Trouble::PortBack => self.open_port(),
+            Trouble::LinkLost => {
+                if let Some(connection) = self.connection.take() {
+                    self.give(Input::Disconnected { connection, why: Disconnect::Lost });
+                }
+            }
+            Trouble::Person(name) => {
+                if let (Some(connection), Some(alarm)) = (self.connection, self.duty_room.open()) {
+                    self.says(Thing::Commanded { connection, name, alarm });
+                }
+            }
+            Trouble::Heals => self.heal(),
+        }
+        // A finger, or a cut, is noticed when the unit next looks.
+        if let Trouble::Press { .. } | Trouble::Cancel { .. } = trouble {
+            self.agenda.retain(|_, thing| !matches!(thing, Thing::Tick));
+            self.enter(self.now, Thing::Tick);
+        }
+    }
+
+    fn open_port(&mut self) {
+        if !self.port_is_open {
+            self.port_is_open = true;
+            self.line.open(self.now);
+            self.give(Input::LineUp { line: 0 });
+        }
+    }
+
+    fn heal(&mut self) {
+        self.weather = Weather::fine();
+        self.cable_is_whole = true;
+        self.unit.power_on(self.now);
+        self.look_at_unit();
+        self.start_gateway();
+        self.open_port();
+        // Whoever still presses lets go soon.
+        self.healed_at = Some(self.now + 1_000 * MS);
+    }
+
+    fn sends(&mut self, mut frame: Vec<u8>) {
+        self.frames += 1;
+        self.note(|| format!("   -> {frame:02X?}"));
+        let arrives = self.now + frame.len() as u64 * CHARACTER;
+        if self.chance.percent(self.weather.loses) {
+            return;
+        }
+        if self.chance.percent(self.weather.garbles) {
+            self.garble(&mut frame);
+        }
+        if self.chance.percent(self.weather.doubles) {
+            self.enter(arrives + 5 * MS, Thing::Request(frame.clone()));
+        }
+        self.enter(arrives, Thing::Request(frame));
+    }
+
+    fn unit_hears(&mut self, frame: &[u8]) {
+        if !self.cable_is_whole {
+            return;
+        }
+        let Some(mut answer) = self.unit.answer(self.now, frame) else { return };
+        self.look_at_unit();
+        self.frames += 1;
+        if self.chance.percent(self.weather.loses) {
+            return;
+        }
+        if self.chance.percent(self.weather.garbles) {
+            self.garble(&mut answer);
+        }
+        let late = self.chance.percent(self.weather.delays);
+        let delay = if late { self.chance.between(150, 500) } else { self.chance.between(4, 45) };
+        let arrives = self.now + delay * MS + answer.len() as u64 * CHARACTER;
+        if self.chance.percent(self.weather.doubles) {
+            let again = arrives + self.chance.between(5, 300) * MS;
+            self.enter(again, Thing::Answer(answer.clone()));
+        }
+        self.enter(arrives, Thing::Answer(answer));
+    }
+
+    /// One to three bits: every CRC sees that.
+    fn garble(&mut self, frame: &mut [u8]) {
+        let bits = frame.len() as u64 * 8;
+        let first = self.chance.between(0, bits);
+        for step in 0..self.chance.between(1, 4) {
+            let bit = ((first + step * 7) % bits) as usize;
+            frame[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+
+    fn look_at_unit(&mut self) {
+        if let Some((counters, display)) = self.unit.look() {
+            let judged = self.truth.unit(counters, display);
+            self.judge(judged);
+            self.note(|| format!("unit {}{} {display:?}", counters.presses, if counters.latched { "*" } else { "" }));
+        }
+    }
+
+    fn agreement(&self) -> Result<(), String> {
+        let Some((counters, display)) = self.unit.look() else { return Err("the unit is off".into()) };
+        if counters.latched {
+            return Err("a press was not echoed".into());
+        }
+        if self.duty_room.cursor() != self.store.newest() {
+            return Err(format!("heard {} of {} events", self.duty_room.cursor(), self.store.newest()));
+        }
+        self.truth.agree(display)
+    }
+
+    fn judge(&mut self, judged: Result<(), String>) {
+        if self.verdict.is_ok() {
+            self.verdict = judged;
+        }
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp::from_unix_ms(WALL_START_MS + (self.now / MS) as i64)
+    }
+
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        let Some(notes) = &mut self.notes else { return };
+        let line = format!("{:>9.3} {}", self.now as f64 / 1e6, line());
+        let said = line.split_once(' ').map(|(_, said)| said.trim_start().to_owned());
+        let is_news = !said.is_some_and(|said| {
+            said.starts_with("unit") && notes.iter().rev().find(|note| note.contains("unit ")).is_some_and(|note| note.ends_with(&said))
+        });
+        if is_news {
+            if notes.len() >= NOTES {
+                notes.pop_front();
+            }
+            notes.push_back(line);
+        }
+    }
+}
+
+impl Weather {
+    fn new(chance: &mut Chance) -> Self {
+        if chance.percent(20) {
+            return Self::fine();
+        }
+        let mut some = |most: u64| if chance.percent(50) { chance.between(1, most) } else { 0 };
+        Self { loses: some(35), garbles: some(25), doubles: some(25), delays: some(25), slow_disk: some(40) }
+    }
+
+    fn fine() -> Self {
+        Self { loses: 0, garbles: 0, doubles: 0, delays: 0, slow_disk: 0 }
+    }
+}

@@ -1,0 +1,126 @@
+//! Where the stories play: one gateway, its line, and devices made from the shipped profiles.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use shouwang_catalog::Catalog;
+use shouwang_core::configuration::{
+    Configuration, DeviceSettings, Installed, LineKind, LineSettings, PollTimes, UplinkSettings,
+};
+use shouwang_core::station;
+use shouwang_message::{Id, Mode, Place, StationInfo};
+
+/// The line's name and the one every device hangs on.
+pub(crate) const LINE: &str = "b3-rs485";
+
+/// A configuration in the making.
+pub(crate) struct Site {
+    catalog: Catalog,
+    configuration: Configuration,
+}
+
+pub(crate) fn id(text: &str) -> Id {
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is no id"))
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        let poll = PollTimes {
+            alarm: Duration::from_millis(500),
+            state: Duration::from_secs(5),
+            slow: Duration::from_secs(30),
+        };
+        let line = LineSettings {
+            name: id(LINE),
+            kind: LineKind::Serial { baud: 9600, bits: 10 },
+            timeout: Duration::from_millis(200),
+            poll,
+        };
+        let configuration = Configuration {
+            site: id("heping"),
+            gateway: id("gw-0007"),
+            name: "和平社区 7 号网关".into(),
+            version: "1".into(),
+            digest: "sha256:0".into(),
+            mode: Mode::Live,
+            lines: vec![line],
+            devices: Vec::new(),
+            stations: Vec::new(),
+            uplink: UplinkSettings { hearers: vec![id("duty-1")], signed_commands_only: false },
+        };
+        Self { catalog: Catalog::shipped(), configuration }
+    }
+
+    pub(crate) fn smoke(self, name: &str, unit_id: u8) -> Self {
+        self.device(name, unit_id, "renke-rs-yg-n01")
+    }
+
+    /// A methane head that tells %LEL.
+    pub(crate) fn gas(self, name: &str, unit_id: u8) -> Self {
+        self.device(name, unit_id, "es-ch4-01").installed(|installed| installed.unit = Some("%LEL".into()))
+    }
+
+    pub(crate) fn call(self, name: &str, unit_id: u8) -> Self {
+        self.device(name, unit_id, "shouwang-call-button")
+    }
+
+    /// A probe in mm under the station `qingshi-bridge`, polled every 5 s, with the example's four lines.
+    pub(crate) fn river(self, name: &str, unit_id: u8) -> Self {
+        let mut site = self.device(name, unit_id, "generic-qdy30a").installed(|installed| {
+            installed.unit = Some("mm".into());
+            installed.datum = Some("1985".into());
+            installed.datum_m = Some(0.0);
+        });
+        let lines = [("design", 3.0), ("warning", 3.3), ("guarantee", 3.8), ("record", 4.2)];
+        let lines: BTreeMap<String, f64> = lines.map(|(line, metres)| (line.to_owned(), metres)).into();
+        let device = site.last();
+        let point = device.profile.point("level_m").unwrap_or_else(|| panic!("a level"));
+        device.conditions.extend(station::conditions(&lines, point));
+        site.configuration.stations.push(StationInfo {
+            id: id("qingshi-bridge"),
+            name: "青石桥".into(),
+            device: Some(id(name)),
+            point: Some("level_m".into()),
+            datum: "1985".into(),
+            lines,
+        });
+        site
+    }
+
+    pub(crate) fn device(mut self, name: &str, unit_id: u8, profile: &str) -> Self {
+        let profile = self.catalog.get(profile).unwrap_or_else(|| panic!("no profile {profile}")).clone();
+        self.configuration.devices.push(DeviceSettings {
+            id: id(name),
+            line: 0,
+            unit_id,
+            conditions: profile.conditions.clone(),
+            profile,
+            place: Place {
+                building: Some("3".into()),
+                room: Some(name.into()),
+                name: Some(format!("3号楼{name}")),
+                ..Place::default()
+            },
+            installed: Installed::default(),
+        });
+        self
+    }
+
+    /// Changes what belongs to the device added last.
+    pub(crate) fn installed(mut self, change: impl FnOnce(&mut Installed)) -> Self {
+        change(&mut self.last().installed);
+        self
+    }
+
+    pub(crate) fn signed_commands_only(mut self) -> Self {
+        self.configuration.uplink.signed_commands_only = true;
+        self
+    }
+
+    pub(crate) fn configuration(self) -> Configuration {
+        self.configuration
+    }
+
+    fn last(&mut self) -> &mut DeviceSettings {
+        self.configuration.devices.last_mut().unwrap_or_else(|| panic!("a device first"))
+    }
+}
