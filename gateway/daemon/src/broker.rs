@@ -39,7 +39,8 @@ impl Broker {
     /// address that only this machine reaches. Must be called within a tokio runtime.
     pub async fn start(listen: SocketAddr) -> Result<Self, BrokerError> {
         let failed = |why: String| BrokerError { listen, why };
-        let mut broker = MqttBroker::with_config(settings(listen)).await.map_err(|error| failed(error.to_string()))?;
+        let mut broker =
+            MqttBroker::with_config(settings(listen)).await.map_err(|error| failed(error.to_string()))?;
         let address = broker.local_addr().ok_or_else(|| failed("it has no address".into()))?;
         let shutdown = broker.shutdown_handle();
         let task = tokio::spawn(async move {

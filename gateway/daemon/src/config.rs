@@ -11,8 +11,8 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use shouwang_catalog::strict;
 use shouwang_core::configuration::{Configuration, DeviceSettings, UplinkSettings};
-use shouwang_core::station;
 use shouwang_core::profile::Parity;
+use shouwang_core::station;
 use shouwang_message::{Mode, StationInfo, Text};
 
 mod check;
@@ -220,10 +220,12 @@ fn resolve(
 /// A station's lines are judged like the conditions of its measuring device's own profile.
 fn judge_stations(stations: &[StationInfo], devices: &mut [DeviceSettings]) {
     for station in stations {
-        let Some(device) = devices.iter_mut().find(|device| Some(&device.id) == station.device.as_ref()) else {
+        let Some(device) = devices.iter_mut().find(|device| Some(&device.id) == station.device.as_ref())
+        else {
             continue;
         };
-        let point = device.profile.points.iter().position(|point| Some(&point.name) == station.point.as_ref());
+        let point =
+            device.profile.points.iter().position(|point| Some(&point.name) == station.point.as_ref());
         if let Some(point) = point {
             device.conditions.extend(station::conditions(&station.lines, point));
         }

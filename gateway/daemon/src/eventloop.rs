@@ -66,7 +66,9 @@ pub enum RunError {
     Recording(#[from] RecordingError),
     #[error("starting the thread of line {line}: {source}")]
     Line { line: String, source: io::Error },
-    #[error("the database was damaged while running and has been put aside; the next start makes a new log and tells the gap")]
+    #[error(
+        "the database was damaged while running and has been put aside; the next start makes a new log and tells the gap"
+    )]
     Corrupt,
     #[error("taking a seed from the system: {0}")]
     Chance(getrandom::Error),
@@ -138,7 +140,12 @@ impl Gateway {
         sender: &mpsc::Sender<Input>,
     ) -> Result<(Self, watch::Receiver<Health>), RunError> {
         let (wall, quality) = clock::wall();
-        let start = Start { now: clock::now(), wall, clock: quality, seed: getrandom::u64().map_err(RunError::Chance)? };
+        let start = Start {
+            now: clock::now(),
+            wall,
+            clock: quality,
+            seed: getrandom::u64().map_err(RunError::Chance)?,
+        };
         let (store, restored) = Store::open(&config.state_dir.join("gateway.db"), wall)?;
         let recorder = match &options.record {
             Some(path) => {
@@ -180,7 +187,11 @@ impl Gateway {
         Ok((gateway, seen))
     }
 
-    async fn turn_until_stopped(&mut self, inputs: &mut mpsc::Receiver<Input>, stop: impl Future<Output = ()>) {
+    async fn turn_until_stopped(
+        &mut self,
+        inputs: &mut mpsc::Receiver<Input>,
+        stop: impl Future<Output = ()>,
+    ) {
         let mut stop = std::pin::pin!(stop);
         let mut stopping = false;
         let mut tick = tokio::time::interval(TICK);
@@ -273,10 +284,7 @@ impl Gateway {
     fn check_store_after_first_poll(&mut self, input: &Input) {
         if !self.polled && matches!(input, Input::Answered { .. }) {
             self.polled = true;
-            self.store.quick_check(|result| match result {
-                Ok(()) => tracing::debug!("the store's check found nothing"),
-                Err(complaint) => tracing::error!(%complaint, "the store's check found damage"),
-            });
+            self.store.quick_check();
         }
     }
 
@@ -296,9 +304,13 @@ fn report(input: &Input) {
     match input {
         Input::LineUp { line } => tracing::info!(line, "line is open"),
         Input::LineDown { line, why } => tracing::warn!(line, %why, "line is down"),
-        Input::CommitFailed { why, .. } => tracing::error!(?why, "the store could not commit; it is tried again"),
+        Input::CommitFailed { why, .. } => {
+            tracing::error!(?why, "the store could not commit; it is tried again")
+        }
         Input::Connected { connection } => tracing::info!(connection, "connected to the broker"),
-        Input::Disconnected { connection, why } => tracing::warn!(connection, ?why, "no connection to the broker"),
+        Input::Disconnected { connection, why } => {
+            tracing::warn!(connection, ?why, "no connection to the broker")
+        }
         Input::Commanded { name, .. } => tracing::info!(%name, "command received"),
         _ => {}
     }

@@ -175,6 +175,12 @@ impl Store {
         }
     }
 
+    /// A look at every page found damage: as if a commit had met it.
+    fn condemn(&mut self, complaint: &str) {
+        tracing::error!(path = %self.place.path.display(), complaint, "the store is damaged");
+        self.put_aside();
+    }
+
     /// A reader of the same database, for another thread.
     pub fn reader(&self) -> Result<Reader, StoreError> {
         Reader::open(&self.place)
@@ -184,15 +190,22 @@ impl Store {
     /// out of the way, so that the next start begins a new log.
     fn give_up(&mut self, source: &rusqlite::Error) -> StoreTrouble {
         let trouble = trouble(source);
-        self.state = if trouble == StoreTrouble::Corrupt { State::Damaged } else { State::Closed };
+        self.state = State::Closed;
         tracing::warn!(path = %self.place.path.display(), %source, ?trouble, "a commit failed");
-        if trouble == StoreTrouble::Corrupt && self.place.vfs.is_none() && self.place.path.exists() {
+        if trouble == StoreTrouble::Corrupt {
+            self.put_aside();
+        }
+        trouble
+    }
+
+    fn put_aside(&mut self) {
+        self.state = State::Damaged;
+        if self.place.vfs.is_none() && self.place.path.exists() {
             match quarantine(&self.place.path) {
                 Ok(aside) => tracing::error!(aside = %aside.display(), "the damaged store was moved aside"),
                 Err(error) => tracing::error!(%error, "the damaged store could not be moved aside"),
             }
         }
-        trouble
     }
 }
 

@@ -245,8 +245,34 @@ fn what_stands_behind_a_failed_commit_fails_with_it() {
     handle.fetch(1, 5).unwrap();
     let Input::Fetched { from: 1, events } = told.recv().unwrap() else { panic!("not fetched") };
     assert_eq!(events.len(), 1);
-    let (tell, checked) = mpsc::channel();
-    handle.quick_check(move |verdict| tell.send(verdict).unwrap());
-    assert_eq!(checked.recv().unwrap(), Ok(()));
     handle.finish();
+}
+
+#[test]
+fn damage_in_a_page_that_nobody_reads_is_found_by_the_check() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("log.db");
+    let (mut store, _) = open(&path);
+    store.commit(&[events(1..5_000)]).unwrap();
+    drop(store);
+    let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    // A leaf of the event table: neither the start nor a commit at the end comes by.
+    file.seek(SeekFrom::Start(20 * 4096)).unwrap();
+    file.write_all(&[0xFF; 512]).unwrap();
+    drop(file);
+
+    let (mut handle, told) = spawned(&path);
+    handle.commit(Commit { id: 1, ..events(5_000..5_001) }).unwrap();
+    assert_eq!(told.recv().unwrap(), Input::Committed { commit: 1 });
+    handle.quick_check();
+    let refused = (5_001..).find_map(|next| {
+        handle.commit(Commit { id: next, ..events(next..next + 1) }).unwrap();
+        match told.recv().unwrap() {
+            Input::Committed { .. } => None,
+            other => Some(other),
+        }
+    });
+    assert!(matches!(refused, Some(Input::CommitFailed { why: StoreTrouble::Corrupt, .. })), "{refused:?}");
+    handle.finish();
+    assert!(open(&path).1.replaced);
 }

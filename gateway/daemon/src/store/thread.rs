@@ -21,117 +21,135 @@ const LOOKS: usize = 16;
 /// The event loop's end: orders in, [`Input`]s out through the function given to [`StoreHandle::spawn`].
 #[derive(Debug)]
 pub struct StoreHandle {
-    commits: Option<SyncSender<Commit>>,
+    orders: Option<SyncSender<Order>>,
     looks: Option<SyncSender<Look>>,
-    writer: Option<JoinHandle<()>>,
-    reader: Option<JoinHandle<()>>,
+    /// For the one look at every page.
+    checker: Option<Reader>,
+    threads: Vec<JoinHandle<()>>,
 }
 
-enum Look {
-    Fetch { from: Sequence, limit: usize },
-    Check { tell: Box<dyn FnOnce(Result<(), String>) + Send> },
+/// What the writer is told.
+enum Order {
+    Commit(Commit),
+    /// The file was found damaged.
+    Condemn {
+        complaint: String,
+    },
+}
+
+/// A look into the log.
+struct Look {
+    from: Sequence,
+    limit: usize,
 }
 
 impl StoreHandle {
     /// Starts the threads. `tell` is called from both and may block while the event loop is busy.
     pub fn spawn(store: Store, tell: impl Fn(Input) + Clone + Send + 'static) -> Result<Self, StoreError> {
-        let reader = store.reader()?;
+        let (reader, checker) = (store.reader()?, store.reader()?);
         let path = store.place.path.clone();
         let failed = |source| StoreError::Place { path: path.clone(), source };
-        let (commits, orders) = sync_channel(QUEUE);
+        let (orders, ordered) = sync_channel(QUEUE);
         let (looks, asked) = sync_channel(LOOKS);
         let told = tell.clone();
         let writer = thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || write_all(store, &orders, &told))
+            .spawn(move || write_all(store, &ordered, &told))
             .map_err(failed)?;
         let reader = thread::Builder::new()
             .name("store-reader".into())
             .spawn(move || read_all(&reader, &asked, &tell))
             .map_err(failed)?;
-        Ok(Self { commits: Some(commits), looks: Some(looks), writer: Some(writer), reader: Some(reader) })
+        let (orders, looks, checker) = (Some(orders), Some(looks), Some(checker));
+        Ok(Self { orders, looks, checker, threads: vec![writer, reader] })
     }
 
     /// Hands a commit over; never blocks. The error is the answer itself: the queue is full because the
     /// disk stands still, and the core must hear it.
     pub fn commit(&self, commit: Commit) -> Result<(), Input> {
         let refused = |commit: Commit| Input::CommitFailed { commit: commit.id, why: StoreTrouble::Io };
-        match &self.commits {
-            Some(sender) => sender.try_send(commit).map_err(|error| match error {
-                TrySendError::Full(commit) | TrySendError::Disconnected(commit) => refused(commit),
-            }),
-            None => Err(refused(commit)),
+        let Some(orders) = &self.orders else { return Err(refused(commit)) };
+        match orders.try_send(Order::Commit(commit)) {
+            Err(
+                TrySendError::Full(Order::Commit(commit)) | TrySendError::Disconnected(Order::Commit(commit)),
+            ) => Err(refused(commit)),
+            _ => Ok(()),
         }
     }
 
     /// Asks for committed events; the answer is [`Input::Fetched`]. The error is an empty answer, when
     /// more looks are waiting than a sound core asks for.
     pub fn fetch(&self, from: Sequence, limit: usize) -> Result<(), Input> {
-        self.look(Look::Fetch { from, limit }).map_err(|_| Input::Fetched { from, events: Vec::new() })
+        let sent = self.looks.as_ref().is_some_and(|looks| looks.try_send(Look { from, limit }).is_ok());
+        if sent { Ok(()) } else { Err(Input::Fetched { from, events: Vec::new() }) }
     }
 
-    /// Looks at every page once, on the reader's thread; `tell` gets the first complaint.
-    pub fn quick_check(&self, tell: impl FnOnce(Result<(), String>) + Send + 'static) {
-        if self.look(Look::Check { tell: Box::new(tell) }).is_err() {
-            tracing::warn!("the store's check was not begun: its reader is busy");
+    /// Looks at every page once, on a thread of its own, so that no look into the log waits for it. A damaged
+    /// file is put aside by the writer, and the next commit fails as [`StoreTrouble::Corrupt`].
+    pub fn quick_check(&mut self) {
+        let (Some(checker), Some(orders)) = (self.checker.take(), self.orders.clone()) else { return };
+        let check = move || match checker.quick_check() {
+            Ok(()) => tracing::debug!("the store's check found nothing"),
+            Err(complaint) => {
+                tracing::error!(%complaint, "the store's check found damage");
+                // A writer that has ended has nothing to put aside.
+                let _ = orders.send(Order::Condemn { complaint });
+            }
+        };
+        match thread::Builder::new().name("store-check".into()).spawn(check) {
+            Ok(thread) => self.threads.push(thread),
+            Err(error) => tracing::warn!(%error, "the store's check was not begun"),
         }
     }
 
-    /// Writes what is still waiting, then ends both threads. Blocks until the disk has it.
+    /// Writes what is still waiting, then ends the threads. Blocks until the disk has it.
     pub fn finish(mut self) {
-        self.commits = None;
+        self.orders = None;
         self.looks = None;
-        for thread in [self.writer.take(), self.reader.take()].into_iter().flatten() {
+        for thread in std::mem::take(&mut self.threads) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the store had panicked");
             }
         }
     }
-
-    fn look(&self, look: Look) -> Result<(), ()> {
-        self.looks.as_ref().ok_or(())?.try_send(look).map_err(|_| ())
-    }
 }
 
 fn read_all(reader: &Reader, asked: &Receiver<Look>, tell: &impl Fn(Input)) {
-    while let Ok(look) = asked.recv() {
-        match look {
-            Look::Fetch { from, limit } => {
-                let events = reader.fetch(from, limit).unwrap_or_else(|error| {
-                    tracing::warn!(from, %error, "reading the log failed");
-                    Vec::new()
-                });
-                tell(Input::Fetched { from, events });
-            }
-            Look::Check { tell } => tell(reader.quick_check()),
-        }
+    while let Ok(Look { from, limit }) = asked.recv() {
+        let events = reader.fetch(from, limit).unwrap_or_else(|error| {
+            tracing::warn!(from, %error, "reading the log failed");
+            Vec::new()
+        });
+        tell(Input::Fetched { from, events });
     }
 }
 
-fn write_all(mut store: Store, orders: &Receiver<Commit>, tell: &impl Fn(Input)) {
+fn write_all(mut store: Store, orders: &Receiver<Order>, tell: &impl Fn(Input)) {
     while let Ok(first) = orders.recv() {
         let waiting = std::iter::from_fn(|| orders.try_recv().ok());
-        let batch: Vec<_> = std::iter::once(first).chain(waiting).take(BATCH).collect();
+        let mut batch = Vec::new();
+        for order in std::iter::once(first).chain(waiting.take(BATCH)) {
+            match order {
+                Order::Commit(commit) => batch.push(commit),
+                Order::Condemn { complaint } => store.condemn(&complaint),
+            }
+        }
         match store.commit(&batch) {
             // One answer for each, because the core counts them; they come in order.
             Ok(()) => batch.iter().for_each(|commit| tell(Input::Committed { commit: commit.id })),
             Err(why) => {
                 // What waits behind a failed commit continues it and cannot go before it. What the core
                 // sends after it has heard of the failure is none of that.
-                let behind: Vec<_> = std::iter::from_fn(|| orders.try_recv().ok()).take(QUEUE).collect();
+                let behind = std::iter::from_fn(|| orders.try_recv().ok()).take(QUEUE);
+                let behind = behind.filter_map(|order| match order {
+                    Order::Commit(commit) => Some(commit),
+                    Order::Condemn { .. } => None,
+                });
+                let behind: Vec<_> = behind.collect();
                 for commit in batch.into_iter().chain(behind) {
                     tell(Input::CommitFailed { commit: commit.id, why });
                 }
             }
         }
-    }
-}
-
-impl std::fmt::Debug for Look {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Fetch { .. } => "Fetch",
-            Self::Check { .. } => "Check",
-        })
     }
 }
