@@ -13,8 +13,8 @@ pub(crate) struct DutyRoom {
     arrived: VecDeque<Event>,
     /// On its disk, without a gap.
     cursor: Sequence,
-    /// The newest call it knows of that is not finished.
-    open: Option<AlarmId>,
+    /// The newest call it knows of that is not finished, and its occurrence.
+    open: Option<(AlarmId, u32)>,
 }
 
 impl DutyRoom {
@@ -33,7 +33,7 @@ impl DutyRoom {
         let event = self.arrived.pop_front()?;
         self.cursor = event.sequence;
         if let EventData::Alarm(change, document) = &event.data {
-            self.open = (*change != AlarmChange::Finished).then_some(document.id);
+            self.open = (*change != AlarmChange::Finished).then_some((document.id, document.occurrence));
         }
         Some(event)
     }
@@ -46,7 +46,8 @@ impl DutyRoom {
         self.cursor
     }
 
-    pub(crate) fn open(&self) -> Option<AlarmId> {
+    /// The open call and its occurrence, as a person sees it.
+    pub(crate) fn open(&self) -> Option<(AlarmId, u32)> {
         self.open
     }
 }

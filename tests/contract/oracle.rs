@@ -59,7 +59,8 @@ pub(crate) struct Truth {
     recorded: BTreeMap<AlarmId, u64>,
     durable: Told,
     heard: Told,
-    /// How many told presses there were when somebody last acknowledged, said to be coming, ended the call.
+    /// How many told presses the person knew of who last acknowledged or said to be coming, and how many
+    /// there were when no call was open.
     acknowledged: u64,
     coming: u64,
     finished: u64,
@@ -121,14 +122,17 @@ impl Truth {
         Ok(())
     }
 
-    /// A person's command was taken for the open call.
-    pub(crate) fn person(&mut self, name: CommandName) {
-        let total = self.recorded_total();
+    /// A person who had heard of so many presses did this, and it has reached the gateway.
+    pub(crate) fn person(&mut self, name: CommandName, heard: u64) {
         match name {
-            CommandName::Acknowledge => self.acknowledged = self.acknowledged.max(total),
-            CommandName::Coming => self.coming = self.coming.max(total),
+            CommandName::Acknowledge => self.acknowledged = self.acknowledged.max(heard),
+            CommandName::Coming => self.coming = self.coming.max(heard),
             _ => {}
         }
+    }
+
+    pub(crate) fn heard_presses(&self) -> u64 {
+        self.heard.total()
     }
 
     /// This is on the gateway's disk, and so is that it recorded every press up to this count.

@@ -18,7 +18,7 @@ pub(crate) struct Unit {
 
 enum State {
     On(Box<CallButton<Flash>>),
-    Off(Flash),
+    Off(Box<Flash>),
     /// Between the two.
     Moved,
 }
@@ -61,14 +61,14 @@ impl Unit {
 
     pub(crate) fn power_off(&mut self) {
         self.state = match std::mem::replace(&mut self.state, State::Moved) {
-            State::On(unit) => State::Off(unit.into_flash()),
+            State::On(unit) => State::Off(Box::new(unit.into_flash())),
             other => other,
         };
     }
 
     pub(crate) fn power_on(&mut self, now: u64) {
         self.state = match std::mem::replace(&mut self.state, State::Moved) {
-            State::Off(flash) => State::On(Box::new(CallButton::start(flash, SERIAL, now))),
+            State::Off(flash) => State::On(Box::new(CallButton::start(*flash, SERIAL, now))),
             other => other,
         };
     }

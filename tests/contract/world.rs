@@ -5,9 +5,7 @@ use std::fmt::Write as _;
 use shouwang_core::engine::{Engine, Start};
 use shouwang_core::input::{Disconnect, Input, StoreTrouble};
 use shouwang_core::output::Output;
-use shouwang_message::{
-    AlarmId, Clock, CommandName, CommandPayload, Instant, Leaf, Timestamp, from_bytes, to_bytes,
-};
+use shouwang_message::{AlarmId, Clock, CommandName, Instant, Leaf, Timestamp, from_bytes};
 
 use crate::chance::Chance;
 use crate::duty_room::{DutyRoom, WISHES};
@@ -46,21 +44,47 @@ enum Thing {
     Request(Vec<u8>),
     Answer(Vec<u8>),
     /// The oldest commit of this boot is durable, or was refused.
-    Synced { boot: u32, refused: bool },
+    Synced {
+        boot: u32,
+        refused: bool,
+    },
     Connected(u32),
-    Receipted { connection: u32, token: u64 },
-    Event { connection: u32, body: Vec<u8> },
+    Receipted {
+        connection: u32,
+        token: u64,
+    },
+    Event {
+        connection: u32,
+        body: Vec<u8>,
+    },
     DutyRoomSynced,
     Heard(u32),
-    Commanded { connection: u32, name: CommandName, alarm: AlarmId },
+    Commanded {
+        connection: u32,
+        name: CommandName,
+        seen: Seen,
+    },
     Trouble(Trouble),
+}
+
+/// The call as the person saw it who does something about it.
+#[derive(Clone, Copy)]
+struct Seen {
+    alarm: AlarmId,
+    occurrence: u32,
+    /// Of all calls together.
+    presses: u64,
 }
 
 /// What the seed plans.
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
-    Press { held: u64 },
-    Cancel { held: u64 },
+    Press {
+        held: u64,
+    },
+    Cancel {
+        held: u64,
+    },
     UnitOff,
     UnitOn,
     GatewayDies,
@@ -110,6 +134,8 @@ struct World<'s> {
     verdict: Result<(), String>,
     frames: u64,
     notes: Option<VecDeque<String>>,
+    /// The newest note of what the unit shows.
+    unit_note: String,
 }
 
 /// Lives through the interleaving of this seed. A failure is lived through again, with a transcript.
@@ -155,6 +181,7 @@ impl<'s> World<'s> {
             verdict: Ok(()),
             frames: 0,
             notes,
+            unit_note: String::new(),
         };
         world.plan();
         world.enter(0, Thing::Tick);
@@ -307,8 +334,8 @@ impl<'s> World<'s> {
                 let document = self.duty_room.receipt(self.wall());
                 self.give(Input::Heard { duty_room, document });
             }
-            Thing::Commanded { connection, name, alarm } if self.connection == Some(connection) => {
-                self.commanded(name, alarm);
+            Thing::Commanded { connection, name, seen } if self.connection == Some(connection) => {
+                self.commanded(name, seen);
             }
             // A message of a connection that is gone.
             Thing::Receipted { .. } | Thing::Event { .. } | Thing::Heard(_) | Thing::Commanded { .. } => {}
@@ -438,32 +465,22 @@ impl<'s> World<'s> {
         self.enter(self.down_at, thing);
     }
 
-    fn commanded(&mut self, name: CommandName, alarm: AlarmId) {
+    fn commanded(&mut self, name: CommandName, seen: Seen) {
+        let alarm = seen.alarm;
         let at = self.wall();
         self.commands += 1;
-        let payload = CommandPayload {
-            txn: self.commands.to_string(),
-            alarm: Some(alarm),
-            by: "u-7".into(),
-            at,
-            expires: Timestamp::from_unix_ms(at.unix_ms() + 60_000),
-            nonce: format!("n-{}", self.commands),
-            reason: None,
-            until: None,
-            second: None,
-            device: None,
-            from: None,
-            output: None,
-            on: None,
-        };
+        let payload = serde_json::json!({
+            "txn": self.commands.to_string(), "alarm": alarm.to_string(), "occurrence": seen.occurrence,
+            "by": "u-7", "at": at.to_string(), "nonce": format!("n-{}", self.commands),
+            "expires": Timestamp::from_unix_ms(at.unix_ms() + 60_000).to_string(),
+        });
         let is_open = |engine: &Engine| engine.alarms().any(|document| document.id == alarm);
         let was_open = self.engine.as_ref().is_some_and(is_open);
         self.note(|| format!("{name:?} arrives; the call is open: {was_open}"));
-        let payload = String::from_utf8(to_bytes(&payload)).unwrap_or_default();
         if was_open {
-            self.truth.person(name);
+            self.truth.person(name, seen.presses);
         }
-        self.give(Input::Commanded { name, payload, signed_by: None, retained: false });
+        self.give(Input::Commanded { name, payload: payload.to_string(), signed_by: None, retained: false });
     }
 
     fn cause(&mut self, trouble: Trouble) {
@@ -494,8 +511,11 @@ impl<'s> World<'s> {
                 }
             }
             Trouble::Person(name) => {
-                if let (Some(connection), Some(alarm)) = (self.connection, self.duty_room.open()) {
-                    self.says(Thing::Commanded { connection, name, alarm });
+                if let (Some(connection), Some((alarm, occurrence))) =
+                    (self.connection, self.duty_room.open())
+                {
+                    let seen = Seen { alarm, occurrence, presses: self.truth.heard_presses() };
+                    self.says(Thing::Commanded { connection, name, seen });
                 }
             }
             Trouble::Heals => self.heal(),
@@ -559,7 +579,9 @@ impl<'s> World<'s> {
         let delay = if late { self.chance.between(150, 500) } else { self.chance.between(4, 45) };
         let arrives = self.now + delay * MS + answer.len() as u64 * CHARACTER;
         if self.chance.percent(self.weather.doubles) {
-            let again = arrives + self.chance.between(5, 300) * MS;
+            // An adapter hands over its buffer twice. A second copy much later would be a lie that no client
+            // of Modbus RTU can see through: nothing in it says which request it answers.
+            let again = arrives + self.chance.between(0, 3 * MS);
             self.enter(again, Thing::Answer(answer.clone()));
         }
         self.enter(arrives, Thing::Answer(answer));
@@ -579,7 +601,9 @@ impl<'s> World<'s> {
         if let Some((counters, display)) = self.unit.look() {
             let judged = self.truth.unit(counters, display);
             self.judge(judged);
-            self.note(|| format!("unit {}{} {display:?}", counters.presses, if counters.latched { "*" } else { "" }));
+            self.note(|| {
+                format!("unit {}{} {display:?}", counters.presses, if counters.latched { "*" } else { "" })
+            });
         }
     }
 
@@ -606,17 +630,21 @@ impl<'s> World<'s> {
 
     fn note(&mut self, line: impl FnOnce() -> String) {
         let Some(notes) = &mut self.notes else { return };
-        let line = format!("{:>9.3} {}", self.now as f64 / 1e6, line());
-        let said = line.split_once(' ').map(|(_, said)| said.trim_start().to_owned());
-        let is_news = !said.is_some_and(|said| {
-            said.starts_with("unit") && notes.iter().rev().find(|note| note.contains("unit ")).is_some_and(|note| note.ends_with(&said))
-        });
-        if is_news {
-            if notes.len() >= NOTES {
-                notes.pop_front();
-            }
-            notes.push_back(line);
+        // What never heals says the same for ever.
+        if self.healed_at.is_some_and(|at| self.now > at + 2_000 * MS) {
+            return;
         }
+        let line = line();
+        if line.starts_with("unit") && self.unit_note == line {
+            return;
+        }
+        if line.starts_with("unit") {
+            self.unit_note.clone_from(&line);
+        }
+        if notes.len() >= NOTES {
+            notes.pop_front();
+        }
+        notes.push_back(format!("{:>9.3} {line}", self.now as f64 / 1e6));
     }
 }
 

@@ -129,6 +129,52 @@ fn a_resend_tells_the_log_again_and_says_what_is_gone() {
 }
 
 #[test]
+fn a_resend_of_what_was_pruned_meanwhile_says_so_once_the_log_has_shown_it() {
+    let mut stage = Stage::settled(Site::new().smoke("smoke-402", 12));
+    stage.tape.is_off = true;
+    // More than the 256 events that are in memory; the simulated log keeps the newest eight.
+    for _ in 0..140 {
+        stage.smoke("smoke-402", true);
+        stage.run(2.0);
+        stage.smoke("smoke-402", false);
+        stage.run(14.0);
+    }
+    stage.tape.begin(stage.now);
+    for request in ["first", "second"] {
+        stage.says(request);
+        let mut payload = stage.payload("duty-1");
+        payload.from = Some(1);
+        stage.commands(CommandName::Resend, &payload);
+        stage.run(1.0);
+    }
+    let transcript = stage.finish();
+    let replies: Vec<_> = transcript.lines().filter(|line| line.contains("reply/resend")).collect();
+    assert_eq!(replies.len(), 2, "{transcript}");
+    assert!(replies[1].contains("too_old"), "{transcript}");
+}
+
+#[test]
+fn who_saw_an_older_cry_does_not_answer_a_newer_one() {
+    let mut stage = smoking(Site::new());
+    stage.smoke("smoke-402", false);
+    stage.run(20.0);
+    stage.smoke("smoke-402", true);
+    stage.run(2.0);
+    stage.says("it was cried twice; u-7 saw the first cry, u-9 both");
+    for (by, seen) in [("u-7", 1), ("u-9", 2)] {
+        let mut payload = stage.payload(by);
+        payload.alarm = Some(stage.alarm('A'));
+        payload.occurrence = Some(seen);
+        stage.commands(CommandName::Acknowledge, &payload);
+        stage.run(0.5);
+    }
+    let transcript = stage.finish();
+    let refused = transcript.find("newer_cry").unwrap_or_else(|| panic!("{transcript}"));
+    assert!(transcript[refused..].contains("acknowledged by u-9"), "{transcript}");
+    assert!(!transcript.contains("acknowledged by u-7"), "{transcript}");
+}
+
+#[test]
 fn a_read_tells_the_values_again() {
     let mut stage = Stage::settled(Site::new().smoke("smoke-402", 12));
     stage.says("u-7 wants to see the newest values");

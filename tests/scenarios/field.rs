@@ -50,6 +50,53 @@ fn a_line_whose_port_is_gone_is_one_fault() {
 }
 
 #[test]
+fn a_port_that_comes_and_goes_hides_nobody() {
+    let mut stage = Stage::settled(three());
+    stage.says("the converter takes the connection and closes it at once, every 4 s");
+    stage.set_line(false);
+    for _ in 0..8 {
+        stage.run(4.0);
+        stage.set_line(true);
+        stage.run(0.01);
+        stage.set_line(false);
+    }
+    stage.says("it stays, but 402 is dead, and the port goes for 1 s in every 4");
+    stage.behaves("smoke-402", Manners::Dead);
+    for _ in 0..15 {
+        stage.set_line(true);
+        stage.run(3.0);
+        stage.set_line(false);
+        stage.run(1.0);
+    }
+    let transcript = stage.finish();
+    let told = |what: &str| transcript.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(told("fault.raised A b3-rs485 line_down"), 1, "{transcript}");
+    assert_eq!(told("fault.cleared A b3-rs485 line_down"), 1, "{transcript}");
+    assert_eq!(told("smoke-402 timeout") + told("smoke-402 line_down"), 1, "{transcript}");
+    assert_eq!(told("fault.raised"), 2, "{transcript}");
+}
+
+#[test]
+fn hands_that_get_stuck_are_a_line_that_is_down() {
+    let mut stage = Stage::settled(three());
+    stage.says("the thread of the line hangs");
+    stage.set_hands(true);
+    stage.run(40.0);
+    stage.says("it goes on");
+    stage.set_hands(false);
+    stage.run(10.0);
+    let transcript = stage.finish();
+    let at = |what: &str| {
+        let line = transcript.lines().position(|line| line.contains(what));
+        line.unwrap_or_else(|| panic!("no {what} in\n{transcript}"))
+    };
+    assert!(at("fault.raised A b3-rs485 line_down") < at("it goes on"), "{transcript}");
+    assert!(at("device.state smoke-402 lost") < at("it goes on"), "{transcript}");
+    assert!(at("it goes on") < at("fault.cleared A b3-rs485 line_down"), "{transcript}");
+    assert!(at("it goes on") < at("device.state smoke-402 online"), "{transcript}");
+}
+
+#[test]
 fn a_cut_cable_is_one_fault_of_the_line() {
     let mut stage = Stage::settled(three());
     stage.says("the cable is cut: the port is there, nobody answers");

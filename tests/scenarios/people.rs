@@ -48,6 +48,7 @@ impl Stage {
             expires: self.in_minutes(10),
             nonce: format!("nonce-{}", self.tickets),
             reason: None,
+            occurrence: None,
             until: None,
             second: None,
             device: None,

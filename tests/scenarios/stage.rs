@@ -182,6 +182,11 @@ impl Stage {
         }
     }
 
+    /// The thread that works the line off gets stuck, or goes on.
+    pub(crate) fn set_hands(&mut self, is_stuck: bool) {
+        self.wire.is_stuck = is_stuck;
+    }
+
     pub(crate) fn set_disk(&mut self, disk: Disk) {
         self.disk = disk;
         if disk == Disk::Fine {

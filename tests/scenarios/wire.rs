@@ -14,6 +14,8 @@ const CHARACTER: u64 = 1_042;
 pub(crate) struct Wire {
     pub(crate) devices: Vec<Device>,
     pub(crate) is_up: bool,
+    /// The thread that asks is stuck: nothing goes out, nothing ends.
+    pub(crate) is_stuck: bool,
     conversation: Conversation,
     waiting: VecDeque<Ask>,
     asking: Option<Ask>,
@@ -38,6 +40,7 @@ impl Wire {
         Self {
             devices,
             is_up: true,
+            is_stuck: false,
             conversation: conversation(),
             waiting: VecDeque::new(),
             asking: None,
@@ -71,7 +74,7 @@ impl Wire {
             }
         }
         loop {
-            if self.asking.is_none() && !self.begin(now) {
+            if self.is_stuck || self.asking.is_none() && !self.begin(now) {
                 return ended;
             }
             match self.conversation.step(now) {
@@ -87,6 +90,7 @@ impl Wire {
         let devices = self.devices.iter().map(Device::next).min().unwrap_or(u64::MAX);
         let bytes = self.arriving.front().map_or(u64::MAX, |(at, _)| *at);
         let step = match (&self.asking, self.conversation.step(now)) {
+            _ if self.is_stuck => u64::MAX,
             (Some(_), Step::Wait { until }) => until,
             (Some(_), Step::Send | Step::Done) => now,
             (None, _) if !self.waiting.is_empty() => now,

@@ -94,7 +94,12 @@ impl<F: Flash> CallButton<F> {
         // From now on a power cut leaves either these settings or new ones, never nothing.
         let settings_failed = loaded.blank && kept.save_settings(loaded.settings).is_err();
         let counters_failed = kept.save_counters(counters).is_err();
-        let display = if counters.latched { Display::Calling } else { Display::Idle };
+        // A call that was open before the reset may still be: until it is told, the unit does not say "idle".
+        let display = match (counters.latched, counters.open) {
+            (true, _) => Display::Calling,
+            (false, true) => Display::Fault,
+            (false, false) => Display::Idle,
+        };
         Self {
             kept,
             serial,

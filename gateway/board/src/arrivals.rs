@@ -3,19 +3,29 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use shouwang_message::{
-    AlarmDocument, AlarmId, DeviceState, DeviceStateDocument, Event, EventData, Heartbeat, Id, InfoDocument,
-    Instant, Leaf, LogId, Priority, Reply, StateDocument, Text, Topic,
+    AlarmDocument, AlarmId, DeviceStateDocument, Event, EventData, Heartbeat, Id, InfoDocument, Instant,
+    Leaf, LogId, Reply, StateDocument, StoreHealth, Text, Topic,
 };
 
 use crate::board::{Board, Effect};
 use crate::hearing::{Cursor, Place};
 use crate::presence::Presence;
-use crate::row::{Row, RowKind};
 use crate::trust::{self, Refusal};
 use crate::{GatewayName, bounds, kept};
 
 /// A lost device is a row of its own only if its gateway tells no fault for it within this.
-const DEVICE_SHOWN_AFTER: Duration = Duration::from_secs(5);
+pub(crate) const DEVICE_SHOWN_AFTER: Duration = Duration::from_secs(5);
+
+/// How a device's state came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// On its topic, right now: it counts whatever its clock says.
+    Live,
+    /// On its topic, kept by the broker: perhaps a leftover.
+    Kept,
+    /// As an event, perhaps long after it happened.
+    Logged,
+}
 
 impl Board {
     pub(crate) fn arrived(&mut self, now: Instant, topic: &str, payload: &[u8], retained: bool) {
@@ -46,7 +56,10 @@ impl Board {
             Leaf::Heartbeat => self.heartbeat_arrived(now, &whom, &trust::document(payload)?),
             Leaf::Alarm(id) if payload.is_empty() => self.alarm_withdrawn(&whom, id),
             Leaf::Alarm(id) => self.alarm_arrived(&whom, id, trust::document(payload)?)?,
-            Leaf::DeviceState(device) => self.device_arrived(now, &whom, &device, trust::document(payload)?),
+            Leaf::DeviceState(device) => {
+                let told = if retained { Told::Kept } else { Told::Live };
+                self.device_arrived(now, &whom, &device, trust::document(payload)?, told);
+            }
             Leaf::Reply(_) => self.reply_arrived(now, &whom, trust::document(payload)?),
             Leaf::DeviceValues(_) | Leaf::History | Leaf::Heard(_) | Leaf::Command(_) => {
                 return Err(Refusal::Topic);
@@ -123,7 +136,7 @@ impl Board {
                 }
                 EventData::DeviceState(state) => {
                     if let Ok(device) = event.subject.parse() {
-                        self.device_arrived(now, whom, &device, state.clone());
+                        self.device_arrived(now, whom, &device, state.clone(), Told::Logged);
                     }
                 }
                 EventData::Command(record) => {
@@ -168,6 +181,10 @@ impl Board {
                 break;
             }
             let device = gateway.devices.entry(told.id).or_default();
+            if device.line.as_ref() != Some(&told.line) {
+                device.line = Some(told.line);
+                gateway.devices_at = gateway.devices_at.min(now + DEVICE_SHOWN_AFTER);
+            }
             device.class = Some(told.class);
             device.place = told.place;
             device.title = Some(told.title);
@@ -181,6 +198,7 @@ impl Board {
         if !gateway.watch.heartbeat(now, heartbeat.boot) {
             return;
         }
+        gateway.store = heartbeat.store;
         self.changed |= before != Presence::Present;
         let Some(gateway) = self.gateways.get_mut(whom) else { return };
         let Some(cursor) = gateway.current.and_then(|log| gateway.logs.get_mut(&log)) else { return };
@@ -190,6 +208,10 @@ impl Board {
             cursor.nothing_missing();
             if heartbeat.sequence <= cursor.committed() {
                 self.drop_withdrawn(whom);
+                // What its disk has yet to take may still explain why it does not know an alarm.
+                if heartbeat.store == StoreHealth::Ok {
+                    self.close_unknown(whom);
+                }
             }
         }
     }
@@ -207,23 +229,37 @@ impl Board {
         self.show_alarm(whom, document)
     }
 
-    fn device_arrived(&mut self, now: Instant, whom: &GatewayName, device: &Id, state: DeviceStateDocument) {
+    fn device_arrived(
+        &mut self,
+        now: Instant,
+        whom: &GatewayName,
+        device: &Id,
+        state: DeviceStateDocument,
+        told: Told,
+    ) {
         let Some(gateway) = self.gateway(whom) else { return };
         if gateway.devices.len() >= bounds::DEVICES_PER_GATEWAY && !gateway.devices.contains_key(device) {
             let text = Text::new("设备数量超过上限", "More devices than this duty room can hold");
             return self.gap(whom, "too_many_devices", 1, text);
         }
         let known = gateway.devices.entry(device.clone()).or_default();
-        if known.state.as_ref().is_some_and(|known| known.since > state.since) {
+        let outdated = match told {
+            Told::Live => false,
+            Told::Kept => known.state.as_ref().is_some_and(|known| known.since > state.since),
+            // A log told again runs through the past; the topic has the present.
+            Told::Logged => known.on_topic,
+        };
+        if outdated {
             return;
         }
-        if matches!(state.state, DeviceState::Lost | DeviceState::Fault) {
-            gateway.devices_at = gateway.devices_at.min(now + DEVICE_SHOWN_AFTER);
-        } else {
-            gateway.devices_at = gateway.devices_at.min(now);
-        }
+        known.on_topic |= told != Told::Logged;
         if known.state.as_ref() != Some(&state) {
+            let why = known.state.as_ref().and_then(|known| known.why.as_ref());
+            if !known.is_bad() || why != state.why.as_ref() {
+                known.row_at = now + DEVICE_SHOWN_AFTER;
+            }
             known.state = Some(state);
+            gateway.devices_at = now;
             self.changed = true;
         }
     }
@@ -239,78 +275,6 @@ impl Board {
             return;
         }
         self.answered(whom, reply);
-    }
-
-    /// Presence decided by time, and its row.
-    pub(crate) fn look_at_gateway(&mut self, now: Instant, whom: &GatewayName) {
-        let Some(gateway) = self.gateways.get_mut(whom) else { return };
-        gateway.watch.woke(now);
-        let presence = gateway.watch.presence;
-        let shown = gateway.row;
-        let wanted = matches!(presence, Presence::Lost | Presence::Stopped);
-        if shown.map(|(_, shown)| shown) == wanted.then_some(presence) {
-            return;
-        }
-        gateway.row = None;
-        if let Some((id, _)) = shown {
-            self.close(id);
-        }
-        let (code, text) = match presence {
-            Presence::Lost => ("gateway_lost", Text::new("网关失联", "Gateway lost")),
-            Presence::Stopped => ("gateway_stopped", Text::new("网关已停止", "Gateway stopped")),
-            Presence::Present | Presence::Unknown => return,
-        };
-        let row = self.own_row(RowKind::Gateway, whom, code, Priority::Urgent, text);
-        if let (Some(id), Some(gateway)) = (row, self.gateways.get_mut(whom)) {
-            gateway.row = Some((id, presence));
-        }
-    }
-
-    /// Rows for lost and faulty devices whose gateway tells no fault for them.
-    pub(crate) fn look_at_devices(&mut self, now: Instant, whom: &GatewayName) {
-        let Some(gateway) = self.gateways.get_mut(whom) else { return };
-        if gateway.devices_at > now {
-            return;
-        }
-        gateway.devices_at = Instant::NEVER;
-        let told: Vec<Id> = self
-            .rows
-            .values()
-            .filter(|row| row.kind == RowKind::Fault && row.belongs_to(whom) && !self.is_own(row))
-            .filter_map(|row| row.device().cloned())
-            .collect();
-        let Some(gateway) = self.gateways.get(whom) else { return };
-        let mut open = Vec::new();
-        let mut close = Vec::new();
-        for (id, device) in &gateway.devices {
-            let state = device.state.as_ref().map(|state| state.state);
-            let bad = matches!(state, Some(DeviceState::Lost | DeviceState::Fault)) && !told.contains(id);
-            match (bad, device.row) {
-                (true, None) => open.push(id.clone()),
-                (false, Some(row)) => close.push((id.clone(), row)),
-                _ => {}
-            }
-        }
-        for (id, row) in close {
-            if let Some(device) = self.gateways.get_mut(whom).and_then(|gateway| gateway.devices.get_mut(&id))
-            {
-                device.row = None;
-            }
-            self.close(row);
-        }
-        for id in open {
-            self.device_row(whom, &id);
-        }
-    }
-
-    /// Whether a row was made here rather than told by its gateway.
-    fn is_own(&self, row: &Row) -> bool {
-        let made_here = |gateway: &crate::board::Gateway| {
-            row.device()
-                .and_then(|device| gateway.devices.get(device))
-                .is_some_and(|device| device.row == Some(row.id()))
-        };
-        self.gateways.get(&row.whom()).is_some_and(made_here)
     }
 }
 

@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shouwang_message::{
-    Acknowledged, AlarmId, Command, CommandName, CommandPayload, Id, Instant, OutOfService, Shelved, Text,
-    Timestamp, to_bytes,
+    Acknowledged, AlarmDocument, AlarmId, Command, CommandName, CommandPayload, Id, Instant, OutOfService,
+    Shelved, Text, Timestamp, to_bytes,
 };
 
 use crate::GatewayName;
@@ -117,6 +117,9 @@ pub(crate) struct Pending {
     pub(crate) by: String,
     pub(crate) at: Timestamp,
     expires: Timestamp,
+    /// The cry that the person saw; 0 if it was kept before that was known.
+    #[serde(default)]
+    pub(crate) occurrence: u32,
     pub(crate) reason: Option<String>,
     pub(crate) request: Request,
     /// On disk: may be sent.
@@ -132,7 +135,14 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    pub(crate) fn new(now: Instant, wall: Timestamp, asked: Asked, whom: &GatewayName, device: &Id) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        wall: Timestamp,
+        asked: Asked,
+        whom: &GatewayName,
+        device: &Id,
+        occurrence: u32,
+    ) -> Self {
         let expires_ms = i64::try_from(EXPIRES_AFTER.as_millis()).unwrap_or(i64::MAX);
         Self {
             site: whom.site.clone(),
@@ -142,6 +152,7 @@ impl Pending {
             by: asked.by,
             at: wall,
             expires: Timestamp::from_unix_ms(wall.unix_ms().saturating_add(expires_ms)),
+            occurrence,
             reason: asked.reason,
             request: asked.request,
             committed: false,
@@ -161,6 +172,12 @@ impl Pending {
 
     pub(crate) fn whom(&self) -> GatewayName {
         GatewayName { site: self.site.clone(), gateway: self.gateway.clone() }
+    }
+
+    /// About a cry before the one that this document tells of. What a person decides about the alarm as a whole
+    /// is not outlived.
+    pub(crate) fn is_outlived(&self, document: &AlarmDocument) -> bool {
+        matches!(self.request, Request::Acknowledge | Request::Reset) && self.occurrence < document.occurrence
     }
 
     /// Send now: it was just committed, or the gateway is back.
@@ -189,6 +206,8 @@ impl Pending {
             until,
             second: second.cloned(),
             device,
+            occurrence: matches!(self.request, Request::Acknowledge | Request::Reset)
+                .then_some(self.occurrence),
             from: None,
             output: None,
             on: None,
@@ -237,6 +256,7 @@ pub(crate) fn resend(
         until: None,
         second: None,
         device: None,
+        occurrence: None,
         from: Some(from),
         output: None,
         on: None,

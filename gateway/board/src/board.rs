@@ -7,7 +7,7 @@ use core::time::Duration;
 use serde_json::Value;
 use shouwang_message::{
     AlarmId, Class, CommandName, DeviceStateDocument, Event, Id, Instant, LogId, Place, Priority, Sequence,
-    Text, Timestamp,
+    StoreHealth, Text, Timestamp,
 };
 
 use crate::asking::{Pending, resend};
@@ -90,6 +90,9 @@ pub(crate) struct Gateway {
     pub(crate) current: Option<LogId>,
     pub(crate) devices: BTreeMap<Id, Device>,
     pub(crate) row: Option<(AlarmId, Presence)>,
+    /// Its disk, by its last heartbeat; and the row that says so.
+    pub(crate) store: StoreHealth,
+    pub(crate) store_row: Option<(AlarmId, StoreHealth)>,
     /// Our newest resend requests, to know their replies.
     pub(crate) resends: VecDeque<(String, LogId)>,
     /// When to look whether a lost device still has no fault of its own.
@@ -101,8 +104,14 @@ pub(crate) struct Device {
     pub(crate) class: Option<Class>,
     pub(crate) place: Place,
     pub(crate) title: Option<Text>,
+    /// From its gateway's `/info`.
+    pub(crate) line: Option<Id>,
     pub(crate) state: Option<DeviceStateDocument>,
+    /// Its topic has told a state: events only repeat it.
+    pub(crate) on_topic: bool,
     pub(crate) row: Option<AlarmId>,
+    /// No row before this: its gateway may yet say what is wrong.
+    pub(crate) row_at: Instant,
 }
 
 /// What becomes true once a transaction is on disk.
@@ -232,9 +241,8 @@ impl Board {
 
     /// The rows in the order a person should see them.
     pub fn list(&self, state: ListState) -> Vec<Value> {
-        let mut open: Vec<(crate::row::Order, &Row)> =
-            self.rows.values().map(|row| (row.order(self.is_acknowledged(row)), row)).collect();
-        open.sort_by_key(|(order, _)| *order);
+        let mut open: Vec<_> = self.rows.values().map(|row| (self.place_in_list(row), row)).collect();
+        open.sort_by_key(|(place, _)| *place);
         let open = open.into_iter().map(|(_, row)| self.item(row));
         match state {
             ListState::Open => open.collect(),
@@ -282,6 +290,7 @@ impl Board {
         let names: Vec<GatewayName> = self.gateways.keys().cloned().collect();
         for whom in &names {
             self.look_at_gateway(now, whom);
+            self.look_at_store(whom);
             self.repair(now, whom);
             self.look_at_devices(now, whom);
         }
@@ -512,6 +521,8 @@ impl Gateway {
             current: None,
             devices: BTreeMap::new(),
             row: None,
+            store: StoreHealth::Ok,
+            store_row: None,
             resends: VecDeque::new(),
             devices_at: Instant::NEVER,
         }

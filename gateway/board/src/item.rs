@@ -10,6 +10,8 @@ use crate::trust::shown;
 pub(crate) struct Surroundings<'a> {
     pub(crate) gateway_name: Option<&'a str>,
     pub(crate) gateway_lost: bool,
+    /// Suppressed, and what explains it is in the list.
+    pub(crate) explained: bool,
     pub(crate) device_state: Option<&'static str>,
     /// Requests not confirmed yet: shown as done, marked pending.
     pub(crate) pending: bool,
@@ -58,6 +60,7 @@ pub(crate) fn item(row: &Row, around: &Surroundings<'_>) -> Value {
     set("pending", json!(around.pending));
     set("provisional", json!(row.provisional()));
     set("gateway_lost", json!(around.gateway_lost));
+    set("explained", json!(around.explained));
     set("device_state", json!(around.device_state));
     let refused = row.refused.as_ref().map(|(name, error)| {
         json!({"name": name, "code": error.code,

@@ -22,6 +22,7 @@ mod requests;
 mod row;
 mod rows;
 mod trust;
+mod watching;
 
 pub use asking::{Asked, Request};
 pub use board::{Board, Counts, GatewaySummary, ListState};

@@ -3,7 +3,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use shouwang_message::{
-    Acknowledged, AlarmChange, AlarmDocument, CommandError, CommandName, Instant, Reply, Text,
+    Acknowledged, AlarmChange, AlarmDocument, AlarmId, CommandError, CommandName, Instant, Reply, Text,
 };
 
 use crate::asking::{Asked, Pending, Request, objection};
@@ -16,6 +16,15 @@ impl Board {
         if let Err(outcome) = self.accept(now, ticket, asked) {
             self.out.push(Output::Answer { ticket, outcome });
         }
+    }
+
+    /// The refusal for a person who asks about a cry that is no longer the newest: they have not seen that one.
+    pub fn newer_cry(&self, asked: &Asked, seen: u32) -> Option<Outcome> {
+        let document = self.rows.get(&asked.alarm)?.alarm_document()?;
+        let about_a_cry = matches!(asked.request, Request::Acknowledge | Request::Reset);
+        (about_a_cry && seen < document.occurrence).then(|| {
+            refused("newer_cry", "该报警又响了一次,请再看一遍", "It cried again since: look at it once more")
+        })
     }
 
     /// Stores the request; the answer follows its commit. An outcome that needs no disk is given at once.
@@ -52,9 +61,9 @@ impl Board {
         if self.pending.len() >= bounds::REQUESTS {
             return Err(refused("busy", "待确认的请求过多", "Too many requests await their gateways"));
         }
-        let (whom, device) = (row.whom(), document.device.clone());
+        let (whom, device, occurrence) = (row.whom(), document.device.clone(), document.occurrence);
         let txn = self.chance.token();
-        let pending = Pending::new(now, self.wall, asked, &whom, &device);
+        let pending = Pending::new(now, self.wall, asked, &whom, &device, occurrence);
         let text = serde_json::to_string(&pending).unwrap_or_default();
         self.keep.push((kept::asked(&txn), Some(text)));
         self.effects.push(Effect::Asked { txn: txn.clone() });
@@ -68,7 +77,7 @@ impl Board {
     }
 
     /// Who acknowledged it first, as far as is known here.
-    fn acknowledger(&self, id: shouwang_message::AlarmId) -> Option<Acknowledged> {
+    fn acknowledger(&self, id: AlarmId) -> Option<Acknowledged> {
         let told = self.find(id)?.acknowledged().cloned();
         told.or_else(|| {
             self.pending.values().filter(|pending| pending.alarm == id).find_map(Pending::acknowledged)
@@ -83,7 +92,7 @@ impl Board {
         let row = row.clone();
         if row.kind == RowKind::Gap {
             self.close(row.id());
-        } else if row.kind == RowKind::Fault {
+        } else if row.kind == RowKind::Fault && !row.made_here {
             self.keep_row(&row, false);
         }
     }
@@ -131,7 +140,13 @@ impl Board {
             text: Text::new("网关拒绝", "The gateway refused"),
         });
         if let Some(row) = self.rows.get_mut(&pending.alarm) {
+            row.unknown |= error.code == "unknown_alarm" && row.kind == RowKind::Alarm;
+            let unsaid = error.code == "newer_cry" && row.take_back_acknowledgement(pending.occurrence);
             row.refused = Some((pending.request.command(), error));
+            if unsaid && !row.provisional() {
+                let row = row.clone();
+                self.keep_row(&row, false);
+            }
         }
     }
 
@@ -146,6 +161,20 @@ impl Board {
         }
     }
 
+    /// An acknowledgement or a reset was for the cry that the person saw: a newer one is not answered by it.
+    pub(crate) fn drop_outlived(&mut self, whom: &GatewayName, document: &AlarmDocument) {
+        let outlived: Vec<String> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.alarm == document.id && pending.whom() == *whom)
+            .filter(|(_, pending)| pending.is_outlived(document))
+            .map(|(txn, _)| txn.clone())
+            .collect();
+        for txn in outlived {
+            self.forget(&txn);
+        }
+    }
+
     /// An alarm's event ends the requests that it answers.
     pub(crate) fn settle_requests(
         &mut self,
@@ -153,9 +182,13 @@ impl Board {
         change: AlarmChange,
         document: &AlarmDocument,
     ) {
-        let settles = |name: CommandName| match name {
-            // A second cry asks for a new acknowledgement: the one on its way was for the first.
-            CommandName::Acknowledge => document.acknowledged.is_some() || change == AlarmChange::Repeated,
+        self.drop_outlived(whom, document);
+        // An event of an earlier cry answers nothing that was asked about a newer one, already shown.
+        let settles = |pending: &Pending| match pending.request.command() {
+            CommandName::Acknowledge | CommandName::Reset if pending.occurrence > document.occurrence => {
+                false
+            }
+            CommandName::Acknowledge => document.acknowledged.is_some(),
             CommandName::Silence => change == AlarmChange::Silenced,
             CommandName::Shelve => change == AlarmChange::Shelved,
             CommandName::Unshelve => change == AlarmChange::Unshelved,
@@ -167,7 +200,7 @@ impl Board {
             .pending
             .iter()
             .filter(|(_, pending)| pending.alarm == document.id && pending.whom() == *whom)
-            .filter(|(_, pending)| change == AlarmChange::Finished || settles(pending.request.command()))
+            .filter(|(_, pending)| change == AlarmChange::Finished || settles(pending))
             .map(|(txn, _)| txn.clone())
             .collect();
         for txn in settled {

@@ -58,6 +58,12 @@ pub(crate) struct Row {
     /// The gateway emptied the retained document before its event was heard.
     #[serde(skip)]
     pub(crate) withdrawn: bool,
+    /// Made here rather than told by its gateway: it ends with this process, and is made again.
+    #[serde(skip)]
+    pub(crate) made_here: bool,
+    /// The gateway answered that it does not know this alarm, and has not told of it since.
+    #[serde(skip)]
+    pub(crate) unknown: bool,
     /// The last request about it that the gateway refused.
     #[serde(skip)]
     pub(crate) refused: Option<(CommandName, CommandError)>,
@@ -82,6 +88,8 @@ impl Row {
             acknowledged: None,
             heard: None,
             withdrawn: false,
+            made_here: false,
+            unknown: false,
             refused: None,
         }
     }
@@ -141,9 +149,25 @@ impl Row {
         }
     }
 
+    /// The alarm or fault that explains this alarm, as its gateway says.
+    pub(crate) fn suppressed_by(&self) -> Option<AlarmId> {
+        self.alarm_document()?.suppressed.as_ref().map(|suppressed| suppressed.by)
+    }
+
     pub(crate) fn is_live_emergency(&self) -> bool {
         matches!(&self.matter, Matter::Alarm(document)
             if document.priority == Priority::Emergency && document.mode == Mode::Live)
+    }
+
+    /// The gateway has a newer cry than `occurrence`: an acknowledgement up to there was for another one.
+    /// True if there was one.
+    pub(crate) fn take_back_acknowledgement(&mut self, occurrence: u32) -> bool {
+        match &mut self.matter {
+            Matter::Alarm(document) if document.occurrence <= occurrence => {
+                document.acknowledged.take().is_some()
+            }
+            _ => false,
+        }
     }
 
     /// Active unacknowledged, then cleared unacknowledged, then acknowledged; the worst first; the oldest first.

@@ -10,9 +10,12 @@ use shouwang_message::{
 use crate::board::{Board, Effect};
 use crate::item::{Surroundings, item};
 use crate::presence::Presence;
-use crate::row::{Matter, Row, RowKind};
+use crate::row::{Matter, Order, Row, RowKind};
 use crate::trust::Refusal;
 use crate::{GatewayName, Request, bounds, kept};
+
+/// Steps from an alarm to the last of those that explain it, one by the other.
+const EXPLAINED_AT_MOST: u8 = 8;
 
 impl Board {
     /// Shows an alarm document that has not been heard as an event: provisional.
@@ -22,6 +25,9 @@ impl Board {
             // A leftover of what is finished; a retained document of a finished alarm is emptied soon.
             return if done.belongs_to(whom) { Ok(()) } else { Err(Refusal::Contradiction) };
         }
+        if self.rows.get(&id).is_some_and(|row| row.belongs_to(whom) && document.revision > row.revision()) {
+            self.drop_outlived(whom, &document);
+        }
         match self.rows.get_mut(&id) {
             Some(row) if !row.belongs_to(whom) || row.kind != RowKind::Alarm => {
                 return Err(Refusal::Contradiction);
@@ -30,6 +36,7 @@ impl Board {
                 if document.revision > row.revision() {
                     row.matter = Matter::Alarm(document.into());
                     row.withdrawn = false;
+                    row.unknown = false;
                     self.changed = true;
                 }
             }
@@ -51,6 +58,7 @@ impl Board {
             if !row.belongs_to(whom) || row.kind != RowKind::Alarm {
                 return self.refuse(Refusal::Contradiction);
             }
+            row.unknown = false;
             if revision >= row.revision() {
                 row.matter = Matter::Alarm(document.clone().into());
             }
@@ -101,6 +109,23 @@ impl Board {
         }
     }
 
+    /// Alarms that the gateway does not know, though everything it has was heard: another log took the place
+    /// of the one they were in, or they died with the gateway before they were logged. They end here, counted.
+    pub(crate) fn close_unknown(&mut self, whom: &GatewayName) {
+        let gone: Vec<AlarmId> =
+            self.rows.values().filter(|row| row.unknown && row.belongs_to(whom)).map(Row::id).collect();
+        for id in gone {
+            let Some(row) = self.rows.remove(&id) else { continue };
+            self.keep_row(&row, true);
+            self.add_finished(row);
+            let text = Text::new(
+                "网关已没有这条报警的记录,已移出列表,请到现场核实",
+                "An alarm that its gateway no longer knows was taken off the list: check the place",
+            );
+            self.gap(whom, "unknown_alarm", 1, text);
+        }
+    }
+
     pub(crate) fn take_fault(&mut self, whom: &GatewayName, fault: &FaultDocument) {
         if self.finished.iter().any(|row| row.id() == fault.id) {
             return;
@@ -123,7 +148,7 @@ impl Board {
         let row = row.clone();
         self.keep_row(&row, true);
         self.effects.push(Effect::RowHeard { id: fault.id, revision: 0, finished: true });
-        self.look_again_at_devices(now + core::time::Duration::from_secs(5), whom);
+        self.fault_is_over(now, whom, fault);
     }
 
     fn look_again_at_devices(&mut self, at: Instant, whom: &GatewayName) {
@@ -203,13 +228,14 @@ impl Board {
             place,
             text,
         };
+        let row = Row { made_here: true, ..Row::other(kind, whom, document) };
         // Gap rows have their own, smaller bound and are how a full list is told: always room for them.
         if kind == RowKind::Gap {
-            self.rows.insert(id, Row::other(kind, whom, document));
+            self.rows.insert(id, row);
             self.changed = true;
             return Some(id);
         }
-        self.add(Row::other(kind, whom, document)).then_some(id)
+        self.add(row).then_some(id)
     }
 
     /// A row for a device whose gateway says lost or fault without raising a fault.
@@ -305,6 +331,32 @@ impl Board {
                 .any(|pending| pending.alarm == row.id() && pending.request == Request::Acknowledge)
     }
 
+    /// The row at the top of what explains this one, and how far up it is: an alarm is explained only by
+    /// what is open here too.
+    fn explained_by(&self, row: &Row) -> Option<(&Row, u8)> {
+        let explaining = |row: &Row| {
+            self.rows.get(&row.suppressed_by()?).filter(|by| by.site == row.site && by.gateway == row.gateway)
+        };
+        let (mut top, mut steps) = (explaining(row)?, 1);
+        while let Some(by) = explaining(top) {
+            (top, steps) = (by, steps + 1);
+            // Longer than any profile's chain: alarms that explain one another explain nothing.
+            if steps > EXPLAINED_AT_MOST {
+                return None;
+            }
+        }
+        Some((top, steps))
+    }
+
+    /// What is explained stands right below what explains it.
+    pub(crate) fn place_in_list(&self, row: &Row) -> (Order, u8, Order) {
+        let own = row.order(self.is_acknowledged(row));
+        match self.explained_by(row) {
+            Some((top, steps)) => (top.order(self.is_acknowledged(top)), steps, own),
+            None => (own, 0, own),
+        }
+    }
+
     pub(crate) fn item(&self, row: &Row) -> Value {
         let gateway = self.gateways.get(&row.whom());
         let mut around = Surroundings {
@@ -315,6 +367,7 @@ impl Board {
                 .device()
                 .and_then(|device| gateway?.devices.get(device)?.state.as_ref())
                 .map(|state| state.state.as_str()),
+            explained: self.explained_by(row).is_some(),
             ..Surroundings::default()
         };
         for pending in self.pending.values().filter(|pending| pending.alarm == row.id()) {

@@ -323,13 +323,8 @@ fn call(document: &mut Document, written: &ProfileFile, points: &[Point]) -> Opt
         "必须是 u16 计数器",
         "it must be a u16 counter",
     );
-    let boot_count = optional(
-        "boot_count",
-        &part.boot_count,
-        u16_too,
-        "必须是 u16 计数器",
-        "it must be a u16 counter",
-    );
+    let boot_count =
+        optional("boot_count", &part.boot_count, u16_too, "必须是 u16 计数器", "it must be a u16 counter");
     let serial = optional("serial", &part.serial, u32_too, "必须是 u32", "it must be u32");
     let since_press = optional("since_press", &part.since_press, u32_too, "必须是 u32", "it must be u32");
     // Echo and indicator are written unasked; another model at this unit id may keep its unit id there.

@@ -46,7 +46,8 @@ async fn play(wanted: Demo) -> Result<(), Exit> {
     let loopback = ([127, 0, 0, 1], 0).into();
     let broker = Broker::start(loopback).await.map_err(|error| Exit::failed(&error))?;
     let rooms = setting::duty_room(wanted.listen, broker.address(), state.path())?;
-    let room = duty_room::start(rooms, duty_room::Clock::system()).await.map_err(|error| Exit::failed(&error))?;
+    let room =
+        duty_room::start(rooms, duty_room::Clock::system()).await.map_err(|error| Exit::failed(&error))?;
     teller.link(&room.link)?;
 
     let gateway = setting::gateway(&field, broker.address(), state.path())?;

@@ -29,7 +29,10 @@ fn list(dirs: &[PathBuf], json: bool) -> Result<(), Exit> {
         } else {
             let (class, grade) = (profile.class.as_str(), grade(profile.verified));
             let title = &profile.title;
-            print::line(&format!("{:<24} {class:<14} {grade:<10} {} · {}", profile.name, title.zh, title.en))?;
+            print::line(&format!(
+                "{:<24} {class:<14} {grade:<10} {} · {}",
+                profile.name, title.zh, title.en
+            ))?;
         }
     }
     Ok(())

@@ -37,7 +37,11 @@ pub(crate) fn replay(path: &Path, all: bool, json: bool) -> Result<(), Exit> {
 fn heard(input: &Input, all: bool) -> Option<Value> {
     let routine = matches!(
         input,
-        Input::Answered { .. } | Input::Woke | Input::ClockSet { .. } | Input::Receipted { .. } | Input::Fetched { .. }
+        Input::Answered { .. }
+            | Input::Woke
+            | Input::ClockSet { .. }
+            | Input::Receipted { .. }
+            | Input::Fetched { .. }
     );
     (all || !routine).then(|| serde_json::to_value(input).unwrap_or(Value::Null))
 }
@@ -47,7 +51,9 @@ fn ordered(output: &Output, all: bool) -> Vec<Value> {
     match output {
         Output::Ask { .. } if !all => Vec::new(),
         Output::Ask { line, ask } => {
-            vec![json!({"ask": ask.id, "line": line, "unit_id": ask.unit_id, "request": format!("{:?}", ask.request)})]
+            vec![
+                json!({"ask": ask.id, "line": line, "unit_id": ask.unit_id, "request": format!("{:?}", ask.request)}),
+            ]
         }
         Output::Commit(commit) => commit
             .events

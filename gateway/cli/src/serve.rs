@@ -30,7 +30,8 @@ pub(crate) fn gateway(config: &Path, record: Option<PathBuf>) -> Result<(), Exit
 
 /// One duty room until it is asked to end. Its one-time log-in link goes to the terminal.
 pub(crate) fn duty_room(config: &Path) -> Result<(), Exit> {
-    let config = duty_room::Config::load(config).map_err(|error| Exit::Because(Code::Bad, error.to_string()))?;
+    let config =
+        duty_room::Config::load(config).map_err(|error| Exit::Because(Code::Bad, error.to_string()))?;
     log("info");
     runtime()?.block_on(async {
         let asked = signal::asked().map_err(|error| Exit::failed(&error))?;

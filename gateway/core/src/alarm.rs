@@ -67,6 +67,7 @@ pub(crate) enum Refusal {
     NotAcknowledged,
     NotLatched,
     NotACall,
+    NewerCry,
 }
 
 impl Alarm {
@@ -324,6 +325,7 @@ impl Refusal {
             Self::NotAcknowledged => "not_acknowledged",
             Self::NotLatched => "not_latched",
             Self::NotACall => "not_a_call",
+            Self::NewerCry => "newer_cry",
         }
     }
 
@@ -343,6 +345,7 @@ impl Refusal {
             Self::NotAcknowledged => ("还没有人确认", "nobody has acknowledged it yet"),
             Self::NotLatched => ("不需要复位", "there is nothing to reset"),
             Self::NotACall => ("不是呼叫", "it is not a call"),
+            Self::NewerCry => ("之后又有新的报警或呼叫", "it was cried again since it was seen"),
         };
         Text::new(zh, en)
     }

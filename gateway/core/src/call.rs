@@ -28,7 +28,15 @@ pub(crate) struct CallUnit {
     boots: Option<u16>,
     /// A local cancel was counted; the next latch read says whether it ended the call.
     cancel_seen: bool,
+    /// So many reads in a row were behind what was read before.
+    behind: u8,
+    /// So many reads in a row found no latch while no count was recorded.
+    quiet: u8,
 }
+
+/// On a line without transaction numbers the late answer to an older read looks like a fresh one. So many
+/// reads in a row that say the same are no late answers any more: a read and its retry may both be late.
+const NOT_LATE: u8 = 3;
 
 /// What the engine must do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +92,11 @@ impl CallUnit {
             *self = Self::default();
             steps.push(Step::NewUnit);
         }
+        if self.is_behind(read) && self.behind + 1 < NOT_LATE {
+            self.behind += 1;
+            return steps;
+        }
+        self.behind = 0;
         if self.boots.is_some() && read.boots.is_some() && self.boots != read.boots {
             steps.push(Step::Restarted);
         }
@@ -91,7 +104,7 @@ impl CallUnit {
         let first = self.counts.serial.is_none() && read.serial.is_some();
         self.counts.serial = self.counts.serial.or(read.serial);
         if let Some(cancels) = read.cancels {
-            self.cancel_seen |= self.counts.cancels.is_some_and(|before| before != cancels);
+            self.cancel_seen |= self.counts.cancels.is_some_and(|before| is_ahead(cancels, before));
             self.counts.cancels = Some(cancels);
         }
         match self.counts.recorded {
@@ -104,8 +117,15 @@ impl CallUnit {
                     steps.push(Step::CounterBack);
                 }
             },
-            None if self.latched_unknown => steps.push(self.record(read.presses, 1)),
-            None => self.candidate = Some(read.presses),
+            // Only a count that is read twice is no late answer from before the press.
+            None if self.latched_unknown && self.candidate == Some(read.presses) => {
+                steps.push(self.record(read.presses, 1));
+            }
+            None => {
+                if self.candidate.replace(read.presses) != Some(read.presses) {
+                    self.quiet = 0;
+                }
+            }
         }
         if first && steps.is_empty() && self.counts.recorded.is_some() {
             steps.push(Step::Adopted);
@@ -119,20 +139,41 @@ impl CallUnit {
             (Some(count), true) => return Some(Step::EchoAgain { count }),
             (None, true) => {
                 // A count read before this latch may be one press short: wait for the next.
-                self.candidate = None;
-                self.latched_unknown = true;
+                if !core::mem::replace(&mut self.latched_unknown, true) {
+                    self.candidate = None;
+                }
+                self.quiet = 0;
             }
             (None, false) => {
-                self.latched_unknown = false;
-                if let Some(count) = self.candidate.take() {
-                    // Not latched after the count was read: whatever it counts is over.
-                    self.counts.recorded = Some(count);
-                    return Some(if cancelled { Step::Cancelled } else { Step::Adopted });
+                self.quiet = self.quiet.saturating_add(1);
+                if self.quiet >= NOT_LATE {
+                    self.latched_unknown = false;
+                    if let Some(count) = self.candidate.take() {
+                        // Not latched after the count was read: whatever it counts is over.
+                        self.counts.recorded = Some(count);
+                        return Some(if cancelled { Step::Cancelled } else { Step::Adopted });
+                    }
                 }
             }
             (Some(_), false) => {}
         }
         cancelled.then_some(Step::Cancelled)
+    }
+
+    /// The unit took an echo: its latch says nothing any more about a cancel from before. A press after that
+    /// cancel must stay open, and one before it may.
+    pub(crate) fn echoed(&mut self) {
+        self.cancel_seen = false;
+    }
+
+    /// A counter went back.
+    fn is_behind(&self, read: CountRead) -> bool {
+        let went_back = |before: Option<u16>, now: Option<u16>| {
+            before.zip(now).is_some_and(|(before, now)| now != before && !is_ahead(now, before))
+        };
+        went_back(self.counts.recorded.or(self.candidate), Some(read.presses))
+            || went_back(self.counts.cancels, read.cancels)
+            || went_back(self.boots, read.boots)
     }
 
     fn record(&mut self, count: u16, times: u16) -> Step {
@@ -141,6 +182,11 @@ impl CallUnit {
         self.candidate = None;
         Step::Pressed { times: u32::from(times), count }
     }
+}
+
+/// Whether a wrapping counter has moved on.
+fn is_ahead(now: u16, before: u16) -> bool {
+    matches!(now.wrapping_sub(before), 1..=32767)
 }
 
 #[cfg(test)]
@@ -152,11 +198,20 @@ mod tests {
         CountRead { serial: Some(77), presses, cancels: Some(0), boots: Some(1) }
     }
 
+    /// What comes of as many quiet rounds as cannot be late.
+    fn at_rest(unit: &mut CallUnit, presses: u16) -> Option<Step> {
+        for _ in 1..NOT_LATE {
+            assert_eq!(unit.latch(false), None);
+            assert_eq!(unit.counted(read(presses)), vec![]);
+        }
+        unit.latch(false)
+    }
+
     #[test]
     fn a_new_unit_at_rest_is_adopted_without_a_call() {
         let mut unit = CallUnit::default();
         assert_eq!(unit.counted(read(40)), vec![]);
-        assert_eq!(unit.latch(false), Some(Step::Adopted));
+        assert_eq!(at_rest(&mut unit, 40), Some(Step::Adopted));
         assert_eq!(unit.counted(read(41)), vec![Step::Pressed { times: 1, count: 41 }]);
     }
 
@@ -165,6 +220,9 @@ mod tests {
         let mut unit = CallUnit::default();
         assert_eq!(unit.counted(read(40)), vec![]);
         // pressed here: the unit counts 41 and latches
+        assert_eq!(unit.latch(true), None);
+        assert_eq!(unit.counted(read(40)), vec![], "a late answer");
+        assert_eq!(unit.counted(read(41)), vec![]);
         assert_eq!(unit.latch(true), None);
         assert_eq!(unit.counted(read(41)), vec![Step::Pressed { times: 1, count: 41 }]);
         assert_eq!(unit.latch(true), Some(Step::EchoAgain { count: 41 }));
@@ -183,19 +241,38 @@ mod tests {
     fn a_counter_that_went_back_is_a_fault_and_a_call_only_if_latched() {
         let known = Counts { serial: Some(77), recorded: Some(500), cancels: Some(0) };
         let mut quiet = CallUnit::restore(known);
+        assert_eq!([quiet.counted(read(0)), quiet.counted(read(0))], [vec![], vec![]], "late answers?");
         assert_eq!(quiet.counted(read(0)), vec![Step::CounterBack]);
-        assert_eq!(quiet.latch(false), Some(Step::Adopted));
+        assert_eq!(at_rest(&mut quiet, 0), Some(Step::Adopted));
         let mut latched = CallUnit::restore(known);
+        assert_eq!([latched.counted(read(3)), latched.counted(read(3))], [vec![], vec![]]);
         assert_eq!(latched.counted(read(3)), vec![Step::CounterBack]);
         assert_eq!(latched.latch(true), None);
+        assert_eq!(latched.counted(read(3)), vec![]);
+        assert_eq!(latched.latch(true), None);
         assert_eq!(latched.counted(read(3)), vec![Step::Pressed { times: 1, count: 3 }]);
+    }
+
+    #[test]
+    fn the_late_answer_to_an_older_read_changes_nothing() {
+        let known = Counts { serial: Some(77), recorded: Some(9), cancels: Some(1) };
+        let mut unit = CallUnit::restore(known);
+        let fresh = CountRead { cancels: Some(1), ..read(9) };
+        for late in [read(9), CountRead { cancels: Some(1), ..read(8) }] {
+            assert_eq!(unit.counted(fresh), vec![]);
+            assert_eq!(unit.counted(late), vec![]);
+            assert_eq!(unit.latch(false), None);
+            assert_eq!(unit.counts(), known);
+        }
+        assert_eq!(unit.counted(fresh), vec![]);
+        assert_eq!(unit.latch(false), None, "nobody cancelled");
     }
 
     #[test]
     fn another_serial_number_is_another_unit() {
         let mut unit = CallUnit::restore(Counts { serial: Some(76), recorded: Some(9), cancels: Some(0) });
         assert_eq!(unit.counted(read(200)), vec![Step::NewUnit]);
-        assert_eq!(unit.latch(false), Some(Step::Adopted));
+        assert_eq!(at_rest(&mut unit, 200), Some(Step::Adopted));
         assert_eq!(unit.counts().serial, Some(77));
     }
 

@@ -122,7 +122,10 @@ impl Decoder {
             None => Reading::Bad(NoData::NotYet),
             Some(known) => match self.spoiled(profile, index) {
                 Some(why) => Reading::Bad(why),
-                None => known.reading.clone(),
+                None => match (&known.reading, self.doubted(profile, index)) {
+                    (Reading::Good(value), Some(why)) => Reading::Uncertain(value.clone(), why),
+                    (reading, _) => reading.clone(),
+                },
             },
         }
     }
@@ -221,6 +224,23 @@ impl Decoder {
             return Some(status.why);
         }
         (self.is_warming(profile) && is_measured(profile, index)).then_some(NoData::Warmup)
+    }
+
+    /// Why it is not known whether the point is to be believed: what would say so could not be read. Such a value
+    /// may raise, but never clear.
+    fn doubted(&self, profile: &Profile, index: usize) -> Option<NoData> {
+        let unknown = |point: usize| match self.points.get(point).map(|known| &known.reading) {
+            Some(Reading::Bad(why)) => Some(*why),
+            _ => None,
+        };
+        let spoils = profile.status_bits.iter().filter(|status| status.spoils.contains(&index));
+        let warm_up = match profile.warm_up {
+            Some(WarmUp::Flag(point) | WarmUp::SecondsLeft(point)) if is_measured(profile, index) => {
+                Some(point)
+            }
+            _ => None,
+        };
+        spoils.map(|status| status.point).chain(warm_up).find_map(unknown)
     }
 
     fn is_warming(&self, profile: &Profile) -> bool {

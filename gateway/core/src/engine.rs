@@ -27,7 +27,7 @@ use crate::alarm::{Alarm, Alarms};
 use crate::chance::Chance;
 use crate::configuration::{Configuration, DeviceIndex, DeviceSettings, LineIndex};
 use crate::fault::{Fault, Faults, Source};
-use crate::input::Input;
+use crate::input::{AskId, Input, Outcome};
 use crate::line::{Line, Report};
 use crate::outbox::Outbox;
 use crate::output::Output;
@@ -85,6 +85,8 @@ pub struct Engine {
     session: Session,
     nonces: Nonces,
     last_up: Instant,
+    /// Since when an alarm has waited to be heard on a connection that is up.
+    unheard_since: Option<Instant>,
     next_heartbeat: Instant,
     next_supervision: Instant,
     /// When each device's conditions want to be looked at without a reading.
@@ -98,8 +100,12 @@ pub struct Engine {
 struct LineState {
     line: Line,
     up: bool,
-    /// Since when its port has been gone.
+    /// Since when its port has been gone, or back without a valid answer yet.
     down_since: Option<Instant>,
+    /// When its port last came back.
+    up_since: Instant,
+    /// An ask never ended: its hands are stuck, and the line counts as down until they move.
+    stalled: bool,
     /// When it was last found well again, after a fault or at its start.
     well_since: Instant,
     /// When the line next has something to ask without an event.
@@ -149,6 +155,7 @@ impl Engine {
             session: Session::new(&configuration.site, &configuration.gateway, now, chance.fork()),
             nonces: Nonces::default(),
             last_up: now,
+            unheard_since: None,
             next_heartbeat: now,
             next_supervision: now,
             judge_deadlines: BTreeSet::new(),
@@ -207,10 +214,7 @@ impl Engine {
             Input::LineUp { line } => self.line_up(now, line),
             Input::LineDown { line, .. } => self.line_down(now, line),
             Input::Answered { line, ask, outcome } => {
-                let Some(state) = self.lines.get_mut(line) else { return };
-                state.line.answered(now, ask, &outcome, &mut self.reports);
-                state.deadline = now;
-                self.take_reports(now);
+                self.answered(now, line, ask, &outcome);
             }
             Input::Committed { commit } => self.committed(now, commit),
             Input::CommitFailed { commit, .. } => {
@@ -218,7 +222,12 @@ impl Engine {
                     self.supervise_store(now);
                 }
             }
-            Input::Fetched { from, events } => self.session.fetched(now, from, events),
+            Input::Fetched { from, events } => {
+                if let Some(first) = events.first() {
+                    self.outbox.fetched(from, first.sequence);
+                }
+                self.session.fetched(now, from, events);
+            }
             Input::Connected { connection } => self.connected(now, connection),
             Input::Disconnected { connection, why } => {
                 let at = self.session_time(now);
@@ -280,15 +289,33 @@ impl Engine {
     fn line_up(&mut self, now: Instant, line: LineIndex) {
         let Some(state) = self.lines.get_mut(line) else { return };
         state.line.up(now);
-        state.up = true;
-        state.down_since = None;
-        state.well_since = now;
+        (state.up, state.stalled) = (true, false);
+        // A port that comes and goes gives its silent devices no new time.
+        if state.down_since.is_some_and(|since| now.since(since) >= supervision::LINE_PATIENCE) {
+            state.well_since = now;
+        }
+        state.up_since = now;
         state.deadline = now;
         self.forget_lamps(line);
     }
 
+    fn answered(&mut self, now: Instant, line: LineIndex, ask: AskId, outcome: &Outcome) {
+        let Some(state) = self.lines.get_mut(line) else { return };
+        if state.stalled {
+            // Its hands move again; the answer is too old to count.
+            return self.line_up(now, line);
+        }
+        if !matches!(outcome, Outcome::Failed(_)) {
+            state.down_since = None;
+        }
+        state.line.answered(now, ask, outcome, &mut self.reports);
+        state.deadline = now;
+        self.take_reports(now);
+    }
+
     fn line_down(&mut self, now: Instant, line: LineIndex) {
         let Some(state) = self.lines.get_mut(line) else { return };
+        state.stalled = false;
         if state.up {
             state.up = false;
             state.down_since = state.down_since.or(Some(now));
@@ -307,6 +334,7 @@ impl Engine {
         for after in done.after {
             match after {
                 After::Echo { device, count } => self.echo(now, device, count),
+                After::Lamp { device } => self.lamp_saved(now, device),
                 After::Reply { leaf, body } => self.session.reply(leaf, body),
             }
         }
@@ -534,6 +562,8 @@ fn line_states(configuration: &Configuration, chance: &mut Chance) -> Vec<LineSt
                 line,
                 up: false,
                 down_since: None,
+                up_since: Instant::default(),
+                stalled: false,
                 well_since: Instant::default(),
                 deadline: Instant::NEVER,
             }

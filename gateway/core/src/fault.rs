@@ -30,6 +30,8 @@ pub(crate) enum Source {
     LineDown(Id),
     StoreFailing,
     UplinkDown,
+    /// Connected, but no duty room confirms the newest alarm.
+    Unheard,
     ClockUnset,
 }
 

@@ -34,6 +34,8 @@ use device::Device;
 const OUTSTANDING_MOST: usize = 2;
 /// Writes that may wait; one more is refused.
 const WRITES_MOST: usize = 32;
+/// An ask that has not ended this long after its time-out never will: the line's hands are stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(10);
 /// Single requests that may wait; one more is refused.
 const ONCE_MOST: usize = 8;
 
@@ -120,6 +122,7 @@ struct Outstanding {
     chosen: Chosen,
     request: Request,
     issued: Instant,
+    timeout: Duration,
     /// An alarm block was due when something else was chosen.
     delays_alarm: bool,
 }
@@ -273,6 +276,13 @@ impl Line {
         true
     }
 
+    /// Takes back a write of this purpose that still waits; what is with the hands goes out.
+    pub(crate) fn withdraw(&mut self, device: DeviceIndex, purpose: Purpose) {
+        let Some(device) = self.place_of(device) else { return };
+        let kind = core::mem::discriminant(&purpose);
+        self.writes.retain(|write| write.device != device || core::mem::discriminant(&write.purpose) != kind);
+    }
+
     /// Takes one request that is no part of polling, told by [`Report::Once`] with this token and not
     /// retried. Refused (false) while the line is down and when 8 are waiting.
     pub fn read_once(&mut self, device: DeviceIndex, token: u64, request: Request) -> bool {
@@ -304,11 +314,22 @@ impl Line {
         self.round
     }
 
+    /// An ask is long overdue: nothing that is asked here ends any more.
+    pub fn is_stuck(&self, now: Instant) -> bool {
+        self.outstanding
+            .front()
+            .is_some_and(|oldest| now.since(oldest.issued.max(self.free_at)) >= oldest.timeout + STUCK_AFTER)
+    }
+
     /// The share of exchanges with a valid answer since this was last called, 0 to 1; probes of devices known
-    /// to be silent do not count.
+    /// to be silent do not count. Without any exchange it is 1 only if that is because nothing was due.
     pub fn take_good_share(&mut self) -> f64 {
         let (good, ended) = (core::mem::take(&mut self.good), core::mem::take(&mut self.ended));
-        if ended == 0 { 1.0 } else { f64::from(good) / f64::from(ended) }
+        let idle = self.up && self.lost_count() == 0;
+        match ended {
+            0 => f64::from(u8::from(idle)),
+            ended => f64::from(good) / f64::from(ended),
+        }
     }
 
     pub fn lost_count(&self) -> usize {

@@ -53,6 +53,13 @@ impl Outbox {
         &self.heard
     }
 
+    /// The log was asked for events from `from` on and began with `first`: what is between is no longer kept.
+    pub(crate) fn fetched(&mut self, from: Sequence, first: Sequence) {
+        if first > from {
+            self.first_kept = self.first_kept.max(first);
+        }
+    }
+
     /// These events are on disk now.
     pub(crate) fn add(&mut self, now: Instant, events: Vec<NewEvent>, newest_alarm: Option<Sequence>) {
         let Some(last) = events.last().map(|event| event.sequence) else { return };
@@ -95,9 +102,15 @@ impl Outbox {
         }
     }
 
-    /// At least one duty room has everything up to here on its disk.
+    /// At least one duty room has everything up to here on its disk: of the named ones, if any is named.
     pub(crate) fn heard_by_any(&self) -> Sequence {
-        self.heard.values().copied().max().unwrap_or(0)
+        let counts = |id: &Id| self.hearers.is_empty() || self.hearers.contains(id);
+        self.heard.iter().filter(|(id, _)| counts(id)).map(|(_, heard)| *heard).max().unwrap_or(0)
+    }
+
+    /// No duty room has the newest alarm's event yet.
+    pub(crate) fn alarm_unheard(&self) -> bool {
+        self.newest_alarm > self.heard_by_any()
     }
 
     /// An alarm's event waits to be heard, so that the uplink must hurry.

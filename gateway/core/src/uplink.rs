@@ -5,6 +5,7 @@
 //! sequence; telemetry has one message in flight, so an alarm waits behind one message at most.
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::ops::Bound;
 use core::time::Duration;
 
 use shouwang_message::{Id, Instant, Leaf, Sequence, Topic};
@@ -24,10 +25,16 @@ const RESEND: Duration = Duration::from_secs(15);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 /// Messages in flight altogether; the client's own limit is 100.
 const WINDOW: usize = 80;
+/// Of these, events: an alarm's document finds room beside them.
+const EVENT_WINDOW: usize = 64;
+/// And events from before the connection: on a slow link an alarm's document waits behind these at most.
+const BACKLOG_WINDOW: usize = 4;
 /// Of these, documents that are neither alarms nor events.
 const STATE_WINDOW: usize = 16;
 /// And values: one, so that an alarm waits behind one message at most.
 const VALUES_WINDOW: usize = 1;
+/// The rank of values among what is to be told.
+const VALUES: usize = 2;
 const FETCH: usize = 64;
 const FETCH_AGAIN: Duration = Duration::from_secs(1);
 const MAX_REPLIES: usize = 64;
@@ -43,9 +50,15 @@ pub(crate) struct Session {
     retained: BTreeMap<Leaf, Retained>,
     /// Leaves to be told, by rank: alarms, states, values.
     waiting: [BTreeSet<Leaf>; 3],
+    /// The values told last: the next go after them, so that no name waits for ever.
+    values_last: Option<Leaf>,
     replies: VecDeque<(Leaf, Vec<u8>)>,
     /// The next event to send on this connection.
     next: Sequence,
+    /// The newest event that was committed when this connection was made.
+    backlog: Sequence,
+    /// A window of old events is being told again.
+    again: Option<Again>,
     fetched: VecDeque<StoredEvent>,
     fetching: Option<Sequence>,
     /// The log gave nothing; not before this is it asked again.
@@ -65,6 +78,16 @@ enum Link {
     Connecting { connection: u32, since: Instant },
     Up { connection: u32 },
     Ended,
+}
+
+/// Events that are told again although nobody asked: only a window of them, because a hearer that is there asks
+/// for what it lacks, and for one that is away all of them would be in vain.
+#[derive(Clone, Copy, Debug)]
+struct Again {
+    /// Up to before this one...
+    until: Sequence,
+    /// ...and then on with this one.
+    resume: Sequence,
 }
 
 #[derive(Debug)]
@@ -98,8 +121,11 @@ impl Session {
             chance,
             retained: BTreeMap::new(),
             waiting: Default::default(),
+            values_last: None,
             replies: VecDeque::new(),
             next: 1,
+            backlog: 0,
+            again: None,
             fetched: VecDeque::new(),
             fetching: None,
             fetch_again_at: now,
@@ -156,6 +182,7 @@ impl Session {
         self.progress_at = now;
         self.resend_after = RESEND;
         self.in_flight.clear();
+        self.backlog = outbox.committed();
         for leaf in self.retained.keys() {
             self.waiting[rank(leaf)].insert(leaf.clone());
         }
@@ -200,7 +227,8 @@ impl Session {
 
     /// Somebody lacks events from here on, or everything unheard is to be told again.
     pub(crate) fn resend(&mut self, now: Instant, from: Sequence, outbox: &Outbox) {
-        if from < self.next {
+        let next = self.again.map_or(self.next, |again| again.resume);
+        if from < next {
             self.start_from(now, from, outbox);
         }
     }
@@ -277,8 +305,9 @@ impl Session {
             Link::Connecting { since, .. } => since + CONNECT_PATIENCE,
             Link::Up { .. } => {
                 let stuck = if self.in_flight.is_empty() { Instant::NEVER } else { self.progress_at + STUCK };
-                let resend =
-                    if outbox.unheard() > 0 { self.resend_from + self.resend_after } else { Instant::NEVER };
+                // While something is still to be sent, nothing is due to be sent again.
+                let waits = outbox.unheard() > 0 && self.next > outbox.committed();
+                let resend = if waits { self.resend_from + self.resend_after } else { Instant::NEVER };
                 let lacks =
                     self.next <= outbox.committed() && self.fetching.is_none() && self.in_flight.is_empty();
                 stuck.min(resend).min(if lacks { self.fetch_again_at } else { Instant::NEVER })
@@ -316,6 +345,7 @@ impl Session {
 
     fn start_from(&mut self, now: Instant, from: Sequence, outbox: &Outbox) {
         self.next = from.max(outbox.first_kept()).max(1);
+        self.again = None;
         self.fetched.clear();
         self.fetching = None;
         self.resend_from = now;
@@ -326,7 +356,9 @@ impl Session {
         let due = outbox.unheard() > 0 && now.since(self.resend_from) >= self.resend_after;
         let all_sent = self.next > outbox.committed();
         if due && all_sent {
+            let resume = self.next;
             self.start_from(now, outbox.heard_by_all() + 1, outbox);
+            self.again = Some(Again { until: self.next + EVENT_WINDOW as Sequence, resume });
             self.resend_after = (self.resend_after * 2).min(4 * RESEND);
         }
     }
@@ -342,7 +374,7 @@ impl Session {
         self.publish_retained(now, connection, 1, STATE_WINDOW, out);
         // Telemetry waits until nothing more important is under way.
         if self.in_flight.is_empty() {
-            self.publish_retained(now, connection, 2, VALUES_WINDOW, out);
+            self.publish_retained(now, connection, VALUES, VALUES_WINDOW, out);
         }
     }
 
@@ -355,7 +387,7 @@ impl Session {
         out: &mut VecDeque<Output>,
     ) {
         while self.in_flight.len() < window
-            && let Some(leaf) = self.waiting[rank].pop_first()
+            && let Some(leaf) = self.take_waiting(rank)
         {
             // Only the newest body is worth telling, and not twice at a time.
             let Some(retained) = self.retained.get(&leaf) else { continue };
@@ -364,8 +396,34 @@ impl Session {
         }
     }
 
+    fn has_room_for_event(&self) -> bool {
+        let is_event = |told: &&InFlight| matches!(told, InFlight::Event(_));
+        self.in_flight.len() < EVENT_WINDOW
+            && (self.next > self.backlog || self.in_flight.values().filter(is_event).count() < BACKLOG_WINDOW)
+    }
+
+    fn take_waiting(&mut self, rank: usize) -> Option<Leaf> {
+        let waiting = &mut self.waiting[rank];
+        let after = self.values_last.as_ref().filter(|_| rank == VALUES).and_then(|last| {
+            let next = waiting.range((Bound::Excluded(last), Bound::Unbounded)).next();
+            next.cloned()
+        });
+        let leaf = after.or_else(|| waiting.first().cloned())?;
+        waiting.remove(&leaf);
+        if rank == VALUES {
+            self.values_last = Some(leaf.clone());
+        }
+        Some(leaf)
+    }
+
     fn publish_events(&mut self, now: Instant, connection: u32, outbox: &Outbox, out: &mut VecDeque<Output>) {
-        while self.in_flight.len() < WINDOW && self.next <= outbox.committed() {
+        loop {
+            if let Some(again) = self.again.take_if(|again| self.next >= again.until) {
+                self.next = self.next.max(again.resume);
+            }
+            if self.next > outbox.committed() || !self.has_room_for_event() {
+                return;
+            }
             let sequence = self.next;
             let body = if let Some(event) = outbox.cached(sequence) {
                 self.fetched.clear();
@@ -433,7 +491,7 @@ impl Receipt {
 fn rank(leaf: &Leaf) -> usize {
     match leaf {
         Leaf::State | Leaf::Alarm(_) => 0,
-        Leaf::DeviceValues(_) => 2,
+        Leaf::DeviceValues(_) => VALUES,
         _ => 1,
     }
 }

@@ -245,6 +245,23 @@ fn a_status_bit_spoils_others_in_other_blocks_too() {
 }
 
 #[test]
+fn a_value_whose_status_is_unknown_may_raise_and_not_clear() {
+    let mut points = registers(1);
+    points.push(point("fault", Table::DiscreteInput, 0, Kind::Bool { bit: None, active_when: true }));
+    let mut profile = profile(Class::Air, points);
+    profile.status_bits = vec![StatusBit { point: 1, spoils: vec![0], why: NoData::Status }];
+    let (device, mut decoder) = decoder(profile.clone());
+    let uncertain = |why| Reading::Uncertain(Value::Number(5.0), why);
+    decoder.answered(&device, &block(1, &[0]), Answer::Words(&[5]));
+    assert_eq!(decoder.reading(&profile, 0), uncertain(NoData::NotYet));
+    let inputs = Block { table: Table::DiscreteInput, ..block(1, &[1]) };
+    decoder.answered(&device, &inputs, Answer::Bits(&[false]));
+    assert_eq!(decoder.reading(&profile, 0), number(5.0));
+    decoder.answered(&device, &inputs, Answer::Nothing(NoData::Timeout));
+    assert_eq!(decoder.reading(&profile, 0), uncertain(NoData::Timeout));
+}
+
+#[test]
 fn warming_up_inhibits_the_alarm_and_not_the_faults() {
     let mut points = registers(2);
     points.push(point("fault", Table::HoldingRegister, 2, Kind::Bool { bit: None, active_when: true }));

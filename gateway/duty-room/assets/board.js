@@ -71,6 +71,7 @@ function flagsOf(item) {
   if (item.device_state === "lost") flags.push(words.lost);
   if (item.shelved) flags.push(words.shelved);
   if (item.out_of_service) flags.push(words.out);
+  if (item.explained) flags.push(words.explained);
   if (item.refused) flags.push(say(words.refused, { why: textOf(item.refused.text) }));
   return flags;
 }
@@ -79,12 +80,22 @@ function textOf(text) {
   return (english ? text.en : text.zh) || text.zh || text.en || "";
 }
 
+function lookOf(item) {
+  return item.kind === "alarm" ? item.priority : "fault";
+}
+
+// Asks for a person: nobody has acknowledged it, and no row above explains it.
+function isCounted(item) {
+  return !item.acknowledged && !item.explained;
+}
+
 function makeRow(item) {
   const row = document.createElement("tr");
-  const look = item.kind === "alarm" ? item.priority : "fault";
+  const look = lookOf(item);
   row.dataset.id = item.id;
+  if (item.explained) row.classList.add("explained");
   if (item.acknowledged) row.classList.add("acknowledged");
-  else if (item.active) row.classList.add("unseen-yet");
+  else if (item.active && !item.explained) row.classList.add("unseen-yet");
 
   const priority = cell(row, "priority " + look, "");
   if (item.mode !== "live") priority.classList.add("drill");
@@ -129,7 +140,7 @@ function draw() {
     if (old && old.shown === text) return old;
     const row = makeRow(item);
     row.shown = text;
-    if (!old && item.kind === "alarm" && !item.acknowledged) announce(item);
+    if (!old && item.kind === "alarm" && isCounted(item)) announce(item);
     return row;
   });
   rows.forEach((row, at) => {
@@ -139,8 +150,8 @@ function draw() {
   if (focused) body.querySelector(`tr[data-id="${CSS.escape(focused)}"] button`)?.focus();
   byId("quiet").hidden = items.length > 0;
   for (const look of Object.keys(shapes)) {
-    const count = items.filter((item) => (item.kind === "alarm" ? item.priority : "fault") === look);
-    byId("count-" + look).textContent = count.filter((item) => !item.acknowledged).length;
+    const count = items.filter((item) => lookOf(item) === look && isCounted(item));
+    byId("count-" + look).textContent = count.length;
   }
   drawAges();
 }
@@ -193,7 +204,7 @@ async function acknowledge(item) {
     const response = await fetch(`/api/v1/alarms/${encodeURIComponent(item.id)}/acknowledge`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: "{}",
+      body: JSON.stringify(item.kind === "alarm" ? { occurrence: item.occurrence } : {}),
     });
     const answer = await response.json();
     if (!response.ok) tell(say(words.failed, { why: textOf(answer.error.text) }));
@@ -284,7 +295,7 @@ setInterval(() => {
   const dead = judge();
   if (dead && turns % 5 === 0) connect();
   const crying = items.some((item) =>
-    item.kind === "alarm" && item.priority === "emergency" && !item.acknowledged && !item.shelved);
+    item.kind === "alarm" && item.priority === "emergency" && isCounted(item) && !item.shelved);
   if (dead) sound(turns % 3 === 0 ? [330, 330] : []);
   else if (crying) sound([660, 880, 1100]);
 }, 1000);

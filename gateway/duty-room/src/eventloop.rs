@@ -31,6 +31,8 @@ pub(crate) enum Message {
     Input(Input),
     Ask {
         asked: Asked,
+        /// The occurrence on the page in front of the person.
+        seen: Option<u32>,
         answer: oneshot::Sender<Outcome>,
     },
     /// The list as JSON: `{"items":[...]}`.
@@ -136,7 +138,11 @@ impl Loop {
     async fn take(&mut self, message: Message) {
         match message {
             Message::Input(input) => self.give(input).await,
-            Message::Ask { asked, answer } => {
+            Message::Ask { asked, seen, answer } => {
+                if let Some(outcome) = seen.and_then(|seen| self.board.newer_cry(&asked, seen)) {
+                    let _ = answer.send(outcome);
+                    return;
+                }
                 self.next_ticket += 1;
                 // Pages that gave up waiting leave their tickets; the web's own cap bounds them.
                 self.answers.retain(|_, waiting| !waiting.is_closed());

@@ -106,6 +106,26 @@ async fn an_acknowledgement_goes_to_the_gateway_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_page_acknowledges_no_newer_cry() {
+    let broker = Mosquitto::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let running = duty_room(state.path(), &broker).await;
+    let mut gateway = Gateway::connect(&broker).await;
+    gateway.event(&raised(1)).await;
+    gateway.event(&event(2, AlarmChange::Repeated, AlarmDocument { occurrence: 2, ..smoke(2) })).await;
+    gateway.heard(2).await;
+    let browser = Browser::log_in(&running).await;
+    let path = format!("/api/v1/alarms/{SMOKE}/acknowledge");
+    let answer = browser.post(&path, r#"{"occurrence":1}"#).await;
+    assert_eq!((answer.status, &answer.json()["error"]["code"]), (409, &"newer_cry".into()));
+    assert_eq!(browser.alarms().await[0]["acknowledged"], serde_json::Value::Null);
+    assert_eq!(browser.post(&path, r#"{"occurrence":2}"#).await.status, 200);
+    let command = gateway.command(CommandName::Acknowledge).await;
+    assert_eq!(command.occurrence, Some(2));
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_forgets_nothing() {
     let broker = Mosquitto::start().await;
     let state = tempfile::tempdir().unwrap();

@@ -1,299 +1,244 @@
-//! The one-button call unit, register map version 1 (devices.md, section 9), as a simulated device.
+//! The one-button call unit: the real firmware, with a finger, a neighbour at its cancel input and a switch.
 //!
-//! A press is counted and latched at once; only an echo of exactly that count, or the local cancel input,
-//! clears the latch.
+//! Nothing in the field ticks, so the firmware catches up whenever somebody asks or acts: in its own small
+//! steps around every change of an input, and in one step through the time in which nothing moved.
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use modbus_wire::{ExceptionCode, Table};
-use shouwang_core::profile::Profile;
+use call_button::{BAUD_RATES, CallButton, Counters, Inputs, RamFlash, Settings, provision};
+use modbus_wire::Table;
+use shouwang_core::profile::{Kind, Profile};
 use shouwang_message::Value;
 
 use crate::profile_server::wire;
-use crate::server::{Act, Memory, Micros, Server, answer_from};
+use crate::server::{Act, Micros, Server};
 
 #[cfg(test)]
 mod tests;
 
-const MAP_VERSION: u16 = 1;
-const DEVICE_CLASS: u16 = 1;
-/// A shorter touch is a bounce, not a press.
-const PRESS_MS: u32 = 50;
-const STUCK_US: Micros = 30_000_000;
-const NO_BATTERY: u16 = 0xFFFF;
-const FAULT_STUCK: u16 = 1;
-const BAUD_RATES: [u32; 3] = [2400, 4800, 9600];
+/// How often the firmware looks while an input moves, and for how long after that.
+const TICK: Micros = 5_000;
+const SETTLING: Micros = 100_000;
+/// How long a person stays on the cancel input.
+const CANCEL: Micros = 100_000;
+/// Below the firmware's limit for a low battery, and well above it.
+const LOW_MV: u16 = 2_500;
+const FULL_MV: u16 = 3_000;
+const SUPPLY_LOW: u16 = 1 << 2;
 
-const ECHO: u16 = 0;
-const INDICATOR: u16 = 1;
-const UNIT_ID: u16 = 0x07D0;
-const BAUD: u16 = 0x07D1;
+type Flash = RamFlash<64>;
 
-/// A call unit. What the real one keeps in flash survives `Act::Restart`.
+/// A call unit on the wall.
 #[derive(Debug)]
 pub(crate) struct CallUnit {
     profile: Arc<Profile>,
-    // In flash.
-    unit_id: u8,
-    baud_code: u16,
     serial: u32,
-    press_count: u16,
-    cancel_count: u16,
-    boot_count: u16,
-    latched: bool,
-    // In memory.
-    booted_at: Micros,
-    pressed_at: Option<Micros>,
-    released_at: Micros,
-    echo: u16,
-    indicator: u16,
-    // What a test makes it say.
-    low_battery: bool,
-    tamper: bool,
-    test_mode: bool,
-    hardware_fault: bool,
-    battery_mv: u16,
-    fault_bits: u16,
+    // Reading needs the present moment too, and with it the firmware to have caught up.
+    wall: RefCell<Wall>,
+}
+
+/// The firmware and everything that touches it.
+#[derive(Debug)]
+struct Wall {
+    firmware: CallButton<Flash>,
+    /// What does not move by itself.
+    inputs: Inputs,
+    button: Held,
+    cancel: Held,
+    /// The firmware has looked at its inputs up to here.
+    ticked_at: Micros,
+}
+
+/// An input that is held for a while.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    from: Micros,
+    until: Micros,
 }
 
 impl CallUnit {
     /// `baud` is what it is set to; a rate it does not know counts as its default, 9600.
     pub(crate) fn new(profile: Arc<Profile>, unit_id: u8, serial: u32, baud: u32) -> Self {
-        let baud_code =
-            BAUD_RATES.iter().zip(0..).find(|(rate, _)| **rate == baud).map_or(2, |(_, code)| code);
-        Self {
-            profile,
-            unit_id,
-            baud_code,
-            serial,
-            press_count: 0,
-            cancel_count: 0,
-            boot_count: 1,
-            latched: false,
-            booted_at: 0,
-            pressed_at: None,
-            released_at: 0,
-            echo: 0,
-            indicator: 0,
-            low_battery: false,
-            tamper: false,
-            test_mode: false,
-            hardware_fault: false,
-            battery_mv: NO_BATTERY,
-            fault_bits: 0,
-        }
+        let code = BAUD_RATES.iter().zip(0..).find(|(rate, _)| **rate == baud).map_or(2, |(_, code)| code);
+        let default = Settings::default();
+        let settings = default.with_unit_id(unit_id.into()).unwrap_or(default);
+        let settings = settings.with_baud_code(code).unwrap_or(settings);
+        let firmware = started(settings, Counters::default(), serial, 0);
+        let (button, cancel) = (Held::default(), Held::default());
+        let wall = Wall { firmware, inputs: Inputs::default(), button, cancel, ticked_at: 0 };
+        Self { profile, serial, wall: RefCell::new(wall) }
     }
 
-    fn press(&mut self, now: Micros, held_ms: u32) {
-        if held_ms < PRESS_MS {
-            return;
-        }
-        self.press_count = self.press_count.wrapping_add(1);
-        self.latched = true;
-        self.pressed_at = Some(now);
-        self.released_at = now + Micros::from(held_ms) * 1000;
+    /// Another one in its place: with other counters, or another serial number.
+    fn exchange(&mut self, now: Micros, change: impl FnOnce(&mut Counters)) {
+        let serial = self.serial;
+        let wall = self.at(now);
+        let mut counters = wall.firmware.counters();
+        counters.boots = counters.boots.wrapping_sub(1);
+        change(&mut counters);
+        wall.firmware = started(wall.firmware.settings(), counters, serial, now);
     }
 
-    fn cancel(&mut self) {
-        self.latched = false;
-        self.cancel_count = self.cancel_count.wrapping_add(1);
-    }
-
-    fn restart(&mut self, now: Micros) {
-        self.boot_count = self.boot_count.wrapping_add(1);
-        self.booted_at = now;
-        self.pressed_at = None;
-        self.released_at = now;
-        self.echo = 0;
-        self.indicator = 0;
-    }
-
-    fn is_pressed(&self, now: Micros) -> bool {
-        now < self.released_at
-    }
-
-    fn faults(&self, now: Micros) -> u16 {
-        let held = self.pressed_at.map_or(0, |at| now.saturating_sub(at));
-        let stuck = self.is_pressed(now) && held > STUCK_US;
-        self.fault_bits | if stuck { FAULT_STUCK } else { 0 }
-    }
-
-    fn since_press_ms(&self, now: Micros) -> u32 {
-        let since = self.pressed_at.map(|at| now.saturating_sub(at) / 1000);
-        since.and_then(|ms| u32::try_from(ms).ok()).unwrap_or(u32::MAX)
-    }
-
-    fn uptime_s(&self, now: Micros) -> u32 {
-        u32::try_from(now.saturating_sub(self.booted_at) / 1_000_000).unwrap_or(u32::MAX)
-    }
-
-    fn input_register(&self, now: Micros, address: u16) -> Option<u16> {
-        let high = |word: u32| (word >> 16) as u16;
-        #[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
-        let low = |word: u32| word as u16;
-        Some(match address {
-            0 => MAP_VERSION,
-            1 => DEVICE_CLASS,
-            2 => high(self.serial),
-            3 => low(self.serial),
-            4 => self.press_count,
-            5 => self.cancel_count,
-            6 => self.boot_count,
-            7 => high(self.since_press_ms(now)),
-            8 => low(self.since_press_ms(now)),
-            9 => self.battery_mv,
-            10 => self.faults(now),
-            11 => high(self.uptime_s(now)),
-            12 => low(self.uptime_s(now)),
-            _ => return None,
-        })
-    }
-
-    fn discrete_input(&self, now: Micros, address: u16) -> Option<u16> {
-        Some(u16::from(match address {
-            0 => self.is_pressed(now),
-            1 => self.latched,
-            2 => self.low_battery,
-            3 => self.tamper,
-            4 => self.test_mode,
-            5 => self.hardware_fault || self.faults(now) != 0,
-            _ => return None,
-        }))
-    }
-
-    fn write_one(&mut self, address: u16, value: u16, broadcast: bool) -> Result<(), ExceptionCode> {
-        let refused = Err(ExceptionCode::ILLEGAL_DATA_VALUE);
-        match address {
-            // One count or one id cannot be meant for every unit on the line.
-            ECHO | UNIT_ID if broadcast => Ok(()),
-            ECHO if value == self.press_count => {
-                self.echo = value;
-                self.latched = false;
-                Ok(())
-            }
-            INDICATOR if value <= 3 => {
-                self.indicator = value;
-                Ok(())
-            }
-            UNIT_ID => match u8::try_from(value) {
-                Ok(unit_id @ 1..=247) => {
-                    self.unit_id = unit_id;
-                    Ok(())
-                }
-                _ => refused,
-            },
-            BAUD if usize::from(value) < BAUD_RATES.len() => {
-                self.baud_code = value;
-                Ok(())
-            }
-            ECHO | INDICATOR | BAUD => refused,
-            _ => Err(ExceptionCode::ILLEGAL_DATA_ADDRESS),
-        }
+    fn at(&mut self, now: Micros) -> &mut Wall {
+        let wall = self.wall.get_mut();
+        wall.catch_up(now);
+        wall
     }
 }
 
-impl Memory for CallUnit {
-    fn id(&self) -> u8 {
-        self.unit_id
+impl Wall {
+    fn catch_up(&mut self, now: Micros) {
+        while self.ticked_at < now {
+            let at = self.next_tick().min(now);
+            self.tick(at);
+        }
+        // Whatever was changed since.
+        self.tick(self.ticked_at);
     }
 
-    fn speaks(&self, function: u8) -> bool {
-        matches!(function, 2 | 3 | 4 | 6)
+    fn tick(&mut self, at: Micros) {
+        let inputs = Inputs { button: self.button.is_on(at), cancel: self.cancel.is_on(at), ..self.inputs };
+        self.firmware.tick(at, inputs);
+        self.ticked_at = at;
     }
 
-    fn read(&self, now: Micros, table: Table, address: u16) -> Option<u16> {
-        match (table, address) {
-            (Table::InputRegister, _) => self.input_register(now, address),
-            (Table::DiscreteInput, _) => self.discrete_input(now, address),
-            (Table::HoldingRegister, ECHO) => Some(self.echo),
-            (Table::HoldingRegister, INDICATOR) => Some(self.indicator),
-            (Table::HoldingRegister, UNIT_ID) => Some(u16::from(self.unit_id)),
-            (Table::HoldingRegister, BAUD) => Some(self.baud_code),
-            _ => None,
+    /// In small steps after every edge, and right up to the next one.
+    fn next_tick(&self) -> Micros {
+        let edges = [self.button.from, self.button.until, self.cancel.from, self.cancel.until];
+        let moves = |edge: &Micros| (*edge..edge.saturating_add(SETTLING)).contains(&self.ticked_at);
+        if edges.iter().any(moves) {
+            return self.ticked_at.saturating_add(TICK);
+        }
+        let ahead = edges.into_iter().filter(|edge| *edge > self.ticked_at);
+        ahead.min().unwrap_or(Micros::MAX)
+    }
+
+    fn restart(&mut self, now: Micros, serial: u32) {
+        let spare = CallButton::start(Flash::new(), serial, now);
+        let flash = std::mem::replace(&mut self.firmware, spare).into_flash();
+        self.firmware = CallButton::start(flash, serial, now);
+        self.tick(now);
+    }
+}
+
+impl Held {
+    /// Whoever holds it already goes on holding it.
+    fn hold(&mut self, now: Micros, length: Micros) {
+        let until = now.saturating_add(length);
+        if self.is_on(now) {
+            self.until = self.until.max(until);
+        } else {
+            *self = Self { from: now, until };
         }
     }
 
-    fn write(
-        &mut self,
-        _now: Micros,
-        _table: Table,
-        address: u16,
-        words: &[u16],
-        broadcast: bool,
-    ) -> Result<(), ExceptionCode> {
-        match words {
-            [value] => self.write_one(address, *value, broadcast),
-            _ => Err(ExceptionCode::ILLEGAL_DATA_VALUE),
-        }
+    fn is_on(self, at: Micros) -> bool {
+        (self.from..self.until).contains(&at)
     }
+}
+
+/// A unit that has stood on its wall for a while: its button has been seen released.
+fn started(settings: Settings, counters: Counters, serial: u32, now: Micros) -> CallButton<Flash> {
+    let mut flash = Flash::new();
+    // Fresh flash takes two records; if it did not, the unit would start as from the factory.
+    let _ = provision(&mut flash, settings, counters);
+    let mut firmware = CallButton::start(flash, serial, now);
+    firmware.tick(now, Inputs::default());
+    firmware.tick(now, Inputs::default());
+    firmware
 }
 
 impl Server for CallUnit {
     fn answer(&mut self, now: Micros, frame: &[u8]) -> Option<Vec<u8>> {
-        answer_from(self, now, frame)
+        let wall = self.at(now);
+        let answer = wall.firmware.request(now, frame).map(<[u8]>::to_vec);
+        wall.firmware.sent();
+        answer
     }
 
     fn unit_id(&self) -> u8 {
-        self.unit_id
+        self.wall.borrow().firmware.settings().unit_id()
     }
 
     fn hears(&self, baud: u32) -> bool {
-        let set_to = BAUD_RATES.get(usize::from(self.baud_code));
-        set_to == Some(&baud) || !BAUD_RATES.contains(&baud)
+        self.wall.borrow().firmware.settings().baud() == baud || !BAUD_RATES.contains(&baud)
     }
 
-    fn set(&mut self, _now: Micros, point: &str, value: &Value) -> Result<(), String> {
+    fn set(&mut self, now: Micros, point: &str, value: &Value) -> Result<(), String> {
         let Some(place) = self.profile.points.iter().find(|one| one.name == point) else {
             return Err(format!("{} has no point {point:?}", self.profile.name));
         };
-        let word = match value {
-            Value::Bool(state) => u16::from(*state),
+        let word = match (value, place.kind) {
+            (Value::Bool(state), Kind::Bool { bit: Some(bit), .. }) => {
+                u16::from(*state).checked_shl(bit.into()).unwrap_or(0)
+            }
+            (Value::Bool(state), _) => u16::from(*state),
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "checked to be whole and in range"
             )]
-            Value::Number(number) if (0.0..=65535.0).contains(number) && number.fract() == 0.0 => {
+            (Value::Number(number), _) if (0.0..=65535.0).contains(number) && number.fract() == 0.0 => {
                 *number as u16
             }
             _ => return Err(format!("{point} is true, false or a whole number to 65535, not {value:?}")),
         };
-        let (table, address) = (wire(place.table), place.address);
+        let (table, address, is_fault) = (wire(place.table), place.address, place.name == "supply_low");
+        // The one fault bit that can be made from outside; taking away any other changes nothing.
+        if (table, address) == (Table::InputRegister, 10) && !is_fault && word == 0 {
+            return Ok(());
+        }
+        self.at(now);
         self.set_raw(table, address, word).map_err(|why| format!("{point}: {why}"))
     }
 
     fn set_raw(&mut self, table: Table, address: u16, word: u16) -> Result<(), String> {
+        let wall = self.wall.get_mut();
+        let (now, inputs) = (wall.ticked_at, &mut wall.inputs);
         match (table, address) {
-            (Table::DiscreteInput, 2) => self.low_battery = word != 0,
-            (Table::DiscreteInput, 3) => self.tamper = word != 0,
-            (Table::DiscreteInput, 4) => self.test_mode = word != 0,
-            (Table::DiscreteInput, 5) => self.hardware_fault = word != 0,
-            (Table::InputRegister, 2) => self.serial = self.serial & 0xFFFF | u32::from(word) << 16,
-            (Table::InputRegister, 3) => self.serial = self.serial & 0xFFFF_0000 | u32::from(word),
-            (Table::InputRegister, 4) => self.press_count = word,
-            (Table::InputRegister, 5) => self.cancel_count = word,
-            (Table::InputRegister, 9) => self.battery_mv = word,
-            (Table::InputRegister, 10) => self.fault_bits = word,
+            (Table::DiscreteInput, 2) => inputs.battery_mv = Some(if word == 0 { FULL_MV } else { LOW_MV }),
+            (Table::DiscreteInput, 3) => inputs.tamper = word != 0,
+            (Table::DiscreteInput, 4) => inputs.test_mode = word != 0,
+            (Table::DiscreteInput, 5) => inputs.hardware_fault = word != 0,
+            (Table::InputRegister, 2) => {
+                self.serial = self.serial & 0xFFFF | u32::from(word) << 16;
+                self.exchange(now, |_| ());
+            }
+            (Table::InputRegister, 3) => {
+                self.serial = self.serial & 0xFFFF_0000 | u32::from(word);
+                self.exchange(now, |_| ());
+            }
+            (Table::InputRegister, 4) => self.exchange(now, |counters| counters.presses = word),
+            (Table::InputRegister, 5) => self.exchange(now, |counters| counters.cancels = word),
+            (Table::InputRegister, 9) => inputs.battery_mv = (word != u16::MAX).then_some(word),
+            (Table::InputRegister, 10) if word & !SUPPLY_LOW == 0 => inputs.supply_low = word != 0,
             _ => {
                 return Err(
-                    "a call unit keeps this itself; press it, cancel it, or set its battery, tamper, \
-                            test mode, fault, serial number or counters"
+                    "a call unit keeps this itself; press it, hold it, cancel it, or set its battery, tamper, \
+                            test mode, hardware fault, low supply, serial number or counters"
                         .into(),
                 );
             }
         }
+        self.wall.get_mut().tick(now);
         Ok(())
     }
 
     fn register(&self, now: Micros, table: Table, address: u16) -> Option<u16> {
-        self.read(now, table, address)
+        let mut wall = self.wall.borrow_mut();
+        wall.catch_up(now);
+        wall.firmware.register(now, table, address)
     }
 
     fn act(&mut self, now: Micros, act: Act) -> Result<(), String> {
+        let serial = self.serial;
+        let wall = self.at(now);
         match act {
-            Act::Press { held_ms } => self.press(now, held_ms),
-            Act::Cancel => self.cancel(),
-            Act::Restart => self.restart(now),
+            Act::Press { held_ms } => wall.button.hold(now, Micros::from(held_ms) * 1000),
+            Act::Cancel => wall.cancel.hold(now, CANCEL),
+            Act::Restart => wall.restart(now, serial),
         }
+        wall.tick(now);
         Ok(())
     }
 }

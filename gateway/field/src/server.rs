@@ -1,7 +1,7 @@
 //! What the line needs of a simulated device, and how a device that is only a memory answers a frame.
 //!
-//! [`Server`] is the seam: a device made from a profile, the call unit, and later the real firmware stand
-//! behind it alike. Frames go in and out as on the wire, so each server checks its own CRC and unit id.
+//! [`Server`] is the seam: a device made from a profile and the call unit's real firmware stand behind it
+//! alike. Frames go in and out as on the wire, so each server checks its own CRC and unit id.
 use modbus_wire::{Bits, ExceptionCode, MAX_RTU_FRAME, Registers, Request, Response, Table, server};
 use shouwang_message::Value;
 

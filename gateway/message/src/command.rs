@@ -42,6 +42,9 @@ pub struct CommandPayload {
     /// Accepted once.
     pub nonce: String,
     pub reason: Option<String>,
+    /// `acknowledge`, `coming`, `reset`: the alarm's occurrence that the person saw. Refused once there is a newer one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurrence: Option<u32>,
     /// `shelve`, `out-of-service`, `test`: until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,

@@ -366,6 +366,7 @@ fn commands_and_replies() {
         expires: at("2026-11-22T08:02:07.412Z"),
         nonce: "n-1".into(),
         reason: None,
+        occurrence: None,
         until: None,
         second: None,
         device: None,
@@ -380,6 +381,7 @@ fn commands_and_replies() {
     let full = CommandPayload {
         alarm: None,
         reason: Some("补发".into()),
+        occurrence: Some(2),
         until: Some(at("2026-11-22T08:02:07.412Z")),
         second: Some("u-8".into()),
         device: Some(id("level-1")),
@@ -390,7 +392,7 @@ fn commands_and_replies() {
     };
     pinned(
         &full,
-        r#"{"txn":"t-1","alarm":null,"by":"u-7","at":"2026-11-22T07:52:07.412Z","expires":"2026-11-22T08:02:07.412Z","nonce":"n-1","reason":"补发","until":"2026-11-22T08:02:07.412Z","second":"u-8","device":"level-1","from":88411,"output":"siren-gate","on":true}"#,
+        r#"{"txn":"t-1","alarm":null,"by":"u-7","at":"2026-11-22T07:52:07.412Z","expires":"2026-11-22T08:02:07.412Z","nonce":"n-1","reason":"补发","occurrence":2,"until":"2026-11-22T08:02:07.412Z","second":"u-8","device":"level-1","from":88411,"output":"siren-gate","on":true}"#,
     );
 
     let signed =

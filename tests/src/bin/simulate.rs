@@ -72,7 +72,9 @@ fn live_through(seeds: Range<u64>) -> ExitCode {
 
 #[cfg(not(planted))]
 fn try_planted(_: Range<u64>, _: &str) -> ExitCode {
-    println!("this build has no planted bugs: build it with RUSTFLAGS=\"--cfg planted\" and its own target folder");
+    println!(
+        "this build has no planted bugs: build it with RUSTFLAGS=\"--cfg planted\" and its own target folder"
+    );
     ExitCode::from(BAD_ARGUMENTS)
 }
 
@@ -80,7 +82,10 @@ fn try_planted(_: Range<u64>, _: &str) -> ExitCode {
 fn try_planted(seeds: Range<u64>, name: &str) -> ExitCode {
     let chosen: Vec<_> = simulation::BUGS.iter().filter(|bug| name == "all" || bug.name == name).collect();
     if chosen.is_empty() {
-        println!("no bug is called {name}; there are: {}", simulation::BUGS.iter().map(|bug| bug.name).collect::<Vec<_>>().join(" "));
+        println!(
+            "no bug is called {name}; there are: {}",
+            simulation::BUGS.iter().map(|bug| bug.name).collect::<Vec<_>>().join(" ")
+        );
         return ExitCode::from(BAD_ARGUMENTS);
     }
     let mut missed = 0;
@@ -102,7 +107,8 @@ fn try_planted(seeds: Range<u64>, name: &str) -> ExitCode {
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = |field: usize| after_name.split_whitespace().nth(field).and_then(|text| text.parse::<f64>().ok());
+    let ticks =
+        |field: usize| after_name.split_whitespace().nth(field).and_then(|text| text.parse::<f64>().ok());
     // Fields 14 and 15 of proc(5); Linux counts user time in hundredths of a second.
     (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
 }

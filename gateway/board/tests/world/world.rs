@@ -143,6 +143,10 @@ impl World {
     }
 
     pub(crate) fn heartbeat(&mut self, boot: u32, sequence: Sequence) {
+        self.heartbeat_with(boot, sequence, StoreHealth::Ok);
+    }
+
+    pub(crate) fn heartbeat_with(&mut self, boot: u32, sequence: Sequence, store: StoreHealth) {
         let document = Heartbeat {
             at: wall(self.now),
             clock: Clock::Synced,
@@ -151,7 +155,7 @@ impl World {
             heard: BTreeMap::new(),
             outbox: OutboxHealth { unheard: 0, oldest_s: 0 },
             lines: vec![],
-            store: StoreHealth::Ok,
+            store,
         };
         self.arrive("gw-1/heartbeat", to_bytes(&document), false);
     }
@@ -167,6 +171,14 @@ impl World {
 
     pub(crate) fn reply(&mut self, name: &str, reply: &Reply) {
         self.arrive(&format!("gw-1/reply/{name}"), to_bytes(reply), false);
+    }
+
+    /// The gateway refuses the newest request that it was sent.
+    pub(crate) fn refuse_newest(&mut self, code: &str) {
+        let (name, payload) = self.commands.last().unwrap();
+        let (name, txn) = (name.as_str(), payload.txn.clone());
+        let error = Some(CommandError { code: code.into(), text: Text::new("不行", "No") });
+        self.reply(name, &Reply { txn, ok: false, error });
     }
 
     pub(crate) fn rows(&self) -> Vec<serde_json::Value> {
@@ -192,7 +204,7 @@ fn show(row: &serde_json::Value) -> String {
         row["revision"],
         if row["active"] == true { "active" } else { "cleared" }
     );
-    for flag in ["pending", "provisional", "gateway_lost"] {
+    for flag in ["pending", "provisional", "gateway_lost", "explained"] {
         if row[flag] == true {
             line.push(' ');
             line.push_str(flag);

@@ -124,7 +124,8 @@ impl Ledger {
         let event: Option<Event> = shouwang_message::from_bytes(body).ok();
         let device = event.as_ref().and_then(|event| self.devices.iter().position(|id| *id == event.subject));
         // Only what a reading decides has bytes that brought it.
-        let read = matches!(event.map(|event| event.data), Some(EventData::Alarm(change, _)) if is_judged(change));
+        let read =
+            matches!(event.map(|event| event.data), Some(EventData::Alarm(change, _)) if is_judged(change));
         let exchange = device.filter(|_| read).and_then(|device| self.newest.get(&device)).cloned();
         let since = exchange.as_ref().map_or(now, |exchange| exchange.at);
         self.awaited.insert(sequence, Awaited { since, exchange, committed_at: None });

@@ -20,8 +20,12 @@ pub(super) fn gateway(field: &Running, broker: SocketAddr, state: &Path) -> Resu
     let mut lines = String::new();
     for line in field.lines() {
         let wire = match line.place {
-            Some(Place::Pty { path, .. }) => format!("serial = {{ path = {path:?}, baud = 9600, parity = \"none\", stop_bits = 1 }}"),
-            Some(Place::Tcp(address)) => format!("tcp = {{ address = \"{address}\" }}\npoll = {{ state_ms = 200 }}"),
+            Some(Place::Pty { path, .. }) => {
+                format!("serial = {{ path = {path:?}, baud = 9600, parity = \"none\", stop_bits = 1 }}")
+            }
+            Some(Place::Tcp(address)) => {
+                format!("tcp = {{ address = \"{address}\" }}\npoll = {{ state_ms = 200 }}")
+            }
             None => continue,
         };
         // Writing to a String cannot fail.
@@ -31,8 +35,8 @@ pub(super) fn gateway(field: &Running, broker: SocketAddr, state: &Path) -> Resu
         .replace("{broker}", &broker.to_string())
         .replace("{state_dir}", &state.join("gateway").display().to_string())
         .replace("{lines}", &lines);
-    let mut config =
-        Config::from_bytes(Path::new("demo/gateway.toml"), text.as_bytes()).map_err(|problems| Exit::bad(&problems))?;
+    let mut config = Config::from_bytes(Path::new("demo/gateway.toml"), text.as_bytes())
+        .map_err(|problems| Exit::bad(&problems))?;
     config.core.mode = Mode::Simulated;
     for device in config.core.devices.iter_mut().filter(|device| device.profile.class == Class::WaterLevel) {
         for condition in &mut device.conditions {
@@ -44,7 +48,11 @@ pub(super) fn gateway(field: &Running, broker: SocketAddr, state: &Path) -> Resu
 }
 
 /// The duty room on the wanted address.
-pub(super) fn duty_room(listen: SocketAddr, broker: SocketAddr, state: &Path) -> Result<duty_room::Config, Exit> {
+pub(super) fn duty_room(
+    listen: SocketAddr,
+    broker: SocketAddr,
+    state: &Path,
+) -> Result<duty_room::Config, Exit> {
     let text = format!(
         "name = \"duty-1\"\ntitle = \"和平社区值班室\"\nstate_dir = {:?}\n\
          [broker]\nurl = \"mqtt://{broker}\"\n[web]\nlisten = \"{listen}\"\n",

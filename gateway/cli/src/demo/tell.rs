@@ -31,8 +31,12 @@ impl Teller {
         if self.json {
             return Ok(());
         }
-        print::line("【模拟】设备是模拟的,其余都是真的:串口线路、Modbus TCP、磁盘、MQTT、值班室。Ctrl-C 结束。")?;
-        print::line("  Only the devices are simulated: serial line, Modbus TCP, disk, MQTT and duty room are real. Ctrl-C ends.")?;
+        print::line(
+            "【模拟】设备是模拟的,其余都是真的:串口线路、Modbus TCP、磁盘、MQTT、值班室。Ctrl-C 结束。",
+        )?;
+        print::line(
+            "  Only the devices are simulated: serial line, Modbus TCP, disk, MQTT and duty room are real. Ctrl-C ends.",
+        )?;
         for line in field.lines() {
             if let Some(place) = line.place {
                 print::line(&format!("  线路 line {}: {place}", line.name))?;
@@ -40,7 +44,9 @@ impl Teller {
         }
         let delay = RIVER_ON_DELAY.as_secs();
         print::line(&format!("  MQTT {broker}"))?;
-        print::line(&format!("  河道报警延时在演示中缩短为 {delay} 秒 · the river's delay is shortened to {delay} s here\n"))
+        print::line(&format!(
+            "  河道报警延时在演示中缩短为 {delay} 秒 · the river's delay is shortened to {delay} s here\n"
+        ))
     }
 
     /// One heard event.
@@ -52,7 +58,9 @@ impl Teller {
         if self.json {
             print::line(&json!({"type": "missed", "events": events}).to_string())
         } else {
-            print::line(&format!("【模拟】终端太慢,略过 {events} 行 · the terminal is slow: {events} lines left out"))
+            print::line(&format!(
+                "【模拟】终端太慢,略过 {events} 行 · the terminal is slow: {events} lines left out"
+            ))
         }
     }
 
@@ -132,7 +140,9 @@ fn words(event: &Event) -> (String, String) {
             let again = if times > 1 { format!("(第 {times} 次)") } else { String::new() };
             (format!("{}{again} {zh}", document.text.zh), format!("{} {en}", document.text.en))
         }
-        EventData::FaultRaised(fault) => (format!("故障 {}", fault.text.zh), format!("fault: {}", fault.text.en)),
+        EventData::FaultRaised(fault) => {
+            (format!("故障 {}", fault.text.zh), format!("fault: {}", fault.text.en))
+        }
         EventData::FaultCleared(fault) => {
             (format!("故障恢复 {}", fault.text.zh), format!("fault over: {}", fault.text.en))
         }

@@ -67,8 +67,12 @@ impl Engine {
         match step {
             Step::Pressed { times, count } => {
                 self.settle_counter_fault(now, device, false);
-                // The unit shows that it is calling until it is told anew.
-                self.forget_lamp(device);
+                // The unit shows that it is calling until it is told anew; what was to be said of an older
+                // press must not come after the echo of this one.
+                self.withdraw_lamp(device);
+                if let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut()) {
+                    call.is_doubted = false;
+                }
                 // A press may be older than the line's return: the alarm says how many seconds.
                 let value = age_s.map(Value::Number);
                 self.raise(now, Raise { device, condition, value, limit: None, times });
@@ -79,13 +83,13 @@ impl Engine {
                 self.forget_lamp(device);
                 let committed = self.devices.get(device).and_then(|entry| entry.call.as_ref()?.committed);
                 if committed == Some(count) {
-                    self.echo(now, device, count);
+                    self.stage.after(now, After::Echo { device, count });
                 }
             }
             Step::Cancelled => self.clear(now, device, condition, None),
             Step::CounterBack => self.settle_counter_fault(now, device, true),
             // A new base to count from brings no lost press back: the fault stays until a press gets through.
-            Step::Adopted => {}
+            Step::Adopted => self.doubt_lamp(device, condition),
             Step::NewUnit => self.settle_counter_fault(now, device, false),
         }
     }
@@ -119,10 +123,14 @@ impl Engine {
         purpose: Purpose,
         outcome: Result<(), NoData>,
     ) {
-        if let (Purpose::Indicator(_), Err(_)) = (purpose, outcome) {
+        // Only the answer may be lost, and an echo that was taken makes the unit wait to be told anew.
+        if let (Purpose::Indicator(_) | Purpose::Echo(_), Err(_)) = (purpose, outcome) {
             self.forget_lamp(device);
         }
         if let (Purpose::Echo(_), Ok(())) = (purpose, outcome) {
+            if let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut()) {
+                call.unit.echoed();
+            }
             // What was written while the press waited for its echo did not move the lamp.
             self.forget_lamp(device);
             self.update_lamp(now, device);
@@ -133,6 +141,21 @@ impl Engine {
         for device in 0..self.devices.len() {
             self.update_lamp(now, device);
         }
+    }
+
+    /// What people did shows on the lamp once it is on disk; until then nothing new is written.
+    pub(super) fn save_then_light(&mut self, now: Instant, device: DeviceIndex) {
+        if let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut()) {
+            call.unsaved = call.unsaved.saturating_add(1);
+            self.stage.after(now, After::Lamp { device });
+        }
+    }
+
+    pub(super) fn lamp_saved(&mut self, now: Instant, device: DeviceIndex) {
+        if let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut()) {
+            call.unsaved = call.unsaved.saturating_sub(1);
+        }
+        self.update_lamp(now, device);
     }
 
     /// Writes the lamp if it should show something else than it was last told.
@@ -157,11 +180,11 @@ impl Engine {
     /// we could write would be true.
     fn wanted_lamp(&self, device: DeviceIndex) -> Option<u16> {
         let settings = self.configuration.devices.get(device)?;
-        let call = self.devices.get(device)?.call.as_ref()?;
+        let call = self.devices.get(device)?.call.as_ref().filter(|call| call.unsaved == 0)?;
         let condition = settings.conditions.get(self.call_condition(device)?)?;
         let Some(alarm) = self.alarms.of(&settings.id, &condition.name) else {
-            // "Finished" may only be said when no press is unsettled.
-            return call.unit.is_settled().then_some(FINISHED);
+            // "Finished" may only be said when no press is unsettled, nor one from before our memory open.
+            return (call.unit.is_settled() && !call.is_doubted).then_some(FINISHED);
         };
         if self.outbox.heard_by_any() < alarm.cry {
             return None;
@@ -178,6 +201,25 @@ impl Engine {
         if let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut()) {
             call.lamp = None;
         }
+    }
+
+    /// Of a unit taken up without any memory, a call may be open whose alarm is forgotten: its lamp stays as it
+    /// is until the next press.
+    fn doubt_lamp(&mut self, device: DeviceIndex, condition: usize) {
+        let Some(settings) = self.configuration.devices.get(device) else { return };
+        let Some(condition) = settings.conditions.get(condition) else { return };
+        let is_open = self.alarms.of(&settings.id, &condition.name).is_some();
+        if let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut()) {
+            call.is_doubted |= !is_open && call.committed.is_none();
+        }
+    }
+
+    fn withdraw_lamp(&mut self, device: DeviceIndex) {
+        let line = self.configuration.devices.get(device).map(|settings| settings.line);
+        if let Some(state) = line.and_then(|line| self.lines.get_mut(line)) {
+            state.line.withdraw(device, Purpose::Indicator(HEARD));
+        }
+        self.forget_lamp(device);
     }
 
     pub(super) fn forget_lamps(&mut self, line: LineIndex) {

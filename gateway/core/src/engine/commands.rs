@@ -5,8 +5,8 @@ use alloc::string::{String, ToString};
 use core::time::Duration;
 
 use shouwang_message::{
-    AlarmId, Clock, CommandError, CommandName, CommandPayload, CommandRecord, EventData, Id, Instant, Leaf,
-    OutOfService, Reply, Text, Timestamp, from_bytes, to_bytes,
+    AlarmId, Class, Clock, CommandError, CommandName, CommandPayload, CommandRecord, EventData, Id, Instant,
+    Leaf, OutOfService, Reply, Text, Timestamp, from_bytes, to_bytes,
 };
 
 use super::device::TEST_MOST;
@@ -77,13 +77,13 @@ impl Engine {
         if retained {
             return Err(No::new("retained", "拒绝保留的命令", "retained commands are refused"));
         }
-        if self.configuration.uplink.signed_commands_only && signed_by.is_none() {
+        // Asking for what is missing changes nothing, and must work without a key and while the clocks disagree.
+        let harmless = matches!(name, CommandName::Resend | CommandName::Read);
+        if self.configuration.uplink.signed_commands_only && signed_by.is_none() && !harmless {
             return Err(No::new("unsigned", "命令没有有效签名", "the command has no valid signature"));
         }
         let life_ms = payload.expires.unix_ms() - payload.at.unix_ms();
         let wall = self.wall.timestamp(now);
-        // Asking for what is missing changes nothing, and must work while the clocks disagree.
-        let harmless = matches!(name, CommandName::Resend | CommandName::Read);
         let over = self.wall.clock() != Clock::Unset && payload.expires < wall && !harmless;
         if life_ms <= 0 || over {
             return Err(No::new("expired", "命令已过期", "the command has expired"));
@@ -95,7 +95,8 @@ impl Engine {
                 "a command lives for 24 hours at most",
             ));
         }
-        self.take_nonce(now, wall, payload)
+        // To do it twice harms nobody either, and a duty room that asks often must not fill the list.
+        if harmless { Ok(()) } else { self.take_nonce(now, wall, payload) }
     }
 
     fn take_nonce(&mut self, now: Instant, wall: Timestamp, payload: &CommandPayload) -> Result<(), No> {
@@ -126,10 +127,10 @@ impl Engine {
         };
         match name {
             CommandName::Acknowledge => {
-                let (id, alarm) = self.named_alarm(payload)?;
+                let (id, alarm) = self.seen_alarm(payload)?;
                 if let Some(change) = alarm.acknowledge(&payload.by, payload.at) {
                     self.changed(now, id, change);
-                    self.update_lamp_of(now, id);
+                    self.save_then_light_of(now, id);
                     self.finish_if_done(now, id);
                 }
             }
@@ -139,11 +140,11 @@ impl Engine {
                 self.changed(now, id, change);
             }
             CommandName::Coming => {
-                let (id, alarm) = self.named_alarm(payload)?;
+                let (id, alarm) = self.seen_alarm(payload)?;
                 alarm.set_coming()?;
                 let kept = to_bytes(alarm);
                 self.stage.keep(now, alarm_key(id), Some(kept));
-                self.update_lamp_of(now, id);
+                self.save_then_light_of(now, id);
             }
             CommandName::Shelve => {
                 let (id, alarm) = self.named_alarm(payload)?;
@@ -155,19 +156,7 @@ impl Engine {
                 let change = alarm.unshelve()?;
                 self.changed(now, id, change);
             }
-            CommandName::Reset => {
-                let at = self.wall.timestamp(now);
-                let configuration = self.configuration.clone();
-                let (id, alarm) = self.named_alarm(payload)?;
-                let device = alarm.document.device.clone();
-                let settings = configuration.devices.iter().find(|settings| settings.id == device);
-                let is_watched =
-                    settings.is_some_and(|settings| settings.condition(&alarm.document.condition).is_some());
-                let change = alarm.reset(at, is_watched)?;
-                self.changed(now, id, change);
-                self.finish_if_done(now, id);
-                self.reset_device(now, &device);
-            }
+            CommandName::Reset => return self.reset(now, payload).map_err(Wrong::from),
             CommandName::OutOfService => {
                 let device = self.named_device(payload)?;
                 self.take_out_of_service(now, device, payload.at, &wish)?;
@@ -199,6 +188,15 @@ impl Engine {
         Ok((id, self.alarms.get_mut(id).ok_or(Refusal::UnknownAlarm)?))
     }
 
+    /// The alarm named, as the person saw it: a cry that came later needs its own answer.
+    fn seen_alarm(&mut self, payload: &CommandPayload) -> Result<(AlarmId, &mut Alarm), Refusal> {
+        let (id, alarm) = self.named_alarm(payload)?;
+        if payload.occurrence.is_some_and(|seen| seen < alarm.document.occurrence) {
+            return Err(Refusal::NewerCry);
+        }
+        Ok((id, alarm))
+    }
+
     /// The device named, or that of the alarm named.
     fn named_device(&self, payload: &CommandPayload) -> Result<DeviceIndex, Refusal> {
         let of_alarm = || self.alarms.get(payload.alarm?).map(|alarm| alarm.document.device.clone());
@@ -210,19 +208,44 @@ impl Engine {
         self.configuration.devices.iter().position(|settings| settings.id == *id)
     }
 
-    fn update_lamp_of(&mut self, now: Instant, alarm: AlarmId) {
+    fn save_then_light_of(&mut self, now: Instant, alarm: AlarmId) {
         let device = self.alarms.get(alarm).and_then(|alarm| self.device_index(&alarm.document.device));
         if let Some(device) = device {
-            self.update_lamp(now, device);
+            self.save_then_light(now, device);
         }
     }
 
+    fn reset(&mut self, now: Instant, payload: &CommandPayload) -> Result<(), Refusal> {
+        let (at, heard) = (self.wall.timestamp(now), self.outbox.heard_by_any());
+        let configuration = self.configuration.clone();
+        let (id, alarm) = self.seen_alarm(payload)?;
+        // Whoever asks cannot have heard of the newest press, so what they end is an older call.
+        if alarm.document.class == Class::Call && heard < alarm.cry {
+            return Err(Refusal::NotAcknowledged);
+        }
+        let device = alarm.document.device.clone();
+        let settings = configuration.devices.iter().find(|settings| settings.id == device);
+        let is_watched =
+            settings.is_some_and(|settings| settings.condition(&alarm.document.condition).is_some());
+        let change = match alarm.reset(at, is_watched) {
+            // A detector that latches by itself turns normal only by its own reset: the person asks
+            // again when it has.
+            Err(Refusal::NotNormal) if self.reset_device(now, &device) => return Ok(()),
+            change => change?,
+        };
+        self.changed(now, id, change);
+        self.show_what_it_explained(now, id);
+        self.finish_if_done(now, id);
+        self.reset_device(now, &device);
+        Ok(())
+    }
+
     /// The device's own reset, where its model has one: sent once. Whether it worked shows in the next
-    /// readings, which are judged like all others.
-    fn reset_device(&mut self, now: Instant, device: &Id) {
-        let Some(device) = self.device_index(device) else { return };
-        let Some(settings) = self.configuration.devices.get(device) else { return };
-        let Some(DeviceReset { table, address, value }) = settings.profile.reset else { return };
+    /// readings, which are judged like all others. False if there is none, or it cannot be written now.
+    fn reset_device(&mut self, now: Instant, device: &Id) -> bool {
+        let Some(device) = self.device_index(device) else { return false };
+        let Some(settings) = self.configuration.devices.get(device) else { return false };
+        let Some(DeviceReset { table, address, value }) = settings.profile.reset else { return false };
         let request = match table {
             Table::Coil | Table::DiscreteInput => Request::WriteCoil { address, on: value != 0 },
             _ if settings.profile.blocks.write_multiple_only => {
@@ -230,10 +253,9 @@ impl Engine {
             }
             _ => Request::WriteRegister { address, value },
         };
-        if let Some(state) = self.lines.get_mut(settings.line) {
-            state.line.write(device, Purpose::Reset, request);
-            state.deadline = now;
-        }
+        let Some(state) = self.lines.get_mut(settings.line) else { return false };
+        state.deadline = now;
+        state.line.write(device, Purpose::Reset, request)
     }
 
     fn take_out_of_service(
@@ -283,6 +305,8 @@ impl Engine {
             u64::try_from(until.unix_ms() - payload.at.unix_ms()).map_err(|_| Refusal::NeedsUntil)?;
         let length = Duration::from_millis(length).min(TEST_MOST);
         if let Some(entry) = self.devices.get_mut(device) {
+            // What is kept over a restart is no longer either.
+            let until = Timestamp::from_unix_ms(payload.at.unix_ms() + length.as_millis() as i64);
             entry.set_test(Some((until, now + length)));
         }
         self.keep_device(now, device);

@@ -62,6 +62,10 @@ pub(super) struct CallLine {
     pub(super) committed: Option<u16>,
     /// What the lamp shows, or will when the write that is under way is done.
     pub(super) lamp: Option<u16>,
+    /// So many changes that the lamp should show are not on disk yet.
+    pub(super) unsaved: u32,
+    /// The unit was taken up without any memory of it, and has not been pressed since.
+    pub(super) is_doubted: bool,
 }
 
 #[derive(Debug)]
@@ -75,6 +79,8 @@ struct PointNames {
 pub(super) struct KeptDevice {
     #[serde(default)]
     call: Option<Counts>,
+    #[serde(default)]
+    lamp_is_doubted: bool,
     #[serde(default)]
     counts: BTreeMap<String, u32>,
     #[serde(default)]
@@ -135,6 +141,7 @@ impl Device {
     pub(super) fn restore(&mut self, now: Instant, wall: Timestamp, clock: Clock, kept: KeptDevice) {
         if let (Some(call), Some(counts)) = (&mut self.call, kept.call) {
             *call = CallLine::new(CallUnit::restore(counts), counts.recorded());
+            call.is_doubted = kept.lamp_is_doubted;
         }
         self.counts = kept.counts;
         self.frozen = kept.frozen;
@@ -166,6 +173,7 @@ impl Device {
     pub(super) fn kept(&self) -> KeptDevice {
         KeptDevice {
             call: self.call.as_ref().map(|call| call.unit.counts()),
+            lamp_is_doubted: self.call.as_ref().is_some_and(|call| call.is_doubted),
             counts: self.counts.clone(),
             frozen: self.frozen.clone(),
             out_of_service: self.out_of_service.as_ref().map(|(overlay, _)| overlay.clone()),
@@ -350,7 +358,7 @@ impl Device {
 
 impl CallLine {
     fn new(unit: CallUnit, committed: Option<u16>) -> Self {
-        Self { unit, committed, lamp: None }
+        Self { unit, committed, lamp: None, unsaved: 0, is_doubted: false }
     }
 }
 

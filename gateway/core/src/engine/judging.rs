@@ -336,7 +336,7 @@ impl Engine {
         let device =
             device.and_then(|id| self.configuration.devices.iter().position(|settings| settings.id == id));
         if let Some(device) = device {
-            self.update_lamp(now, device);
+            self.save_then_light(now, device);
         }
     }
 
@@ -346,6 +346,17 @@ impl Engine {
         let by = settings.conditions.get(condition)?.suppressed_by.as_ref()?;
         let alarm = self.alarms.of(&settings.id, by)?;
         alarm.document.active.then_some(alarm.document.id)
+    }
+
+    /// What this alarm explained must show again, whatever the configuration says now.
+    pub(super) fn show_what_it_explained(&mut self, now: Instant, by: AlarmId) {
+        let explained = |alarm: &&Alarm| alarm.document.suppressed.as_ref().is_some_and(|it| it.by == by);
+        let ids: Vec<_> = self.alarms.iter().filter(explained).map(|alarm| alarm.document.id).collect();
+        for id in ids {
+            if let Some(change) = self.alarms.get_mut(id).and_then(|alarm| alarm.suppress(None)) {
+                self.changed(now, id, change);
+            }
+        }
     }
 
     fn suppress_what_it_explains(

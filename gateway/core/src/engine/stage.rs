@@ -16,6 +16,8 @@ use crate::output::{Commit, NewEvent};
 
 /// Events that may wait in memory while the store fails (invariant I6: room for 10,000 more).
 const MAX_WAITING_EVENTS: usize = 10_000;
+/// Of these, so many may be no alarms: the rest of the room is for alarms alone.
+const MAX_WAITING_ORDINARY: usize = 2_000;
 /// What is not urgent waits this long to share a transaction, to spare the flash.
 const SHARE: Duration = Duration::from_secs(1);
 /// A commit under way for longer is trouble: alarms are told `unlogged` (invariant I5).
@@ -41,6 +43,8 @@ pub(crate) struct Stage {
 pub(crate) enum After {
     /// Write the committed press count back to the call unit.
     Echo { device: DeviceIndex, count: u16 },
+    /// Show on the call unit's lamp what people did.
+    Lamp { device: DeviceIndex },
     /// Answer a command.
     Reply { leaf: Leaf, body: Vec<u8> },
 }
@@ -105,7 +109,8 @@ impl Stage {
         make: impl FnOnce(Sequence) -> Event,
     ) -> Option<Sequence> {
         let waiting = self.staged.events.len() + self.pending.as_ref().map_or(0, |p| p.commit.events.len());
-        if waiting >= MAX_WAITING_EVENTS {
+        let most = if is_alarm { MAX_WAITING_EVENTS } else { MAX_WAITING_ORDINARY };
+        if waiting >= most {
             self.dropped = self.dropped.saturating_add(1);
             return None;
         }
@@ -148,7 +153,7 @@ impl Stage {
 
     /// How many events were lost for want of room; asking forgets the number.
     pub(crate) fn take_dropped(&mut self) -> u64 {
-        if self.staged.events.len() < MAX_WAITING_EVENTS && self.pending.is_none() {
+        if self.staged.events.len() < MAX_WAITING_ORDINARY && self.pending.is_none() {
             core::mem::take(&mut self.dropped)
         } else {
             0
@@ -252,5 +257,38 @@ impl Stage {
 
     fn touch(&mut self, now: Instant) {
         self.staged_since.get_or_insert(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use shouwang_message::{Clock, ClockRecord, EventData, LogId, Timestamp};
+
+    use super::*;
+
+    fn event(sequence: Sequence) -> Event {
+        let id = |name: &str| name.parse().unwrap();
+        Event {
+            site: id("demo"),
+            gateway: id("gw-1"),
+            log: LogId::from_parts(1, 1),
+            sequence,
+            time: Timestamp::from_unix_ms(0),
+            subject: "gw-1".to_string(),
+            data: EventData::Clock(ClockRecord { clock: Clock::Synced, step_ms: 0 }),
+        }
+    }
+
+    #[test]
+    fn what_is_no_alarm_takes_no_alarms_room_while_the_disk_fails() {
+        let mut stage = Stage::new(1);
+        let now = Instant::default();
+        let mut tell =
+            |is_alarm, times| (0..times).filter(|_| stage.event(now, is_alarm, event).is_some()).count();
+        assert_eq!(tell(false, 3_000), MAX_WAITING_ORDINARY);
+        assert_eq!(tell(true, 10_000), MAX_WAITING_EVENTS - MAX_WAITING_ORDINARY);
+        assert_eq!(stage.dropped, 1_000 + 2_000);
     }
 }

@@ -22,7 +22,7 @@ use crate::reading::NoData;
 /// How often the checks run without a cause.
 pub(super) const INTERVAL: Duration = Duration::from_millis(500);
 /// A line that is down or mostly silent for this long is a fault (told within 10 s).
-const LINE_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const LINE_PATIENCE: Duration = Duration::from_secs(5);
 /// A device may be silent this long after its line came up before it is called lost.
 const DEVICE_PATIENCE: Duration = Duration::from_secs(20);
 /// After its line came back, a device that was lost with it has this long until it is lost by itself: the
@@ -32,6 +32,8 @@ const RETURN_PATIENCE: Duration = Duration::from_secs(30);
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
 /// No connection for this long is a fault (requirement R5).
 const UPLINK_PATIENCE: Duration = Duration::from_secs(30);
+/// Connected, but no duty room has heard the newest alarm for this long: a fault (requirement R6).
+const HEARING_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a fault is called and how fast it must be looked at.
 struct Words {
@@ -54,6 +56,7 @@ impl Engine {
         self.end_shelvings(now);
         self.supervise_store(now);
         self.supervise_uplink(now);
+        self.supervise_hearing(now);
         let unset = self.wall.clock() == Clock::Unset;
         self.settle_fault(now, Source::ClockUnset, unset, || {
             gateway_words("clock_unset", "时钟未校准", "The clock has not been set", Priority::Ordinary)
@@ -68,10 +71,16 @@ impl Engine {
     fn supervise_line(&mut self, now: Instant, line: usize) {
         let Some(settings) = self.configuration.lines.get(line) else { return };
         let name = settings.name.clone();
+        self.find_stuck(now, line);
         let is_open = self.faults.is_open(&Source::LineDown(name.clone()));
         let down = self.is_line_down(now, line, is_open);
         if let Some(state) = self.lines.get_mut(line) {
-            state.down_since = if state.up { None } else { state.down_since.or(Some(now)) };
+            if !state.up {
+                state.down_since = state.down_since.or(Some(now));
+            } else if now.since(state.up_since) >= DEVICE_PATIENCE {
+                // The port stays: whoever is silent now is so by itself.
+                state.down_since = None;
+            }
             if is_open && !down {
                 state.well_since = now;
             }
@@ -83,6 +92,17 @@ impl Engine {
             device: None,
             line: Some(name.clone()),
         });
+    }
+
+    /// Hands that never come back with an answer are no better than a port that is gone.
+    fn find_stuck(&mut self, now: Instant, line: usize) {
+        if !self.lines.get(line).is_some_and(|state| state.up && state.line.is_stuck(now)) {
+            return;
+        }
+        self.line_down(now, line);
+        if let Some(state) = self.lines.get_mut(line) {
+            state.stalled = true;
+        }
     }
 
     /// The port is gone, or most of several devices have long been silent: then it is hardly each of them. A
@@ -100,6 +120,9 @@ impl Engine {
         }
         if !state.up {
             return is_open || state.down_since.is_some_and(|since| now.since(since) >= LINE_PATIENCE);
+        }
+        if is_open && state.down_since.is_some() {
+            return true;
         }
         // A device that is alone on its line is lost by its own name and place.
         all > 1 && if is_open { online * 2 < all } else { quiet * 2 > all }
@@ -140,11 +163,12 @@ impl Engine {
         let lost = silent && (!explained || is_open);
         let why = entry.silence();
         let (class, line) = (settings.profile.class, settings.line);
-        let priority = if matches!(class, Class::Smoke | Class::Call) && !self.is_covered(device) {
-            Priority::Urgent
-        } else {
-            Priority::Ordinary
-        };
+        let priority =
+            if lost && !is_open && matches!(class, Class::Smoke | Class::Call) && !self.is_covered(device) {
+                Priority::Urgent
+            } else {
+                Priority::Ordinary
+            };
         let line = self.configuration.lines.get(line).map(|line| line.name.clone());
         let name = settings.profile.title.clone();
         self.settle_fault(now, source, lost, || Words {
@@ -219,7 +243,7 @@ impl Engine {
                 .iter()
                 .any(|settings| settings.id == *device && settings.profile.point(point).is_some()),
             Source::LineDown(id) => self.configuration.lines.iter().any(|line| line.name == *id),
-            Source::StoreFailing | Source::UplinkDown | Source::ClockUnset => true,
+            Source::StoreFailing | Source::UplinkDown | Source::Unheard | Source::ClockUnset => true,
         };
         let strangers: Vec<Source> =
             self.faults.sources().filter(|source| !is_known(source)).cloned().collect();
@@ -231,12 +255,11 @@ impl Engine {
     /// Another device of the same class watches the same room and answers.
     fn is_covered(&self, device: DeviceIndex) -> bool {
         let Some(own) = self.configuration.devices.get(device) else { return false };
-        let room = |place: &Place| (place.building.clone(), place.entrance.clone(), place.room.clone());
         own.place.room.is_some()
             && self.configuration.devices.iter().enumerate().any(|(other, settings)| {
                 other != device
                     && settings.profile.class == own.profile.class
-                    && room(&settings.place) == room(&own.place)
+                    && is_same_room(&settings.place, &own.place)
                     && self
                         .lines
                         .get(settings.line)
@@ -274,6 +297,23 @@ impl Engine {
                 "uplink_down",
                 "与值班室的连接中断",
                 "No connection to the broker",
+                Priority::Urgent,
+            )
+        });
+    }
+
+    /// The broker takes what we say, but no duty room confirms it.
+    fn supervise_hearing(&mut self, now: Instant) {
+        let waits = self.outbox.alarm_unheard();
+        let counts = waits && self.session.is_up();
+        self.unheard_since = if counts { self.unheard_since.or(Some(now)) } else { None };
+        let is_open = self.faults.is_open(&Source::Unheard);
+        let long = self.unheard_since.is_some_and(|since| now.since(since) >= HEARING_PATIENCE);
+        self.settle_fault(now, Source::Unheard, long || (is_open && waits), || {
+            gateway_words(
+                "unheard",
+                "报警没有值班室确认收到",
+                "No duty room confirms the alarms",
                 Priority::Urgent,
             )
         });
@@ -445,6 +485,10 @@ impl Engine {
             None => entry.has_answered().then_some((DeviceState::Online, None)),
         }
     }
+}
+
+fn is_same_room(one: &Place, other: &Place) -> bool {
+    one.room == other.room && one.entrance == other.entrance && one.building == other.building
 }
 
 fn gateway_words(code: &str, zh: &str, en: &str, priority: Priority) -> Words {

@@ -45,7 +45,14 @@ impl Line {
         self.next_id += 1;
         self.asked_last = Some(chosen.device);
         self.other_last = matches!(chosen.kind, Kind::Other | Kind::Probe);
-        self.outstanding.push_back(Outstanding { id: ask.id, chosen, request, issued: now, delays_alarm });
+        self.outstanding.push_back(Outstanding {
+            id: ask.id,
+            chosen,
+            request,
+            issued: now,
+            timeout,
+            delays_alarm,
+        });
         Some(ask)
     }
 }

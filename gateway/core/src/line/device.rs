@@ -141,11 +141,12 @@ impl Device {
         self.all_due(now);
     }
 
-    /// How long after the line's return it is not asked: 1, 2, 4... seconds, as long as life-safety allows.
+    /// How long after the line's return it is not asked: the first time may be chance, then 1, 2, 4... seconds,
+    /// as long as life-safety allows.
     fn penance(&self) -> Duration {
         match self.ruins {
-            0 => Duration::ZERO,
-            times => Duration::from_secs(1 << (times - 1).min(8)).min(LIFE_SAFETY_ASKED_AT_LEAST),
+            0 | 1 => Duration::ZERO,
+            times => Duration::from_secs(1 << (times - 2).min(8)).min(LIFE_SAFETY_ASKED_AT_LEAST),
         }
     }
 

@@ -57,6 +57,8 @@ struct Body {
     reason: Option<String>,
     until: Option<Timestamp>,
     second: Option<String>,
+    /// The cry that the person saw: what they say is not for a newer one.
+    occurrence: Option<u32>,
 }
 
 pub(super) async fn ask(
@@ -77,9 +79,10 @@ pub(super) async fn ask(
         Ok(request) => request,
         Err(refused) => return *refused,
     };
+    let seen = body.occurrence;
     let asked = Asked { alarm, by: OPERATOR.into(), reason: body.reason, request };
     let (answer, answered) = oneshot::channel();
-    match ask_loop(&desk, Message::Ask { asked, answer }, answered).await {
+    match ask_loop(&desk, Message::Ask { asked, seen, answer }, answered).await {
         Some(outcome) => told(outcome),
         None => too_slow(),
     }
@@ -163,7 +166,7 @@ fn told(outcome: Outcome) -> Response {
         Outcome::Refused { code, text } => {
             let status = match code {
                 "busy" => StatusCode::SERVICE_UNAVAILABLE,
-                "finished" | "not_an_alarm" => StatusCode::CONFLICT,
+                "finished" | "not_an_alarm" | "newer_cry" => StatusCode::CONFLICT,
                 _ => StatusCode::UNPROCESSABLE_ENTITY,
             };
             with_text(status, code, &text)

@@ -132,4 +132,38 @@ mod tests {
             }
         }
     }
+
+    /// The words that the script looks up by name.
+    fn script_words(language: &str) -> serde_json::Map<String, serde_json::Value> {
+        let words =
+            language.lines().find_map(|line| line.strip_prefix("script_words = ")).unwrap_or_default();
+        serde_json::from_str(words).unwrap_or_default()
+    }
+
+    #[test]
+    fn both_languages_have_every_word_of_the_script() {
+        let (chinese, english) = (script_words(CHINESE), script_words(ENGLISH));
+        assert!(chinese.keys().eq(english.keys()), "{chinese:?} {english:?}");
+        for rest in SCRIPT.split("words.").skip(1) {
+            let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            assert!(chinese.contains_key(&name), "no words for {name:?}");
+        }
+        assert_eq!(chinese["explained"], "已由更高一级报警说明");
+        assert_eq!(english["explained"], "explained by a higher alarm");
+    }
+
+    #[test]
+    fn what_a_higher_alarm_explains_is_muted_marked_and_neither_counted_nor_sounded() {
+        let function = |name: &str| {
+            let from = SCRIPT.split(&format!("function {name}(")).nth(1).unwrap_or_default();
+            from.split("\n}\n").next().unwrap_or_default()
+        };
+        assert!(function("isCounted").contains("return !item.acknowledged && !item.explained;"));
+        assert!(function("draw").contains("lookOf(item) === look && isCounted(item)"));
+        assert!(function("flagsOf").contains("if (item.explained) flags.push(words.explained);"));
+        assert!(function("makeRow").contains(r#"if (item.explained) row.classList.add("explained");"#));
+        let crying = SCRIPT.split("const crying").nth(1).and_then(|rest| rest.split(';').next());
+        assert!(crying.is_some_and(|crying| crying.contains("isCounted(item)")));
+        assert!(STYLE.contains("tr.explained td"));
+    }
 }

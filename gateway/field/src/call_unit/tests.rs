@@ -1,4 +1,4 @@
-//! The rules of devices.md, section 9, one story each, on a virtual clock and in bytes.
+//! The rules of devices.md, section 9, as the field shows them: the firmware itself is tested with its crate.
 use modbus_wire::rtu;
 
 use super::*;
@@ -29,16 +29,18 @@ fn ask_id(unit: &mut CallUnit, now: Micros, unit_id: u8, pdu: &str) -> String {
     pdu.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(" ")
 }
 
-fn press(unit: &mut CallUnit, now: Micros) {
+/// Presses for 200 ms; returns when the button has been let go.
+fn press(unit: &mut CallUnit, now: Micros) -> Micros {
     unit.act(now, Act::Press { held_ms: 200 }).unwrap();
+    now + 300 * MS
 }
 
 fn input(unit: &CallUnit, now: Micros, address: u16) -> u16 {
     unit.register(now, Table::InputRegister, address).unwrap()
 }
 
-fn latched(unit: &CallUnit) -> bool {
-    unit.register(0, Table::DiscreteInput, 1) == Some(1)
+fn latched(unit: &CallUnit, now: Micros) -> bool {
+    unit.register(now, Table::DiscreteInput, 1) == Some(1)
 }
 
 #[test]
@@ -51,11 +53,11 @@ fn the_golden_frames_are_answered_to_the_byte() {
     let status = unit.answer(now, &bytes("0C 04 00 00 00 0D 30 D2")).unwrap();
     assert_eq!(
         rtu::decode(&status).unwrap().1,
-        bytes("04 1A 00 01 00 01 00 01 00 02 00 07 00 00 00 01 00 00 03 E8 FF FF 00 00 00 00 00 01")
+        bytes("04 1A 00 01 00 01 00 01 00 02 00 07 00 00 00 01 00 00 03 CA FF FF 00 00 00 00 00 01")
     );
     let echo = bytes("0C 06 00 00 00 07 C9 15");
     assert_eq!(unit.answer(now, &echo).unwrap(), echo);
-    press(&mut unit, 2 * SECOND);
+    let now = press(&mut unit, 2 * SECOND);
     assert_eq!(unit.answer(now, &echo).unwrap(), bytes("0C 86 03 93 A2"));
     let acknowledged = bytes("0C 06 00 01 00 02 58 D6");
     assert_eq!(unit.answer(now, &acknowledged).unwrap(), acknowledged);
@@ -65,14 +67,14 @@ fn the_golden_frames_are_answered_to_the_byte() {
 #[test]
 fn rule_1_a_press_counts_once_latches_and_survives_a_reset() {
     let mut unit = unit();
-    unit.act(0, Act::Press { held_ms: 49 }).unwrap();
-    assert_eq!((input(&unit, 0, 4), latched(&unit)), (0, false), "a bounce is no press");
-    unit.act(0, Act::Press { held_ms: 50 }).unwrap();
-    assert_eq!((input(&unit, 0, 4), latched(&unit)), (1, true));
-    assert_eq!(unit.register(49 * MS, Table::DiscreteInput, 0), Some(1));
-    assert_eq!(unit.register(50 * MS, Table::DiscreteInput, 0), Some(0));
+    unit.act(0, Act::Press { held_ms: 20 }).unwrap();
+    assert_eq!((input(&unit, SECOND, 4), latched(&unit, SECOND)), (0, false), "a bounce is no press");
+    unit.act(2 * SECOND, Act::Press { held_ms: 50 }).unwrap();
+    assert_eq!(unit.register(2 * SECOND + 40 * MS, Table::DiscreteInput, 0), Some(1));
+    assert_eq!(unit.register(2 * SECOND + 90 * MS, Table::DiscreteInput, 0), Some(0));
+    assert_eq!((input(&unit, 3 * SECOND, 4), latched(&unit, 3 * SECOND)), (1, true));
     unit.act(5 * SECOND, Act::Restart).unwrap();
-    assert_eq!((input(&unit, 5 * SECOND, 4), latched(&unit)), (1, true));
+    assert_eq!((input(&unit, 5 * SECOND, 4), latched(&unit, 5 * SECOND)), (1, true));
     assert_eq!(input(&unit, 5 * SECOND, 6), 2, "boot count");
     assert_eq!([input(&unit, 8 * SECOND, 11), input(&unit, 8 * SECOND, 12)], [0, 3], "uptime");
 }
@@ -81,24 +83,27 @@ fn rule_1_a_press_counts_once_latches_and_survives_a_reset() {
 fn rule_2_only_an_echo_of_the_present_count_clears_the_latch() {
     let mut unit = unit();
     press(&mut unit, 0);
-    press(&mut unit, SECOND);
-    assert_eq!(ask(&mut unit, SECOND, "06 00 00 00 01"), "86 03", "a press came in between");
-    assert!(latched(&unit));
-    assert_eq!(ask(&mut unit, SECOND, "06 00 00 00 02"), "06 00 00 00 02");
-    assert!(!latched(&unit));
-    assert_eq!(ask(&mut unit, SECOND, "06 00 00 00 02"), "06 00 00 00 02", "repeated, it changes nothing");
-    assert_eq!(unit.register(0, Table::HoldingRegister, 0), Some(2));
+    let now = press(&mut unit, SECOND);
+    assert_eq!(ask(&mut unit, now, "06 00 00 00 01"), "86 03", "a press came in between");
+    assert!(latched(&unit, now));
+    assert_eq!(ask(&mut unit, now, "06 00 00 00 02"), "06 00 00 00 02");
+    assert!(!latched(&unit, now));
+    assert_eq!(ask(&mut unit, now, "06 00 00 00 02"), "06 00 00 00 02", "repeated, it changes nothing");
+    assert_eq!(unit.register(now, Table::HoldingRegister, 0), Some(2));
 }
 
 #[test]
 fn rule_3_several_presses_are_a_count_that_wraps() {
     let mut unit = unit();
     unit.set_raw(Table::InputRegister, 4, 0xFFFF).unwrap();
-    press(&mut unit, 0);
-    assert_eq!(input(&unit, 0, 4), 0);
-    press(&mut unit, 0);
-    assert_eq!(input(&unit, 0, 4), 1);
-    assert!(latched(&unit));
+    let now = press(&mut unit, 0);
+    assert_eq!(input(&unit, now, 4), 0);
+    let now = press(&mut unit, now);
+    assert_eq!(input(&unit, now, 4), 1);
+    assert!(latched(&unit, now));
+    unit.act(now, Act::Press { held_ms: 200 }).unwrap();
+    unit.act(now + 100 * MS, Act::Press { held_ms: 200 }).unwrap();
+    assert_eq!(input(&unit, now + SECOND, 4), 2, "a finger that is already there presses no more");
 }
 
 #[test]
@@ -115,21 +120,22 @@ fn rule_5_holding_never_cancels_but_the_cancel_input_does() {
     assert_eq!(input(&unit, 31 * SECOND, 10), 1, "stuck");
     assert_eq!(unit.register(31 * SECOND, Table::DiscreteInput, 5), Some(1));
     assert_eq!(input(&unit, 61 * SECOND, 10), 0, "released");
-    assert!(latched(&unit));
+    assert!(latched(&unit, 61 * SECOND));
     unit.act(62 * SECOND, Act::Cancel).unwrap();
-    assert_eq!((input(&unit, 62 * SECOND, 5), latched(&unit)), (1, false));
-    assert_eq!(input(&unit, 62 * SECOND, 4), 1, "the press stays counted");
+    assert_eq!((input(&unit, 63 * SECOND, 5), latched(&unit, 63 * SECOND)), (1, false));
+    assert_eq!(input(&unit, 63 * SECOND, 4), 1, "the press stays counted");
 }
 
 #[test]
 fn rule_6_a_read_changes_nothing() {
     let mut unit = unit();
     press(&mut unit, 0);
-    let before = format!("{unit:?}");
+    let flash = |unit: &mut CallUnit| unit.at(SECOND).firmware.flash().clone();
+    let before = flash(&mut unit);
     for pdu in ["02 00 00 00 06", "04 00 00 00 0D", "03 00 00 00 02", "03 07 D0 00 02"] {
         assert!(!ask(&mut unit, SECOND, pdu).is_empty());
     }
-    assert_eq!(format!("{unit:?}"), before);
+    assert_eq!(flash(&mut unit), before);
 }
 
 #[test]
@@ -176,12 +182,12 @@ fn rule_8_refusals_have_their_codes_and_the_rest_is_silence() {
 #[test]
 fn rule_9_a_broadcast_writes_what_may_be_common_and_is_never_answered() {
     let mut unit = unit();
-    press(&mut unit, 0);
+    let now = press(&mut unit, 0);
     for pdu in ["06 00 00 00 01", "06 07 D0 00 15", "06 00 01 00 03", "04 00 00 00 01", "01 00 00 00 01"] {
-        assert_eq!(ask_id(&mut unit, 0, 0, pdu), "");
+        assert_eq!(ask_id(&mut unit, now, 0, pdu), "");
     }
-    assert!(latched(&unit) && unit.unit_id() == 12);
-    assert_eq!(unit.register(0, Table::HoldingRegister, 1), Some(3));
+    assert!(latched(&unit, now) && unit.unit_id() == 12);
+    assert_eq!(unit.register(now, Table::HoldingRegister, 1), Some(3));
 }
 
 #[test]
@@ -190,17 +196,34 @@ fn since_the_last_press_saturates_and_never_means_just_now() {
     let since = |unit: &CallUnit, now| [input(unit, now, 7), input(unit, now, 8)];
     assert_eq!(since(&unit, SECOND), [0xFFFF, 0xFFFF], "never pressed");
     press(&mut unit, SECOND);
-    assert_eq!(since(&unit, SECOND + 70_000 * MS), [1, 4464]);
+    // It counts when the contact has settled, 30 ms later.
+    assert_eq!(since(&unit, SECOND + 70_030 * MS), [1, 4464]);
     assert_eq!(since(&unit, SECOND + 50 * 86_400 * SECOND), [0xFFFF, 0xFFFF], "49.7 days");
 }
 
 #[test]
 fn a_test_can_make_it_tell_what_is_wrong_but_not_what_it_keeps_itself() {
     let mut unit = unit();
-    unit.set(0, "low_battery", &Value::Bool(true)).unwrap();
     unit.set(0, "battery_mv", &Value::Number(2650.0)).unwrap();
-    assert_eq!(unit.register(0, Table::DiscreteInput, 2), Some(1));
-    assert_eq!(input(&unit, 0, 9), 2650);
+    assert_eq!((unit.register(0, Table::DiscreteInput, 2), input(&unit, 0, 9)), (Some(0), 2650));
+    unit.set(0, "low_battery", &Value::Bool(true)).unwrap();
+    assert_eq!((unit.register(0, Table::DiscreteInput, 2), input(&unit, 0, 9)), (Some(1), 2500));
+    unit.set(0, "low_battery", &Value::Bool(false)).unwrap();
+    assert_eq!(unit.register(0, Table::DiscreteInput, 2), Some(0));
+    unit.set_raw(Table::InputRegister, 10, 4).unwrap();
+    assert_eq!(input(&unit, 0, 10), 4, "supply low");
+    assert!(unit.set_raw(Table::InputRegister, 10, 1).unwrap_err().contains("hold it"));
     assert!(unit.set(0, "latched", &Value::Bool(true)).unwrap_err().contains("press it"));
     assert!(unit.set(0, "lamp", &Value::Bool(true)).unwrap_err().contains("no point"));
+}
+
+#[test]
+fn the_field_shows_the_lamp_that_the_gateway_moves() {
+    let mut unit = unit();
+    let now = press(&mut unit, 0);
+    let shows = |unit: &mut CallUnit, now| unit.at(now).firmware.display();
+    assert_eq!(shows(&mut unit, now), call_button::Display::Calling);
+    ask(&mut unit, now, "06 00 00 00 01");
+    ask(&mut unit, now, "06 00 01 00 03");
+    assert_eq!(shows(&mut unit, now), call_button::Display::Coming);
 }

@@ -320,6 +320,10 @@ fn a_story_plays_by_itself_and_is_told() {
     let story: Vec<String> = told.iter().take(4).map(Result::unwrap).collect();
     assert_eq!(story, ["set smoke-1 smoke false", "press call-1 200", "fault b3 noisy 5 on", "unplug b3"]);
     assert_eq!(field.register("smoke-1", Table::HoldingRegister, 3).unwrap(), Some(0));
+    // The contact settles first.
+    while field.register("call-1", Table::InputRegister, 4).unwrap() == Some(0) {
+        std::thread::yield_now();
+    }
     assert_eq!(field.register("call-1", Table::InputRegister, 4).unwrap(), Some(1));
     assert_eq!(field.register("call-1", Table::InputRegister, 3).unwrap(), Some(77));
     assert_eq!(field.place("b3"), None);
