@@ -305,11 +305,11 @@ fn report(input: &Input) {
         Input::LineUp { line } => tracing::info!(line, "line is open"),
         Input::LineDown { line, why } => tracing::warn!(line, %why, "line is down"),
         Input::CommitFailed { why, .. } => {
-            tracing::error!(?why, "the store could not commit; it is tried again")
+            tracing::error!(?why, "the store could not commit; it is tried again");
         }
         Input::Connected { connection } => tracing::info!(connection, "connected to the broker"),
         Input::Disconnected { connection, why } => {
-            tracing::warn!(connection, ?why, "no connection to the broker")
+            tracing::warn!(connection, ?why, "no connection to the broker");
         }
         Input::Commanded { name, .. } => tracing::info!(%name, "command received"),
         _ => {}
