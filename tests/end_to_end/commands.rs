@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shouwang_message::Timestamp;
-use shouwang_tests::{Listener, clock, wait_for};
+use shouwang_tests::{Listener, clock, wait_for, wait_until};
 
 use crate::street::{ALARM_LIMIT, RAISED, START_LIMIT, Street, name};
 
@@ -56,6 +56,10 @@ fn a_retained_command_does_nothing() {
     street.stop();
     let command = envelope(&payload("t-retained", "n-1", &alarm, 300));
     street.listener.publish("command/acknowledge", true, command);
+    // Only once the broker has it is it retained for the gateway, and not a live one.
+    wait_until(START_LIMIT, "the broker should have the command", || {
+        street.listener.newest("command/acknowledge").is_some()
+    });
     street.start();
     // A live command comes after the retained one; when it is answered, that one was dealt with.
     send(&street.listener, "silence", &payload("t-live", "n-2", &alarm, 30));
