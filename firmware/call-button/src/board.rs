@@ -9,6 +9,10 @@ use crate::{CallButton, Flash, Inputs, Micros};
 /// button.
 const MOST_BYTES_A_TURN: usize = 300;
 
+/// How often a board must turn although nothing comes from the line: debouncing needs samples, and the
+/// shortest step of a lamp is 50 ms.
+const TURN_EVERY_US: Micros = 5_000;
+
 /// The board's watchdog.
 pub trait Watchdog {
     /// All is well; do not reset.
@@ -111,8 +115,9 @@ where
         Self { unit, port, pins, watchdog, written: 0 }
     }
 
-    /// Everything once: call it about every millisecond, and when a byte came. `measured` is what no pin of
-    /// the panel tells: battery, supply, test mode.
+    /// Everything once: call it every millisecond or when [`next_turn`](Self::next_turn) says, when a byte
+    /// came, and when the port can take more or has sent everything. `measured` is what no pin of the panel
+    /// tells: battery, supply, test mode.
     pub fn turn(&mut self, now: Micros, measured: Inputs) {
         self.hear(now);
         self.speak(now);
@@ -122,6 +127,14 @@ where
         if self.unit.is_alive() {
             self.watchdog.feed();
         }
+    }
+
+    /// How long a board that wakes for its port may sleep: until the silence after a frame is long enough, to
+    /// the microsecond, and 5 ms at most.
+    #[must_use]
+    pub fn next_turn(&self, now: Micros) -> Micros {
+        let tick = now.saturating_add(TURN_EVERY_US);
+        self.unit.frame_ends_at().map_or(tick, |ends_at| tick.min(ends_at))
     }
 
     fn hear(&mut self, now: Micros) {

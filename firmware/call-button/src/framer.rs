@@ -55,6 +55,12 @@ impl Framer {
         Some(&self.bytes)
     }
 
+    /// When the frame that is coming in will have ended if nothing more comes.
+    pub(crate) fn ends_at(&self) -> Option<Micros> {
+        let coming = !self.bytes.is_empty() || self.spoilt;
+        coming.then(|| self.last_byte_at.saturating_add(self.silence_us))
+    }
+
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.spoilt = false;

@@ -85,6 +85,11 @@ impl<F: Flash> Kept<F> {
         self.counters.append(&mut self.flash, counters.to_payload())
     }
 
+    /// Erases one page ahead if one is full, which takes up to 40 ms.
+    pub(crate) fn turn_ahead(&mut self) {
+        let _ = self.counters.turn_ahead(&mut self.flash) || self.settings.turn_ahead(&mut self.flash);
+    }
+
     pub(crate) fn flash(&self) -> &F {
         &self.flash
     }

@@ -27,6 +27,7 @@ mod flash;
 mod framer;
 mod kept;
 mod log;
+pub mod planted;
 pub mod registers;
 mod ring;
 mod server;

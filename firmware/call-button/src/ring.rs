@@ -3,6 +3,7 @@
 //! Two pages hold records of two double words: the payload, then its sequence number and checksum. The valid
 //! record with the highest number is what counts. The page that holds it is never erased, so there is a valid
 //! record at every moment; and all words of a page are used before the next erasure, so flash wears evenly.
+//! When a page is full the other one is erased at leisure: erasing takes longer than a request may wait.
 
 use modbus_wire::rtu;
 
@@ -36,11 +37,14 @@ pub(crate) struct Ring {
     page: usize,
     slot: usize,
     sequence: u32,
+    /// The page became full and the other one has not been made ready.
+    is_full: bool,
 }
 
 impl Ring {
     pub(crate) fn open<F: Flash>(flash: &F, first_page: usize) -> (Self, Found) {
-        let mut ring = Self { first_page, newest_in: None, page: 0, slot: usize::MAX, sequence: 0 };
+        let mut ring =
+            Self { first_page, newest_in: None, page: 0, slot: usize::MAX, sequence: 0, is_full: false };
         let mut newest = None;
         let mut blank = true;
         for page in 0..2 {
@@ -63,6 +67,7 @@ impl Ring {
             ring.sequence = sequence;
             let used = (0..slots::<F>()).rev().find(|slot| ring.read(flash, page, *slot) != Slot::Blank);
             ring.slot = used.map_or(0, |slot| slot + 1);
+            ring.is_full = ring.slot >= slots::<F>();
         }
         let found = match newest {
             Some((_, payload)) => Found::Newest(payload),
@@ -87,7 +92,18 @@ impl Ring {
                 break;
             }
         }
+        self.is_full = self.slot >= slots::<F>();
         outcome
+    }
+
+    /// Makes the next page ready if this one is full, once: if flash refuses, the next record tells. Whether
+    /// there was something to do.
+    pub(crate) fn turn_ahead<F: Flash>(&mut self, flash: &mut F) -> bool {
+        let is_full = core::mem::take(&mut self.is_full);
+        if is_full {
+            let _ = self.turn_page(flash);
+        }
+        is_full
     }
 
     /// The page without the newest record is erased, and it may have been erased only half before.

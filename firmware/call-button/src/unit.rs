@@ -7,6 +7,7 @@ use crate::button::Button;
 use crate::framer::Framer;
 use crate::kept::{Counters, Kept};
 use crate::log::{Log, What};
+use crate::planted::{self, Bug};
 use crate::{Display, Flash, Micros, Settings};
 
 /// Nobody asked for so long: the gateway calls a device lost in this time, and so does the device.
@@ -136,6 +137,10 @@ impl<F: Flash> CallButton<F> {
     pub fn tick(&mut self, now: Micros, inputs: Inputs) {
         self.ticked = true;
         self.inputs = inputs;
+        // Not when a request is coming in: its answer may not wait so long.
+        if self.frame_ends_at().is_none() && self.sending.is_none() {
+            self.kept.turn_ahead();
+        }
         self.battery_low = inputs
             .battery_mv
             .is_some_and(|mv| mv < if self.battery_low { BATTERY_GOOD_MV } else { BATTERY_LOW_MV });
@@ -221,7 +226,9 @@ impl<F: Flash> CallButton<F> {
         self.pressed_at = Some(now);
         self.waiting = true;
         self.unsure = false;
-        self.save(now);
+        if !planted::has(Bug::LampBeforeFlash) {
+            self.save(now);
+        }
         self.log.push(now, What::Pressed { presses });
     }
 

@@ -11,6 +11,8 @@ pub enum Bug {
     NoDrainAfterTimeout = 1,
     /// Takes any frame with a matching CRC and unit id for the answer.
     MatchByUnitIdOnly = 2,
+    /// Takes a frame whatever its CRC says.
+    IgnoresCrc = 3,
 }
 
 static PLANTED: AtomicU8 = AtomicU8::new(0);

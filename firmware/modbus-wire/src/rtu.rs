@@ -54,7 +54,7 @@ pub fn decode(frame: &[u8]) -> Result<(u8, &[u8]), FrameError> {
         return Err(FrameError::Length);
     }
     let (body, sent) = frame.split_last_chunk().ok_or(FrameError::Length)?;
-    if crc(body) != u16::from_le_bytes(*sent) {
+    if crc(body) != u16::from_le_bytes(*sent) && !planted!(IgnoresCrc) {
         return Err(FrameError::Crc);
     }
     body.split_first().map(|(&unit_id, pdu)| (unit_id, pdu)).ok_or(FrameError::Length)
