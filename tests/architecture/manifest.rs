@@ -3,8 +3,9 @@ use std::collections::BTreeSet;
 
 use crate::tree::Tree;
 
-/// The crates of the workspace: name, directory, and which of our own crates each may use. `cli` and
-/// `tests` may use everything. Where a profile goes (`catalog`, `field`), the words it is written in go too.
+/// The crates of the workspace: name, directory, and which of our own crates each may use. `cli`,
+/// `tests` and `tests/fuzz` may use everything. Where a profile goes (`catalog`, `field`), the words it is
+/// written in go too.
 pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
     ("modbus-wire", "firmware/modbus-wire", Some(&[])),
     ("call-button", "firmware/call-button", Some(&["modbus-wire"])),
@@ -25,6 +26,7 @@ pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
     ),
     ("shouwang", "gateway/cli", None),
     ("shouwang-tests", "tests", None),
+    ("shouwang-fuzz", "tests/fuzz", None),
 ];
 
 /// The pure crates, and which crates of others each may use. All of these work without `std`.
