@@ -4,7 +4,7 @@
  *     asks units 1..UNITS for COUNT holding registers each, over and over.
  *   libmodbus_loop tcp FIRST_PORT LINES UNITS COUNT PERIOD_MS SECONDS
  *     one thread and one connection a line (ports FIRST_PORT..FIRST_PORT+LINES-1 on loopback), each
- *     asks its units 1..UNITS once a period.
+ *     asks its units 1..UNITS once a period; 0 is without a pause.
  *
  * Prints one line of JSON: requests answered and failed, whole cycles, and the CPU seconds of this
  * process (user + system).
@@ -129,7 +129,7 @@ static int run_tcp(char **argv)
     int n = number(argv[3], "LINES", 1, LINES_MAX);
     int units = number(argv[4], "UNITS", 1, 247);
     int count = number(argv[5], "COUNT", 1, REGISTERS_MAX);
-    int period_ms = number(argv[6], "PERIOD_MS", 1, 60000);
+    int period_ms = number(argv[6], "PERIOD_MS", 0, 60000);
     int seconds = number(argv[7], "SECONDS", 1, 3600);
     int64_t began = now_us();
     for (int i = 0; i < n; i++) {

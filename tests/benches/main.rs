@@ -10,21 +10,49 @@
     reason = "a benchmark fails by panicking, and prints"
 )]
 
+mod flood;
+mod many;
+mod outage;
 mod peer;
 mod process;
+mod rate;
 mod serial;
+mod server;
+mod soak;
 mod table;
 mod tap;
 mod tcp;
 mod ten;
+mod wire;
 
 use table::Table;
 
+/// A part of the benchmark: its name, and what fills in its figures.
+type Part = (&'static str, fn(&mut Table));
+
+const PARTS: [Part; 8] = [
+    ("rtu", serial::measure_all),
+    ("wire", wire::measure),
+    ("cpu", tcp::measure),
+    ("rate", rate::measure),
+    ("flood", flood::measure),
+    ("outage", outage::measure),
+    ("start", rate::measure_start),
+    ("soak", soak::measure),
+];
+
 fn main() {
-    let mut table = Table::default();
-    for dead in [0, 1, 3] {
-        serial::measure(dead, &mut table);
+    // Cargo adds `--bench` of its own.
+    let names: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with("--")).collect();
+    if let Some(stranger) = names.iter().find(|name| PARTS.iter().all(|(part, _)| part != name)) {
+        eprintln!("there is no part {stranger:?}; there are: {}", PARTS.map(|(name, _)| name).join(" "));
+        std::process::exit(2);
     }
-    tcp::measure(&mut table);
+    let mut table = Table::default();
+    for (name, measure) in PARTS {
+        if names.is_empty() || names.iter().any(|wanted| wanted == name) {
+            measure(&mut table);
+        }
+    }
     table.print();
 }

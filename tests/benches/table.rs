@@ -13,29 +13,45 @@ struct Figure {
     what: String,
     value: f64,
     unit: &'static str,
-    /// The design's upper bound, where it has one.
-    bound: Option<f64>,
+    bound: Bound,
+}
+
+/// What the design asks for, where it does.
+#[derive(Clone, Copy, Debug)]
+enum Bound {
+    None,
+    AtMost(f64),
+    AtLeast(f64),
 }
 
 impl Table {
     /// A figure with an upper bound.
     pub(crate) fn bounded(&mut self, key: &str, what: &str, value: f64, unit: &'static str, bound: f64) {
-        self.add(key, what, value, unit, Some(bound));
+        self.add(key, what, value, unit, Bound::AtMost(bound));
+    }
+
+    /// A figure with a lower bound.
+    pub(crate) fn at_least(&mut self, key: &str, what: &str, value: f64, unit: &'static str, bound: f64) {
+        self.add(key, what, value, unit, Bound::AtLeast(bound));
     }
 
     /// A figure to compare with.
     pub(crate) fn plain(&mut self, key: &str, what: &str, value: f64, unit: &'static str) {
-        self.add(key, what, value, unit, None);
+        self.add(key, what, value, unit, Bound::None);
     }
 
     /// Prints everything; the JSON is the last line.
     pub(crate) fn print(&self) {
-        println!("\n{:<66} {:>10} {:<6} {:>10}", "measured", "value", "", "at most");
+        println!("\n{:<76} {:>10} {:<10} {:>13}", "measured", "value", "", "wanted");
         for figure in &self.figures {
-            let bound = figure.bound.map_or(String::new(), |bound| format!("{bound:.2}"));
-            let missed = figure.bound.is_some_and(|bound| figure.value > bound);
-            let mark = if missed { "  MISSED" } else { "" };
-            println!("{:<66} {:>10.3} {:<6} {bound:>10}{mark}", figure.what, figure.value, figure.unit);
+            // What cannot be measured is not kept either.
+            let (wanted, kept) = match figure.bound {
+                Bound::None => (String::new(), true),
+                Bound::AtMost(bound) => (format!("<= {bound:.2}"), figure.value <= bound),
+                Bound::AtLeast(bound) => (format!(">= {bound:.2}"), figure.value >= bound),
+            };
+            let mark = if kept { "" } else { "  MISSED" };
+            println!("{:<76} {:>10.3} {:<10} {wanted:>13}{mark}", figure.what, figure.value, figure.unit);
         }
         let json: Map<String, Value> = self
             .figures
@@ -45,7 +61,7 @@ impl Table {
         println!("{}", Value::Object(json));
     }
 
-    fn add(&mut self, key: &str, what: &str, value: f64, unit: &'static str, bound: Option<f64>) {
+    fn add(&mut self, key: &str, what: &str, value: f64, unit: &'static str, bound: Bound) {
         eprintln!("{what}: {value:.3} {unit}");
         self.figures.push(Figure { key: key.into(), what: what.into(), value, unit, bound });
     }

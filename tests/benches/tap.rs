@@ -21,6 +21,8 @@ use shouwang_tests::clock;
 pub(crate) struct Asked {
     pub(crate) at: Instant,
     pub(crate) unit_id: u8,
+    /// Something came back before the next request.
+    pub(crate) answered: bool,
 }
 
 /// Dropping it ends it.
@@ -58,6 +60,11 @@ impl Tap {
     /// Gives the line back after a program that took it for itself was killed.
     pub(crate) fn release(&self) {
         ioctl_tiocnxcl(&self.keep).expect("a pty knows exclusive use");
+    }
+
+    /// The last request.
+    pub(crate) fn last(&self) -> Option<Asked> {
+        self.asked.lock().expect("the tap's thread does not panic").last().copied()
     }
 
     /// All requests since the last call.
@@ -99,11 +106,18 @@ fn carry(mut asking: File, mut answering: File, asked: &Mutex<Vec<Asked>>, stop:
             // Both programs hand a request over in one write.
             if let Some(unit_id) = request.first() {
                 let at = clock::now();
-                asked.lock().expect("measuring only takes").push(Asked { at, unit_id: *unit_id });
+                asked.lock().expect("measuring only takes").push(Asked {
+                    at,
+                    unit_id: *unit_id,
+                    answered: false,
+                });
             }
             let _ = answering.write_all(request);
         }
         if from_answering && let Ok(n) = answering.read(&mut bytes) {
+            if let Some(asked) = asked.lock().expect("measuring only takes").last_mut() {
+                asked.answered = true;
+            }
             let _ = asking.write_all(bytes.get(..n).unwrap_or(&[]));
         }
     }

@@ -11,6 +11,8 @@ mod device;
 mod field;
 mod heard;
 #[cfg(test)]
+mod limit;
+#[cfg(test)]
 mod stories;
 
 use alloc::collections::VecDeque;
@@ -25,6 +27,8 @@ use crate::input::{AskId, Outcome};
 use crate::output::{Ask, Request};
 use crate::plan::Plan;
 use crate::reading::{NoData, Raw};
+
+pub(crate) use budget::{ALARM_TO_OTHER, MANY_DEAD_PAUSE};
 
 use budget::Budget;
 use choice::{Chosen, Kind, What};
@@ -132,6 +136,8 @@ struct QueuedWrite {
     device: usize,
     purpose: Purpose,
     request: Request,
+    /// It has let an alarm of its device go first.
+    has_yielded: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -195,7 +201,19 @@ impl Line {
         if let Some(asked) = self.outstanding.front().map(|asked| asked.chosen.device) {
             self.blame(asked);
         }
-        self.outstanding.clear();
+        for Outstanding { chosen, .. } in core::mem::take(&mut self.outstanding) {
+            match chosen.what {
+                What::Write { purpose, .. } => {
+                    self.report_written(chosen.device, purpose, Err(NoData::LineDown), reports);
+                }
+                What::Once { token, .. } => {
+                    let outcome = Outcome::Failed(crate::input::AskFailure::LineDown);
+                    reports.push(Report::Once { token, outcome });
+                }
+                // All blocks are reported below.
+                What::Block(_) | What::Identity(_) => {}
+            }
+        }
         self.urgent.clear();
         self.asked_last = None;
         for write in core::mem::take(&mut self.writes) {
@@ -259,14 +277,14 @@ impl Line {
         if !self.up || !self.devices.get(device).is_some_and(Device::may_be_written) {
             return false;
         }
-        let new = QueuedWrite { device, purpose, request };
+        let new = QueuedWrite { device, purpose, request, has_yielded: false };
         let same = |write: &&mut QueuedWrite| {
             write.device == device
                 && core::mem::discriminant(&write.purpose) == core::mem::discriminant(&new.purpose)
                 && ask::address(&write.request) == ask::address(&new.request)
         };
         if let Some(older) = self.writes.iter_mut().find(same) {
-            *older = new;
+            *older = QueuedWrite { has_yielded: older.has_yielded, ..new };
             return true;
         }
         if self.writes.len() >= WRITES_MOST {

@@ -119,10 +119,32 @@ pub fn probe_time(line: &LineSettings, timing: &DeviceTiming) -> Duration {
     let wait = Duration::from_millis(50)
         .max(timing.typical(line.kind) * 3)
         .max(timing.reply_longest.unwrap_or_default());
+    wait_time(line, wait)
+}
+
+/// A read request, and a wait in vain.
+pub(crate) fn wait_time(line: &LineSettings, wait: Duration) -> Duration {
     line.kind.character() * REQUEST_CHARACTERS + silence(line.kind) + wait
 }
 
+/// A write of one register, with function 16 where that is longer.
+pub(crate) fn write_time(line: &LineSettings, timing: &DeviceTiming) -> Duration {
+    exchange_characters(line.kind, WRITE_CHARACTERS) + timing.typical(line.kind)
+}
+
+/// How long after a time-out an answer may still come; none where a transaction number tells it apart.
+/// The serial figure is the wire's own: half a second and the longest frame.
+pub(crate) fn late_window(kind: LineKind) -> Option<Duration> {
+    match kind {
+        LineKind::Serial { .. } => Some(Duration::from_millis(500) + kind.character() * 256),
+        LineKind::Tcp { rtu_frames: true } => Some(Duration::from_secs(1)),
+        LineKind::Tcp { rtu_frames: false } => None,
+    }
+}
+
 const REQUEST_CHARACTERS: u32 = 8;
+/// Three characters more in the request than a read has, and the answer.
+const WRITE_CHARACTERS: u32 = 3 + 8;
 
 fn answer_characters(table: Table, count: u16) -> u32 {
     let count = u32::from(count);
@@ -133,7 +155,8 @@ fn exchange_characters(kind: LineKind, answer: u32) -> Duration {
     kind.character() * (REQUEST_CHARACTERS + answer) + silence(kind) * 2
 }
 
-fn silence(kind: LineKind) -> Duration {
+/// Quiet time between two frames.
+pub(crate) fn silence(kind: LineKind) -> Duration {
     match kind {
         LineKind::Serial { .. } => (kind.character() * 7 / 2).max(Duration::from_micros(1750)),
         LineKind::Tcp { .. } => Duration::ZERO,

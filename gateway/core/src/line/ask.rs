@@ -4,7 +4,7 @@ use core::time::Duration;
 use shouwang_message::Instant;
 
 use super::choice::{Chosen, Kind, What};
-use super::device::Turn;
+use super::device::{Device, Turn};
 use super::{Line, Outstanding};
 use crate::output::{Ask, Request};
 
@@ -12,6 +12,7 @@ impl Line {
     /// Hands the chosen one out; none only if its block is gone, which cannot be.
     pub(super) fn issue(&mut self, now: Instant, mut chosen: Chosen, delays_alarm: bool) -> Option<Ask> {
         let distressed = self.budget.is_distressed(now);
+        let patient = chosen.kind == Kind::Probe && self.is_patient_turn(now, chosen.device);
         let device = self.devices.get_mut(chosen.device)?;
         let request = match (&chosen.what, chosen.what.turn()) {
             (What::Write { request, .. } | What::Once { request, .. }, _) => request.clone(),
@@ -27,7 +28,7 @@ impl Line {
             }
         };
         let timeout = match chosen.kind {
-            Kind::Probe => device.next_probe_wait(),
+            Kind::Probe => device.next_probe_wait(now, patient),
             Kind::Retry => device.short_wait().min(device.patience()),
             _ if device.misses > 0 || distressed => device.short_wait().min(device.patience()),
             _ => device.patience(),
@@ -42,6 +43,9 @@ impl Line {
             late_window: device.late_window().unwrap_or_default(),
             turnaround: if again { device.timing.turnaround } else { Duration::ZERO },
         };
+        if chosen.kind == Kind::Probe && timeout >= device.patience() {
+            self.budget.put_off_patience(now);
+        }
         self.next_id += 1;
         self.asked_last = Some(chosen.device);
         self.other_last = matches!(chosen.kind, Kind::Other | Kind::Probe);
@@ -54,6 +58,13 @@ impl Line {
             delays_alarm,
         });
         Some(ask)
+    }
+
+    /// Of the lost ones it waited longest for a patient probe, and one may go.
+    fn is_patient_turn(&self, now: Instant, place: usize) -> bool {
+        let longest = self.devices.iter().filter_map(Device::patient_since).min();
+        let mine = self.devices.get(place).and_then(Device::patient_since);
+        self.budget.allows_patience(now) && mine.is_some() && mine == longest
     }
 }
 

@@ -5,16 +5,18 @@ use core::time::Duration;
 use shouwang_message::Instant;
 
 /// Alarm polling gives a ninth of its own time to the rest, so the rest has a tenth of the line.
-const ALARM_TO_OTHER: u32 = 9;
-/// Saved up at most: about one exchange, so that an alarm round holds one state block and no burst.
-const CREDIT_MOST_US: i64 = 50_000;
+pub(crate) const ALARM_TO_OTHER: u32 = 9;
+/// The shares of so many alarm exchanges are kept: two are with the hands before a choice can use them.
+const KEPT_SHARES: i64 = 2;
 const DEBT_MOST_US: i64 = 2_000_000;
 /// Up to 3 dead of 16 the living keep 1/1.10 of the line: ten times the probe's time until the next one.
 const FEW_DEAD_PAUSE: u32 = 10;
 /// Beyond that the dead have a third of the line: twice its time.
-const MANY_DEAD_PAUSE: u32 = 2;
+pub(crate) const MANY_DEAD_PAUSE: u32 = 2;
 /// All silent devices are probed at least this often while a third of the line suffices for it.
 const SWEEP: Duration = Duration::from_secs(30);
+/// One silent device at a time is given a normal ask's patience, this long apart.
+const PATIENT_APART: Duration = Duration::from_secs(25);
 /// Waiting in vain for longer than this, net of an eighth of the time since, is distress: devices are dying
 /// in numbers, and the living must not wait for each of them to be found out at leisure.
 const DISTRESS_US: i64 = 500_000;
@@ -26,6 +28,9 @@ pub(super) struct Budget {
     vain_us: i64,
     vain_at: Instant,
     probe_from: Instant,
+    patient_from: Instant,
+    /// What is overdue has had its turn in the present alarm round.
+    overdue_went: bool,
 }
 
 impl Budget {
@@ -38,12 +43,39 @@ impl Budget {
         self.probe_from
     }
 
+    /// Whether a probe may wait as long as a normal ask: a spare part may be slower than the unit it replaced.
+    pub(super) fn allows_patience(&self, now: Instant) -> bool {
+        now >= self.patient_from
+    }
+
+    /// A probe was patient, or another device was lost: the next patient one may wait.
+    pub(super) fn put_off_patience(&mut self, now: Instant) {
+        self.patient_from = now + PATIENT_APART;
+    }
+
+    /// Whether something overdue may go before an alarm block that is due although the share is used up: once
+    /// in an alarm round, or many of them together would make the alarms late.
+    pub(super) fn allows_overdue(&self) -> bool {
+        !self.overdue_went
+    }
+
+    pub(super) fn overdue_goes(&mut self) {
+        self.overdue_went = true;
+    }
+
+    pub(super) fn round_ended(&mut self) {
+        self.overdue_went = false;
+    }
+
     pub(super) fn is_distressed(&self, now: Instant) -> bool {
         self.vain_us(now) > DISTRESS_US
     }
 
+    /// What is not used soon is not saved up, so that an alarm round holds one state block over its share and
+    /// no burst.
     pub(super) fn alarm_took(&mut self, spent: Duration) {
-        self.credit_us = (self.credit_us + micros(spent / ALARM_TO_OTHER)).min(CREDIT_MOST_US);
+        let share_us = micros(spent / ALARM_TO_OTHER);
+        self.credit_us = (self.credit_us + share_us).min(share_us * KEPT_SHARES);
     }
 
     pub(super) fn other_took(&mut self, spent: Duration) {

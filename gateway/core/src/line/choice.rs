@@ -46,7 +46,8 @@ struct Candidate {
     ready: Instant,
     /// The earlier, the sooner.
     deadline: Instant,
-    /// Goes between two alarm exchanges whatever the budget says.
+    /// Goes between two alarm exchanges although the share is used up: a probe when its time has come, of
+    /// what is overdue one in an alarm round.
     must: bool,
 }
 
@@ -99,11 +100,17 @@ impl Line {
         let look = self.look(now);
         // What is no alarm never makes one wait for more than one exchange.
         let other_allowed = !self.other_last || (look.alarm.is_none() && !self.other_holds_back(&look));
-        if other_allowed && let Some(chosen) = self.take_write(now).or_else(|| self.take_once(now)) {
+        let next = look.alarm.as_ref().map(|alarm| alarm.device);
+        if other_allowed && let Some(chosen) = self.take_write(now, next).or_else(|| self.take_once(now)) {
             return Some((chosen, look.alarm.is_some()));
         }
         let chosen = match (look.alarm, look.other.filter(|_| other_allowed)) {
-            (Some(_), Some(other)) if other.must || self.budget.allows_other() => (self.chosen(&other), true),
+            (Some(_), Some(other)) if self.may_delay_alarm(&other) => {
+                if other.must && other.kind == Kind::Other {
+                    self.budget.overdue_goes();
+                }
+                (self.chosen(&other), true)
+            }
             (Some(alarm), _) => (self.chosen(&alarm), false),
             (None, Some(other)) => (self.chosen(&other), false),
             (None, None) => match look.behind.filter(|behind| other_allowed || behind.kind == Kind::Alarm) {
@@ -115,6 +122,12 @@ impl Line {
             },
         };
         Some(chosen)
+    }
+
+    /// An alarm block is due, and this may go before it all the same.
+    fn may_delay_alarm(&self, other: &Candidate) -> bool {
+        let must = other.must && (other.kind == Kind::Probe || self.budget.allows_overdue());
+        must || self.budget.allows_other()
     }
 
     /// One that is no alarm is outstanding, and an alarm is about to fall due.
@@ -231,7 +244,8 @@ impl Line {
     }
 
     /// Behind an ask to the same device goes only what cannot be confused with it; and nothing at all if the
-    /// device may be dying: one wait in vain is enough.
+    /// device may be dying: one wait in vain is enough. Nor if a re-read, a write or a single request waits
+    /// until nothing is outstanding with the device.
     fn may_follow<'a>(
         &self,
         now: Instant,
@@ -242,7 +256,14 @@ impl Line {
         let calm = device.misses == 0 && device.is_proven() && candidate.kind != Kind::Probe;
         let request = device.request(device.turn(candidate.block));
         calm && !self.budget.is_distressed(now)
+            && !self.is_awaited(candidate.device)
             && request.is_some_and(|request| of_device.all(|other| self.differ(&other.request, &request)))
+    }
+
+    pub(super) fn is_awaited(&self, device: usize) -> bool {
+        self.urgent.iter().any(|chosen| chosen.device == device)
+            || self.writes.iter().any(|write| write.device == device)
+            || self.once.iter().any(|once| once.device == device)
     }
 
     /// Their answers cannot be taken for each other's, and they are not the same.
@@ -273,13 +294,20 @@ impl Line {
             && of_device.next().is_none()
     }
 
-    fn take_write(&mut self, now: Instant) -> Option<Chosen> {
+    /// The first write that can go. Each lets the read of an alarm of its own device go first, once: while the
+    /// write is under way, that alarm would be passed over.
+    fn take_write(&mut self, now: Instant, next_alarm: Option<usize>) -> Option<Chosen> {
+        let (devices, outstanding) = (&self.devices, &self.outstanding);
         let ready = |write: &super::QueuedWrite| {
-            self.devices.get(write.device).is_some_and(|device| device.settles_at <= now)
-                && !self.outstanding.iter().any(|other| other.chosen.device == write.device)
+            devices.get(write.device).is_some_and(|device| device.settles_at <= now)
+                && !outstanding.iter().any(|other| other.chosen.device == write.device)
         };
-        let place = self.writes.iter().position(ready)?;
-        let super::QueuedWrite { device, purpose, request } = self.writes.remove(place)?;
+        let place = self.writes.iter_mut().position(|write| {
+            let yields = next_alarm == Some(write.device) && !write.has_yielded;
+            write.has_yielded |= yields;
+            !yields && ready(write)
+        })?;
+        let super::QueuedWrite { device, purpose, request, .. } = self.writes.remove(place)?;
         Some(Chosen { device, what: What::Write { purpose, request }, kind: Kind::Other })
     }
 

@@ -5,9 +5,10 @@ use core::time::Duration;
 use shouwang_message::Instant;
 
 use super::{Presence, Report};
-use crate::configuration::{DeviceIndex, DeviceSettings, LineKind, LineSettings, PollTimes};
+use crate::configuration::{DeviceIndex, DeviceSettings, LineSettings, PollTimes};
 use crate::output::Request;
-use crate::plan::{Block, Plan};
+use crate::plan::{Block, Plan, late_window};
+use crate::planted::{self, Bug};
 use crate::profile::{DeviceTiming, IdentityCheck, PollClass, Table};
 use crate::reading::{NoData, Raw};
 
@@ -26,9 +27,8 @@ pub(super) const PROBE_LOST: Duration = Duration::from_secs(10);
 const PROBE_SLACK: Duration = Duration::from_secs(15);
 /// A probe waits at least this long for a first byte (contract.md, dead devices).
 const PROBE_WAIT: Duration = Duration::from_millis(50);
-/// Every third probe of a lost device waits as long as a normal ask: a spare part may be slower than the unit
-/// it replaced.
-const PATIENT_PROBE_EVERY: u32 = 3;
+/// These probes of a device that never answered wait as long as a normal ask: how slow it is, nobody knows yet.
+const PATIENT_PROBES: [u32; 2] = [3, 6];
 /// A device is asked something at least this often, whatever its poll classes, so that its silence is told
 /// within 30 s: three misses take 6 s more.
 const ASKED_AT_LEAST: Duration = Duration::from_secs(20);
@@ -64,6 +64,8 @@ pub(super) struct Device {
     late_window: Option<Duration>,
     late: Option<Late>,
     probes: u32,
+    /// When a probe last waited as long as a normal ask.
+    patient_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -129,6 +131,7 @@ impl Device {
             late_window: late_window(line.kind),
             late: None,
             probes: 0,
+            patient_at: None,
         }
     }
 
@@ -184,6 +187,9 @@ impl Device {
     }
 
     pub(super) fn is_silent(&self) -> bool {
+        if planted::has(Bug::AsksTheDead) {
+            return false;
+        }
         self.misses >= BACK_OFF_MISSES || self.presence == Presence::Lost
     }
 
@@ -271,13 +277,23 @@ impl Device {
         PROBE_WAIT.max(self.slowest.unwrap_or(self.typical) * 3).max(longest)
     }
 
-    pub(super) fn next_probe_wait(&mut self) -> Duration {
-        let short = self.short_wait();
+    /// When a probe was last patient, while it is lost: who waited longest for that is next.
+    pub(super) fn patient_since(&self) -> Option<Option<Instant>> {
+        (self.presence == Presence::Lost).then_some(self.patient_at)
+    }
+
+    /// How long the probe sent now waits; as long as a normal ask if it is this device's turn for that.
+    pub(super) fn next_probe_wait(&mut self, now: Instant, its_turn: bool) -> Duration {
         if self.presence != Presence::Lost {
-            return short;
+            return self.short_wait();
         }
-        self.probes = self.probes.wrapping_add(1);
-        if self.probes.is_multiple_of(PATIENT_PROBE_EVERY) { short.max(self.patience) } else { short }
+        self.probes = self.probes.saturating_add(1);
+        let unknown = self.slowest.is_none() && PATIENT_PROBES.contains(&self.probes);
+        if !its_turn && !unknown {
+            return self.short_wait();
+        }
+        self.patient_at = Some(now);
+        self.short_wait().max(self.patience)
     }
 
     /// Whether a failed ask is worth a second one at once: device and block were fine until now.
@@ -470,16 +486,6 @@ impl Identity {
 fn reads(block: &Block, check: &IdentityCheck) -> bool {
     block.table == check.table
         && check.address.checked_sub(block.address).is_some_and(|offset| offset < block.count)
-}
-
-/// How long after a time-out an answer may still come; none where a transaction number tells it apart.
-/// The serial figure is the wire's own: half a second and the longest frame.
-fn late_window(kind: LineKind) -> Option<Duration> {
-    match kind {
-        LineKind::Serial { .. } => Some(Duration::from_millis(500) + kind.character() * 256),
-        LineKind::Tcp { rtu_frames: true } => Some(Duration::from_secs(1)),
-        LineKind::Tcp { rtu_frames: false } => None,
-    }
 }
 
 fn value(raw: &Raw, place: usize) -> Option<u16> {

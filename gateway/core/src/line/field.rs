@@ -33,6 +33,8 @@ pub(super) struct Behaviour {
     pub(super) refuses: Vec<(u16, u8)>,
     /// The next so many answers are garbled.
     pub(super) garbles: u32,
+    /// The next so many requests are not answered.
+    pub(super) misses: u32,
 }
 
 pub(super) struct Field {
@@ -129,8 +131,17 @@ pub(super) fn polled(alarm_ms: u64, state_ms: u64, slow_ms: u64) -> PollTimes {
 impl Field {
     /// Unit ids from 1 on, one a profile; all alive, 5 ms slow. Unit id and device index are the same.
     pub(super) fn new(kind: LineKind, poll: PollTimes, profiles: Vec<Profile>) -> Self {
-        let settings =
-            LineSettings { name: "story".parse().unwrap(), kind, timeout: Duration::from_millis(200), poll };
+        Self::with_timeout(kind, poll, Duration::from_millis(200), profiles)
+    }
+
+    /// The same, with another time-out than 200 ms.
+    pub(super) fn with_timeout(
+        kind: LineKind,
+        poll: PollTimes,
+        timeout: Duration,
+        profiles: Vec<Profile>,
+    ) -> Self {
+        let settings = LineSettings { name: "story".parse().unwrap(), kind, timeout, poll };
         let device = |(place, profile): (usize, Profile)| DeviceSettings {
             id: format!("device-{}", place + 1).parse().unwrap(),
             line: 0,
@@ -151,6 +162,7 @@ impl Field {
             deaf_to: vec![],
             refuses: vec![],
             garbles: 0,
+            misses: 0,
         };
         Self {
             behaviour: devices.iter().map(|device| (device.unit_id, behaviour.clone())).collect(),
@@ -212,7 +224,7 @@ impl Field {
         }
         let Some((ask, handed)) = self.wire.front() else { return };
         let character = self.settings.kind.character();
-        let silence = character * 7 / 2;
+        let silence = plan::silence(self.settings.kind);
         let start = self.free_at.max(*handed) + silence.max(ask.turnaround);
         let asked = start + character * 8;
         let behaviour = &self.behaviour[&ask.unit_id];
@@ -227,8 +239,11 @@ impl Field {
     fn end(&mut self) {
         let Some((start, end, outcome)) = self.busy_until.take() else { return };
         let Some((ask, _)) = self.wire.pop_front() else { return };
-        if outcome == Outcome::Failed(AskFailure::Crc) {
-            self.device(ask.unit_id).garbles -= 1;
+        let device = self.device(ask.unit_id);
+        match outcome {
+            Outcome::Failed(AskFailure::Crc) => device.garbles -= 1,
+            Outcome::Failed(AskFailure::Timeout) => device.misses = device.misses.saturating_sub(1),
+            _ => {}
         }
         self.free_at = end;
         let mut reports = vec![];
@@ -257,6 +272,23 @@ impl Field {
                 && matches!(outcome, Outcome::Registers { .. })
         });
         mine.map(|(_, end, ..)| *end).collect()
+    }
+
+    /// The longest that a change of a register could have waited since `from`: of each two answers in a row to
+    /// reads of this first address, from the first one's request, when the values were taken, to the second
+    /// one's end.
+    pub(super) fn longest_latency(&self, unit_id: u8, first: u16, from: Instant) -> Duration {
+        let request = self.settings.kind.character() * 8;
+        let mine = self.exchanges.iter().filter(|(began, _, ask, outcome)| {
+            *began >= from
+                && ask.unit_id == unit_id
+                && matches!(ask.request, Request::Read { address, .. } if address == first)
+                && matches!(outcome, Outcome::Registers { .. })
+        });
+        let mut sampled = from;
+        let latency =
+            mine.map(|(began, end, ..)| end.since(core::mem::replace(&mut sampled, *began + request)));
+        latency.max().unwrap_or_default().max(self.now.since(sampled))
     }
 
     /// The longest time without such an answer since `from`, up to now.
@@ -310,7 +342,11 @@ fn answer(behaviour: &Behaviour, ask: &Ask) -> (Duration, u32, Outcome) {
     };
     let refusal = behaviour.refuses.iter().find(|(address, _)| *address == first);
     let nothing = (Duration::ZERO, 0, Outcome::Failed(AskFailure::Timeout));
-    if !behaviour.alive || behaviour.delay > ask.timeout || behaviour.deaf_to.contains(&first) {
+    if !behaviour.alive
+        || behaviour.misses > 0
+        || behaviour.delay > ask.timeout
+        || behaviour.deaf_to.contains(&first)
+    {
         return nothing;
     }
     if behaviour.garbles > 0 {

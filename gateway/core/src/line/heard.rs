@@ -53,7 +53,7 @@ impl Line {
                     device.may_answer_late(now, &request);
                     if matches!(chosen.kind, Kind::Alarm | Kind::Other)
                         && chosen.what.turn().is_some_and(|turn| device.deserves_retry(turn, *why))
-                        && !self.budget.is_distressed(now)
+                        && (*why != NoData::Timeout || !self.budget.is_distressed(now))
                     {
                         self.urgent.push_back(Chosen { kind: Kind::Retry, ..chosen });
                         return;
@@ -163,6 +163,7 @@ impl Line {
                 device.block_missed(now, turn);
                 let lost = device.missed(now, turn, retried, jitter);
                 if lost {
+                    self.budget.put_off_patience(now);
                     device.report_all(now, why, reports);
                     reports.push(Report::Lost { device: device.index, why });
                 } else {
@@ -236,6 +237,7 @@ impl Line {
         }
         self.round = Some(now.since(self.round_began));
         self.round_began = now;
+        self.budget.round_ended();
         for device in &mut self.devices {
             for block in &mut device.blocks {
                 block.in_round = false;

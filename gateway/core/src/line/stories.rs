@@ -348,6 +348,20 @@ fn after_a_write_the_device_settles() {
 }
 
 #[test]
+fn a_write_on_the_wire_of_a_line_that_goes_down_has_failed() {
+    let mut field = Field::new(SERIAL, polled(500, 5000, 30_000), vec![ten_registers(true); 2]);
+    field.run(5 * SECOND + Duration::from_millis(250));
+    let request = Request::WriteCoil { address: 0, on: true };
+    assert!(field.line.write(1, Purpose::Output, request.clone()));
+    let asked: Vec<_> = core::iter::from_fn(|| field.line.next_ask(field.now)).collect();
+    assert!(asked.iter().any(|ask| ask.request == request), "it is with the hands: {asked:?}");
+    let mut reports = vec![];
+    field.line.down(field.now, &mut reports);
+    let failed = Report::Written { device: 1, purpose: Purpose::Output, outcome: Err(NoData::LineDown) };
+    assert_eq!(reports.iter().filter(|report| **report == failed).count(), 1, "{reports:?}");
+}
+
+#[test]
 fn a_line_that_goes_down_says_so_once_and_starts_over() {
     let mut field = Field::new(SERIAL, polled(500, 5000, 30_000), vec![ten_registers(true); 2]);
     field.run(5 * SECOND);
