@@ -13,12 +13,16 @@ use shouwang_core::input::StoreTrouble;
 use shouwang_core::output::Commit;
 use shouwang_message::{LogId, Sequence, Timestamp};
 
+mod late;
 mod reader;
+mod room;
 mod schema;
 pub mod thread;
 mod write;
 
 pub use reader::Reader;
+use room::Room;
+pub use room::{ROOM_BYTES, ROOM_EVENT_BYTES, ROOM_EVENTS};
 pub use thread::StoreHandle;
 use write::Tail;
 
@@ -44,10 +48,16 @@ enum State {
     Open {
         connection: Connection,
         tail: Tail,
+        room: Room,
     },
     /// After a failed write: what the system has of the file is unknown, so it is opened anew.
-    Closed,
-    /// The file was damaged and moved aside. Only a new start begins a new log.
+    Closed {
+        after: StoreTrouble,
+        room: Room,
+    },
+    /// The disk was in trouble when the gateway started: opened at the first commit that finds it well.
+    Awaited(late::Awaited),
+    /// The file was damaged and moved aside, or is not the one awaited. Only a new start goes on.
     Damaged,
 }
 
@@ -126,7 +136,7 @@ impl Store {
 
     fn open_place(place: Place, lock: Option<File>, wall: Timestamp) -> Result<(Self, Restored), StoreError> {
         let log = new_log(wall)?;
-        let (connection, restored) = match restore(&place, log) {
+        let (connection, restored, room) = match restore(&place, log) {
             Err(StoreError::Database { source, .. }) if place.vfs.is_none() && is_damage(&source) => {
                 let aside = quarantine(&place.path)?;
                 fs_prepare(&place.path)?;
@@ -144,7 +154,7 @@ impl Store {
             first_kept: restored.first_kept,
             heard_up_to: restored.heard_up_to,
         };
-        let store = Self { place, state: State::Open { connection, tail }, _lock: lock };
+        let store = Self { place, state: State::Open { connection, tail, room }, _lock: lock };
         Ok((store, restored))
     }
 
@@ -156,22 +166,64 @@ impl Store {
     /// are still to come, and this is refused as [`StoreTrouble::Io`]. After [`StoreTrouble::Corrupt`]
     /// nothing can be written until the process starts again, with a new log.
     pub fn commit(&mut self, commits: &[Commit]) -> Result<(), StoreTrouble> {
-        if let State::Closed = self.state {
-            let (connection, tail) = self.place.reopen().map_err(|source| self.give_up(&source))?;
-            self.state = State::Open { connection, tail };
+        match self.attempt(commits) {
+            // The WAL could not grow: opened anew, it has been emptied into the file and begins from its start.
+            Err(StoreTrouble::Full) if matches!(self.state, State::Closed { .. }) => self.attempt(commits),
+            done => done,
         }
-        let State::Open { connection, tail } = &mut self.state else { return Err(StoreTrouble::Corrupt) };
-        let mut moved = *tail;
-        match write::write(connection, &mut moved, commits) {
-            Ok(()) => {
-                *tail = moved;
+    }
+
+    fn attempt(&mut self, commits: &[Commit]) -> Result<(), StoreTrouble> {
+        if let State::Closed { after, room } = self.state {
+            let reopened = self.place.reopen(after);
+            let (connection, tail) = reopened.map_err(|source| self.give_up(&source))?;
+            self.state = State::Open { connection, tail, room };
+        }
+        if let State::Awaited(awaited) = self.state {
+            self.open_late(awaited)?;
+        }
+        let State::Open { connection, tail, room } = &mut self.state else {
+            return Err(StoreTrouble::Corrupt);
+        };
+        match write::write(connection, *tail, *room, commits) {
+            Ok(moved) => {
+                (*tail, *room) = moved;
                 Ok(())
             }
             Err(write::Failure::OutOfSequence { expected, found }) => {
                 tracing::debug!(expected, found, "a commit behind a failed one was refused");
                 Err(StoreTrouble::Io)
             }
+            Err(write::Failure::NoRoom) => {
+                room.is_short = true;
+                Err(StoreTrouble::Full)
+            }
             Err(write::Failure::Database(source)) => Err(self.give_up(&source)),
+        }
+    }
+
+    /// The disk has no space for the file to grow: what is written from here on uses up the room for alarms.
+    pub fn is_short(&self) -> bool {
+        match &self.state {
+            State::Open { room, .. } | State::Closed { room, .. } => room.is_short,
+            State::Awaited(_) | State::Damaged => false,
+        }
+    }
+
+    /// Whether some of the room for alarms must still be laid by, or a full disk be asked again for space.
+    pub fn wants_room(&self) -> bool {
+        matches!(&self.state, State::Open { room, .. } if room.is_short || !room.is_full())
+    }
+
+    /// Lays by one step of the room for alarms, 256 KiB, in an idle moment. False if the disk has not the space.
+    pub fn lay_by(&mut self) -> bool {
+        let State::Open { connection, room, .. } = &mut self.state else { return false };
+        match room.lay_by(connection) {
+            Ok(had_space) => had_space,
+            Err(source) => {
+                self.give_up(&source);
+                false
+            }
         }
     }
 
@@ -190,7 +242,12 @@ impl Store {
     /// out of the way, so that the next start begins a new log.
     fn give_up(&mut self, source: &rusqlite::Error) -> StoreTrouble {
         let trouble = trouble(source);
-        self.state = State::Closed;
+        let mut room = match &self.state {
+            State::Open { room, .. } | State::Closed { room, .. } => *room,
+            State::Awaited(_) | State::Damaged => Room::default(),
+        };
+        room.is_short |= trouble == StoreTrouble::Full;
+        self.state = State::Closed { after: trouble, room };
         tracing::warn!(path = %self.place.path.display(), %source, ?trouble, "a commit failed");
         if trouble == StoreTrouble::Corrupt {
             self.put_aside();
@@ -211,9 +268,14 @@ impl Store {
 
 impl Place {
     /// Opens the existing file again after a failure; never makes a new one under a running core.
-    fn reopen(&self) -> rusqlite::Result<(Connection, Tail)> {
+    fn reopen(&self, after: StoreTrouble) -> rusqlite::Result<(Connection, Tail)> {
         let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::prepare(&connection)?;
+        match schema::settle(&connection) {
+            // Nothing failed to be flushed; and a full disk may let itself be written, if not tidied.
+            Err(_) if after == StoreTrouble::Full => {}
+            settled => settled?,
+        }
         let tail = Tail::read(&connection)?;
         Ok((connection, tail))
     }
@@ -230,13 +292,20 @@ impl Place {
     }
 }
 
-fn restore(place: &Place, log: LogId) -> Result<(Connection, Restored), StoreError> {
+fn restore(place: &Place, log: LogId) -> Result<(Connection, Restored, Room), StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = place.connect(flags).map_err(|source| place.error(source))?;
     schema::prepare(&connection).map_err(|source| place.error(source))?;
     schema::migrate(&mut connection, &place.path, schema::MIGRATIONS)?;
+    if let Err(source) = schema::settle(&connection) {
+        if trouble(&source) != StoreTrouble::Full {
+            return Err(place.error(source));
+        }
+        tracing::warn!(path = %place.path.display(), "the disk is full");
+    }
     let restored = schema::restore(&mut connection, log).map_err(|source| place.error(source))?;
-    Ok((connection, restored))
+    let room = Room::read(&connection).map_err(|source| place.error(source))?;
+    Ok((connection, restored, room))
 }
 
 /// The directory, and the file readable by nobody else before SQLite writes anything into it. SQLite

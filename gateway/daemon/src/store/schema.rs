@@ -1,13 +1,15 @@
 //! The tables, how they came to be, and what is read from them at the start.
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use shouwang_message::{LogId, Sequence};
 
-use super::{Restored, StoreError, with_suffix};
+use super::{Restored, StoreError, room, with_suffix};
 
 /// One step a version, never changed after a release; `PRAGMA user_version` counts the steps taken.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
     CREATE TABLE kept (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE meta (
@@ -17,18 +19,41 @@ pub(super) const MIGRATIONS: &[&str] = &["
         next_sequence INTEGER NOT NULL,
         heard_up_to INTEGER NOT NULL
     ) STRICT;
-"];
+",
+    "
+    CREATE TABLE room (number INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
+",
+];
 
-/// Settings of this connection. WAL with FULL flushes the WAL at every commit; NORMAL would lose
-/// commits in a power cut. The WAL is checkpointed at 4 MiB and cut back to that size.
+/// No version will ever have so high a number: it is damage.
+const NO_VERSION: u32 = 1_000;
+
+/// Settings of the writer's connection. WAL with FULL flushes the WAL at every commit; NORMAL would lose
+/// commits in a power cut. The WAL is checkpointed at 4 MiB and keeps that much of the disk, over restarts
+/// too, so that a full one does not stop it; what it took beyond 6 MiB it gives back.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 1024)?;
-    connection.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
+    connection.pragma_update(None, "journal_size_limit", 6 * 1024 * 1024)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    room::prepare(connection)?;
     connection.pragma_update(None, "cache_size", -2048)?;
     connection.pragma_update(None, "temp_store", "MEMORY")
+}
+
+/// Moves everything from the WAL into the file, flushed, so that the WAL begins anew.
+///
+/// After a failed flush this is what makes a new beginning: the system may count pages of the WAL as written
+/// that never were, and still show them. What is committed behind such a page would be lost with it.
+pub(super) fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get(0))?;
+    if is_busy {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        return Err(rusqlite::Error::SqliteFailure(busy, Some("the log is being read".into())));
+    }
+    Ok(())
 }
 
 /// Brings the tables to the newest version. Before it changes a database that holds something, a copy
@@ -40,11 +65,7 @@ pub(super) fn migrate(
 ) -> Result<(), StoreError> {
     let database = |source| StoreError::Database { path: path.to_owned(), source };
     let known = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
-    let found: u32 =
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(database)?;
-    if found > known {
-        return Err(StoreError::Newer { path: path.to_owned(), found, known });
-    }
+    let found = version(connection, path, known)?;
     if found == known {
         return Ok(());
     }
@@ -61,36 +82,61 @@ pub(super) fn migrate(
     transaction.commit().map_err(database)
 }
 
+/// How many steps this database has taken; an error if it knows more of them than we.
+pub(super) fn version(connection: &Connection, path: &Path, known: u32) -> Result<u32, StoreError> {
+    let database = |source| StoreError::Database { path: path.to_owned(), source };
+    let found: u32 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(database)?;
+    if found > NO_VERSION {
+        let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        return Err(database(rusqlite::Error::SqliteFailure(damaged, Some(format!("schema {found}")))));
+    }
+    if found > known {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known });
+    }
+    Ok(found)
+}
+
 /// Reads what the last run left, and counts this boot.
 pub(super) fn restore(connection: &mut Connection, new_log: LogId) -> rusqlite::Result<Restored> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let meta: Option<(String, u32, Sequence, Sequence)> = transaction
+    let restored = read(&transaction, new_log)?;
+    match restored.boot {
+        1 => {
+            let log = restored.log.to_string();
+            transaction.execute("INSERT INTO meta VALUES (1, ?1, 1, 1, 0)", [&log])?;
+        }
+        boot => {
+            transaction.execute("UPDATE meta SET boot = ?1", [boot])?;
+        }
+    }
+    transaction.commit()?;
+    Ok(restored)
+}
+
+/// Reads what the last run left, with this boot counted in; a log that has not begun yet has this name.
+pub(super) fn read(connection: &Connection, new_log: LogId) -> rusqlite::Result<Restored> {
+    let meta: Option<(String, u32, Sequence, Sequence)> = connection
         .query_row("SELECT log, boot, next_sequence, heard_up_to FROM meta", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })
         .optional()?;
     let (log, boot, next_sequence, heard_up_to) = match meta {
-        None => {
-            let log = new_log.to_string();
-            transaction.execute("INSERT INTO meta VALUES (1, ?1, 1, 1, 0)", [&log])?;
-            (new_log, 1, 1, 0)
-        }
+        None => (new_log, 1, 1, 0),
         Some((log, boot, next_sequence, heard_up_to)) => {
             let log = log.parse().map_err(|error: shouwang_message::BadId| {
                 rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
             })?;
-            let boot = boot.saturating_add(1);
-            transaction.execute("UPDATE meta SET boot = ?1", [boot])?;
-            (log, boot, next_sequence, heard_up_to)
+            // A boot of 0 is damage that would look like a log that has not begun.
+            (log, boot.saturating_add(1).max(2), next_sequence, heard_up_to)
         }
     };
     let first_kept: Option<Sequence> =
-        transaction.query_row("SELECT min(sequence) FROM event", [], |row| row.get(0))?;
-    let kept = transaction
+        connection.query_row("SELECT min(sequence) FROM event", [], |row| row.get(0))?;
+    let kept = connection
         .prepare("SELECT key, value FROM kept ORDER BY key")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    transaction.commit()?;
     let first_kept = first_kept.unwrap_or(next_sequence);
     Ok(Restored { log, boot, next_sequence, heard_up_to, first_kept, kept, replaced: false })
 }
@@ -113,11 +159,11 @@ mod tests {
         connection.execute("UPDATE meta SET next_sequence = 5", []).unwrap();
         drop(connection);
 
-        let copy = Connection::open(with_suffix(&path, ".before-v2")).unwrap();
+        let copy = Connection::open(with_suffix(&path, ".before-v3")).unwrap();
         let log: String = copy.query_row("SELECT log FROM meta", [], |row| row.get(0)).unwrap();
         assert_eq!(log, first.log.to_string());
         let refused = crate::store::Store::open(&path, Timestamp::from_unix_ms(0));
-        assert!(matches!(refused, Err(StoreError::Newer { found: 2, known: 1, .. })), "{refused:?}");
+        assert!(matches!(refused, Err(StoreError::Newer { found: 3, known: 2, .. })), "{refused:?}");
     }
 
     #[test]

@@ -1,20 +1,27 @@
 //! The store's two threads: one writes, one reads.
 //!
 //! The writer commits at once; whatever was sent while it waited for the disk shares the next
-//! transaction. It waits for no company: the core collects what is not urgent before it sends it.
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+//! transaction. It waits for no company: the core collects what is not urgent before it sends it. In idle
+//! moments it lays by room for the day on which the disk is full.
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use shouwang_core::Instant;
 use shouwang_core::input::{Input, StoreTrouble};
 use shouwang_core::output::Commit;
 use shouwang_message::Sequence;
 
-use super::{Reader, Store, StoreError};
+use crate::clock;
+
+use super::{Place, ROOM_EVENTS, Reader, Store, StoreError};
 
 /// Commits in one transaction at most: 39,000 rows/s were measured at 100 rows a transaction.
 const BATCH: usize = 256;
 /// Commits waiting for the disk at most; a stall longer than this is told as a failure.
 const QUEUE: usize = 1024;
+/// How often a disk that was full is asked for space again.
+const SPACE_AGAIN: Duration = Duration::from_secs(10);
 /// Looks into the log waiting at most.
 const LOOKS: usize = 16;
 
@@ -46,7 +53,12 @@ struct Look {
 impl StoreHandle {
     /// Starts the threads. `tell` is called from both and may block while the event loop is busy.
     pub fn spawn(store: Store, tell: impl Fn(Input) + Clone + Send + 'static) -> Result<Self, StoreError> {
-        let (reader, checker) = (store.reader()?, store.reader()?);
+        let place = store.place.clone();
+        let (reader, checker) = match store.is_awaited() {
+            // Read when it must be; what a disk in trouble answers to a look at every page is no damage.
+            true => (None, None),
+            false => (Some(store.reader()?), Some(store.reader()?)),
+        };
         let path = store.place.path.clone();
         let failed = |source| StoreError::Place { path: path.clone(), source };
         let (orders, ordered) = sync_channel(QUEUE);
@@ -58,9 +70,9 @@ impl StoreHandle {
             .map_err(failed)?;
         let reader = thread::Builder::new()
             .name("store-reader".into())
-            .spawn(move || read_all(&reader, &asked, &tell))
+            .spawn(move || read_all(reader, &place, &asked, &tell))
             .map_err(failed)?;
-        let (orders, looks, checker) = (Some(orders), Some(looks), Some(checker));
+        let (orders, looks) = (Some(orders), Some(looks));
         Ok(Self { orders, looks, checker, threads: vec![writer, reader] })
     }
 
@@ -114,9 +126,16 @@ impl StoreHandle {
     }
 }
 
-fn read_all(reader: &Reader, asked: &Receiver<Look>, tell: &impl Fn(Input)) {
+fn read_all(mut reader: Option<Reader>, place: &Place, asked: &Receiver<Look>, tell: &impl Fn(Input)) {
     while let Ok(Look { from, limit }) = asked.recv() {
-        let events = reader.fetch(from, limit).unwrap_or_else(|error| {
+        if reader.is_none() {
+            match Reader::open(place) {
+                Ok(opened) => reader = Some(opened),
+                Err(error) => tracing::warn!(from, %error, "reading the log failed"),
+            }
+        }
+        let read = reader.as_ref().map(|reader| reader.fetch(from, limit));
+        let events = read.unwrap_or(Ok(Vec::new())).unwrap_or_else(|error| {
             tracing::warn!(from, %error, "reading the log failed");
             Vec::new()
         });
@@ -125,7 +144,8 @@ fn read_all(reader: &Reader, asked: &Receiver<Look>, tell: &impl Fn(Input)) {
 }
 
 fn write_all(mut store: Store, orders: &Receiver<Order>, tell: &impl Fn(Input)) {
-    while let Ok(first) = orders.recv() {
+    let mut upkeep = Upkeep::default();
+    while let Some(first) = next_order(&mut store, orders, &mut upkeep, tell) {
         let waiting = std::iter::from_fn(|| orders.try_recv().ok());
         let mut batch = Vec::new();
         for order in std::iter::once(first).chain(waiting.take(BATCH)) {
@@ -137,19 +157,68 @@ fn write_all(mut store: Store, orders: &Receiver<Order>, tell: &impl Fn(Input)) 
         match store.commit(&batch) {
             // One answer for each, because the core counts them; they come in order.
             Ok(()) => batch.iter().for_each(|commit| tell(Input::Committed { commit: commit.id })),
-            Err(why) => {
-                // What waits behind a failed commit continues it and cannot go before it. What the core
-                // sends after it has heard of the failure is none of that.
-                let behind = std::iter::from_fn(|| orders.try_recv().ok()).take(QUEUE);
-                let behind = behind.filter_map(|order| match order {
-                    Order::Commit(commit) => Some(commit),
-                    Order::Condemn { .. } => None,
-                });
-                let behind: Vec<_> = behind.collect();
-                for commit in batch.into_iter().chain(behind) {
-                    tell(Input::CommitFailed { commit: commit.id, why });
-                }
+            Err(why) => refuse(batch, orders, why, tell),
+        }
+        tell_space(&store, &mut upkeep, tell);
+    }
+}
+
+/// What waits behind a failed commit continues it and cannot go before it. What the core sends after it has
+/// heard of the failure is none of that.
+fn refuse(batch: Vec<Commit>, orders: &Receiver<Order>, why: StoreTrouble, tell: &impl Fn(Input)) {
+    let behind = std::iter::from_fn(|| orders.try_recv().ok()).take(QUEUE);
+    let behind = behind.filter_map(|order| match order {
+        Order::Commit(commit) => Some(commit),
+        Order::Condemn { .. } => None,
+    });
+    let behind: Vec<_> = behind.collect();
+    for commit in batch.into_iter().chain(behind) {
+        tell(Input::CommitFailed { commit: commit.id, why });
+    }
+}
+
+/// What the writer does besides its orders.
+#[derive(Default)]
+struct Upkeep {
+    told_short: bool,
+    /// When the disk is asked for space again.
+    again: Instant,
+}
+
+/// Waits for the next order; while there is none, room for alarms is laid by, a step at a time. None at the end.
+fn next_order(
+    store: &mut Store,
+    orders: &Receiver<Order>,
+    upkeep: &mut Upkeep,
+    tell: &impl Fn(Input),
+) -> Option<Order> {
+    while store.wants_room() {
+        match orders.recv_timeout(upkeep.again.since(clock::now())) {
+            Ok(order) => return Some(order),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => {
+                let wait = if store.lay_by() { Duration::ZERO } else { SPACE_AGAIN };
+                upkeep.again = clock::now() + wait;
+                tell_space(store, upkeep, tell);
             }
         }
     }
+    orders.recv().ok()
+}
+
+/// Says when the disk has no more space for what is no alarm, and when it has again.
+fn tell_space(store: &Store, upkeep: &mut Upkeep, tell: &impl Fn(Input)) {
+    let short = store.is_short();
+    if short == upkeep.told_short {
+        return;
+    }
+    upkeep.told_short = short;
+    if short {
+        tracing::error!(
+            "the disk is full: from now on only alarms are logged, and there is room for {ROOM_EVENTS} of them at most; make space on it"
+        );
+    } else {
+        tracing::info!("the disk has space again: everything is logged");
+    }
+    tell(Input::DiskSpace { short });
 }

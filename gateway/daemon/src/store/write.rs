@@ -3,6 +3,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use shouwang_core::output::{Commit, NewEvent};
 use shouwang_message::Sequence;
 
+use super::room::Room;
 use super::{KEEP_EVENTS, PRUNE_STEP};
 
 /// Where the log begins and ends.
@@ -27,7 +28,12 @@ impl Tail {
 
 #[derive(Debug)]
 pub(super) enum Failure {
-    OutOfSequence { expected: Sequence, found: Sequence },
+    OutOfSequence {
+        expected: Sequence,
+        found: Sequence,
+    },
+    /// The disk is full, and what was laid by for this is used up.
+    NoRoom,
     Database(rusqlite::Error),
 }
 
@@ -37,17 +43,26 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-/// Writes the commits in their order, all or nothing, and moves the tail on.
-pub(super) fn write(connection: &mut Connection, tail: &mut Tail, commits: &[Commit]) -> Result<(), Failure> {
+/// Writes the commits in their order, all or nothing; where the log and its room stand then.
+pub(super) fn write(
+    connection: &mut Connection,
+    mut tail: Tail,
+    mut room: Room,
+    commits: &[Commit],
+) -> Result<(Tail, Room), Failure> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for commit in commits {
-        write_one(&transaction, tail, commit)?;
+    if !room.provide(&transaction, commits)? {
+        return Err(Failure::NoRoom);
     }
-    prune(&transaction, tail)?;
+    for commit in commits {
+        write_one(&transaction, &mut tail, commit)?;
+    }
+    prune(&transaction, &mut tail)?;
     transaction
         .prepare_cached("UPDATE meta SET next_sequence = ?1, heard_up_to = ?2")?
         .execute(params![tail.next_sequence, tail.heard_up_to])?;
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    Ok((tail, room))
 }
 
 fn write_one(transaction: &Transaction<'_>, tail: &mut Tail, commit: &Commit) -> Result<(), Failure> {
