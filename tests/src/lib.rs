@@ -15,7 +15,11 @@
 #[cfg(not(planted))]
 pub mod clock;
 #[cfg(not(planted))]
+pub mod command;
+#[cfg(not(planted))]
 pub mod configuration;
+#[cfg(not(planted))]
+pub mod duty_room;
 #[cfg(not(planted))]
 pub mod gateway;
 #[cfg(not(planted))]
@@ -35,6 +39,8 @@ pub mod wait;
 
 #[cfg(not(planted))]
 pub use configuration::Configuration;
+#[cfg(not(planted))]
+pub use duty_room::DutyRoom;
 #[cfg(not(planted))]
 pub use gateway::Gateway;
 #[cfg(not(planted))]

@@ -1,12 +1,13 @@
 //! Debian's mosquitto as a test's own broker, which can go away and come back.
 //!
 //! It keeps sessions and retained messages over a clean stop, so a subscriber with a session misses nothing
-//! that was published while it was away itself.
+//! that was published while it was away itself; one that is told to forget keeps nothing.
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::program::Program;
@@ -21,20 +22,35 @@ const ATTEMPTS: u32 = 5;
 pub struct Mosquitto {
     port: u16,
     program: Option<Program>,
-    directory: TempDir,
+    keeps: bool,
+    directory: PathBuf,
+    /// Removed with it, unless the test has a place of its own for what the broker says.
+    _temporary: Option<TempDir>,
 }
 
 impl Mosquitto {
     pub fn start() -> Self {
-        let directory = TempDir::with_prefix("shouwang-broker-").expect("a directory for the broker");
-        let mut broker = Self { port: 0, program: None, directory };
+        let temporary = TempDir::with_prefix("shouwang-broker-").expect("a directory for the broker");
+        let directory = temporary.path().to_owned();
+        Self { port: 0, program: None, keeps: true, directory, _temporary: Some(temporary) }.started()
+    }
+
+    /// With its words and what it stores in `directory`; one that does not keep forgets its sessions and
+    /// retained messages whenever it goes away.
+    pub fn start_in(directory: &Path, keeps: bool) -> Self {
+        let directory = directory.to_owned();
+        Self { port: 0, program: None, keeps, directory, _temporary: None }.started()
+    }
+
+    fn started(mut self) -> Self {
+        let broker = &mut self;
         for _ in 0..ATTEMPTS {
             broker.port = port::free();
             if broker.try_run() {
-                return broker;
+                return self;
             }
         }
-        panic!("mosquitto did not start {ATTEMPTS} times: {}", broker.words());
+        panic!("mosquitto did not start {ATTEMPTS} times: {}", self.words());
     }
 
     pub fn port(&self) -> u16 {
@@ -52,6 +68,24 @@ impl Mosquitto {
         }
     }
 
+    /// `kill -9`: what it had not saved is gone.
+    pub fn kill(&mut self) {
+        if let Some(mut program) = self.program.take() {
+            program.kill();
+        }
+    }
+
+    /// SIGSTOP, SIGCONT and the like.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(program) = &self.program {
+            program.signal(signal);
+        }
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.program.as_mut().is_some_and(Program::is_running)
+    }
+
     /// The broker comes back on the same port.
     pub fn restart(&mut self) {
         self.stop();
@@ -60,10 +94,10 @@ impl Mosquitto {
 
     /// Whether it now listens; false if it ended at once, for example because the port was taken.
     fn try_run(&mut self) -> bool {
-        let file = self.directory.path().join("mosquitto.conf");
+        let file = self.directory.join("mosquitto.conf");
         std::fs::write(&file, self.configuration()).expect("the broker's configuration");
         let mut command = Command::new(program_file());
-        let mut program = Program::start("mosquitto", command.arg("-c").arg(file), self.directory.path());
+        let mut program = Program::start("mosquitto", command.arg("-c").arg(file), &self.directory);
         let address = ("127.0.0.1", self.port);
         let mut up = false;
         wait_until(LIMIT, "mosquitto should listen or end", || {
@@ -77,17 +111,18 @@ impl Mosquitto {
     }
 
     fn configuration(&self) -> String {
-        let (port, directory) = (self.port, self.directory.path().display());
+        let (port, directory) = (self.port, self.directory.display());
+        let keeps = self.keeps;
         // As root it would become the user `mosquitto`, who may not write here.
         format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nset_tcp_nodelay true\n\
-             persistence true\npersistence_location {directory}/\nmax_queued_messages 0\n\
+             persistence {keeps}\npersistence_location {directory}/\nmax_queued_messages 0\n\
              max_inflight_messages 0\nlog_dest stderr\nlog_type error\nlog_type warning\n"
         )
     }
 
     fn words(&self) -> String {
-        std::fs::read_to_string(self.directory.path().join("mosquitto.err")).unwrap_or_default()
+        std::fs::read_to_string(self.directory.join("mosquitto.err")).unwrap_or_default()
     }
 }
 
