@@ -107,6 +107,14 @@ fn a_clock_outside_clock_rs() {
 }
 
 #[test]
+fn unsafe_outside_its_place() {
+    let text = "//! A.\nfn f() { unsafe { g() } }\n";
+    breaks(&with("gateway/daemon/src/line.rs", text), "gateway/daemon/src/line.rs:2: unsafe");
+    breaks(&with("tests/chaos/main.rs", text), "tests/chaos/main.rs:2: unsafe");
+    assert_eq!(broken(&with("tests/crash/vfs.rs", text)), Vec::<String>::new());
+}
+
+#[test]
 fn a_name_that_says_nothing() {
     breaks(&with("gateway/daemon/src/utils.rs", STORY), "gateway/daemon/src/utils.rs: call it");
     breaks(&with("gateway/daemon/src/line/mod.rs", STORY), "gateway/daemon/src/line/mod.rs: call it");

@@ -23,6 +23,8 @@ const CLOCKS: &[&str] = &["Instant::now", "SystemTime::now", "Timestamp::now", "
 /// The daemon's three shells, which meet only in `eventloop.rs`.
 const SHELLS: &[&str] = &["line", "store", "uplink"];
 const LOGGING: &[&str] = &["gateway/daemon/", "gateway/duty-room/", "gateway/cli/"];
+/// The one bridge to C, for a test; and the images for bare boards, which are no part of the workspace.
+const UNSAFE: &[&str] = &["tests/crash/vfs.rs", "firmware/targets/"];
 const OLD_WORDS: &[&str] = &["master", "masters", "slave", "slaves"];
 /// Names in the interfaces of libmodbus and tokio-modbus, which are what they are.
 const NAMES_OF_OTHERS: &[&str] = &["modbus_set_slave", "{slave, slave", ".slave", "slave("];
@@ -40,6 +42,7 @@ pub(crate) fn broken(tree: &Tree) -> Vec<String> {
         only_shells_log,
         modules_begin_with_their_story,
         words_are_ours,
+        unsafe_is_in_one_place,
     ]
     .into_iter()
     .flat_map(|rule| rule(tree))
@@ -126,6 +129,20 @@ fn only_clock_reads_a_clock(tree: &Tree) -> Vec<String> {
         for word in CLOCKS {
             let sentences = found(tree, below, word, "only a file named clock.rs reads a clock");
             broken.extend(sentences.into_iter().filter(|sentence| !sentence.contains("/clock.rs:")));
+        }
+    }
+    broken
+}
+
+fn unsafe_is_in_one_place(tree: &Tree) -> Vec<String> {
+    let mut broken = Vec::new();
+    for below in ["firmware/", "gateway/", "tests/"] {
+        let elsewhere = |path: &&str| !UNSAFE.iter().any(|place| path.starts_with(place));
+        for path in tree.sources(below).map(|(path, _)| path).filter(elsewhere) {
+            let text = code(&tree.files[path]);
+            if let Some(at) = find_word(&text, "unsafe") {
+                broken.push(format!("{path}:{}: unsafe: {UNSAFE:?} alone may have it", line_of(&text, at)));
+            }
         }
     }
     broken

@@ -2,8 +2,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shouwang_message::Timestamp;
-use shouwang_tests::{Listener, clock, wait_for, wait_until};
+use shouwang_tests::command::{envelope, payload, replies, reply, send};
+use shouwang_tests::{clock, wait_until};
 
 use crate::street::{ALARM_LIMIT, RAISED, START_LIMIT, Street, name};
 
@@ -132,36 +132,8 @@ fn street_with_smoke() -> (Street, String) {
     (street, alarm)
 }
 
-fn payload(txn: &str, nonce: &str, alarm: &str, expires_in_s: i64) -> Value {
-    let now = clock::wall();
-    let expires = Timestamp::from_unix_ms(now.unix_ms() + expires_in_s * 1000);
-    json!({
-        "txn": txn, "alarm": alarm, "by": "u-7", "at": now, "expires": expires, "nonce": nonce, "reason": null,
-    })
-}
-
 fn changed(payload: &Value, key: &str, value: Value) -> Value {
     let mut payload = payload.clone();
     payload[key] = value;
     payload
-}
-
-fn envelope(payload: &Value) -> Vec<u8> {
-    json!({ "payload": payload.to_string() }).to_string().into_bytes()
-}
-
-fn send(listener: &Listener, command: &str, payload: &Value) {
-    listener.publish(&format!("command/{command}"), false, envelope(payload));
-}
-
-fn reply(listener: &Listener, command: &str, txn: &str) -> Value {
-    wait_for(Duration::from_secs(10), &format!("{command} {txn} should be answered"), || {
-        replies(listener, command).into_iter().find(|reply| reply["txn"] == txn)
-    })
-}
-
-fn replies(listener: &Listener, command: &str) -> Vec<Value> {
-    let leaf = format!("reply/{command}");
-    let messages = listener.messages().into_iter().filter(|message| message.leaf == leaf);
-    messages.map(|message| serde_json::from_slice(&message.payload).expect("a reply is JSON")).collect()
 }

@@ -1,4 +1,6 @@
 //! The README's first command: within seconds a person sees the whole path work.
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
@@ -39,9 +41,64 @@ fn the_demo_tells_its_story() {
     }
     assert!(alarms(&demo).iter().all(|line| line["device"].is_string()), "every line names its device");
 
+    // The first cry is answered by the simulated duty person, the second by whoever is at the page.
+    wait_for_lamp(&demo, &["idle", "calling", "heard", "seen", "coming", "calling", "heard"]);
+    acknowledge_call(link);
+    wait_for_lamp(&demo, &["idle", "calling", "heard", "seen", "coming", "calling", "heard", "seen"]);
+    let done: Vec<Value> = lines(&demo).into_iter().filter(|line| line["type"] == "person").collect();
+    assert_eq!(done.iter().filter(|line| line["does"] == "acknowledge").count(), 1, "{done:?}");
+    for line in lamps(&demo) {
+        assert_eq!((&line["class"], &line["device"]), (&"call".into(), &"call-3-2-401".into()), "{line}");
+        assert!(line["lamp"]["en"].is_string() && line["buzzer"]["zh"].is_string(), "{line}");
+    }
+    let seen = lamps(&demo).pop().expect("a lamp");
+    assert_eq!(seen["request"], "0F 06 00 01 00 02 58 E5", "the write that moved it: {seen}");
+
     let status = demo.wait(Duration::from_secs(60));
     assert_eq!(ending(status), "exit 0", "{}", demo.stderr());
     assert!(!demo.stderr().contains("panicked"), "{}", demo.stderr());
+}
+
+/// Waits until everything that the lamp has said is this.
+fn wait_for_lamp(demo: &Program, said: &[&str]) {
+    wait_until(ALL_CLASSES, &format!("the lamp should say {said:?}"), || {
+        let shown: Vec<Value> = lamps(demo).into_iter().map(|mut line| line["shows"].take()).collect();
+        shown.iter().eq(said)
+    });
+}
+
+fn lamps(demo: &Program) -> Vec<Value> {
+    lines(demo).into_iter().filter(|line| line["type"] == "lamp").collect()
+}
+
+/// What the button on the page does.
+fn acknowledge_call(link: &str) {
+    let (address, path) = link.trim_start_matches("http://").split_once('/').expect("a link has a path");
+    let (head, _) = exchange(address, &format!("GET /{path}"), "", "");
+    let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a session");
+    let cookie = cookie.split(';').next().unwrap_or_default();
+    let (_, list) = exchange(address, "GET /api/v1/alarms?state=open", cookie, "");
+    let list: Value = serde_json::from_str(&list).expect("a list is JSON");
+    let calls = list["items"].as_array().into_iter().flatten().find(|row| row["condition"] == "call");
+    let id = calls.and_then(|row| row["id"].as_str()).expect("the call is on the board");
+    let (head, body) = exchange(address, &format!("POST /api/v1/alarms/{id}/acknowledge"), cookie, "{}");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}\n{body}");
+}
+
+/// Head and body of an answer.
+fn exchange(address: &str, asks: &str, cookie: &str, body: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).expect("the duty room listens");
+    let length = body.len();
+    write!(
+        stream,
+        "{asks} HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\nCookie: {cookie}\r\n\
+         Content-Type: application/json\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .expect("the duty room takes a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the duty room answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+    (head.to_owned(), body.to_owned())
 }
 
 fn alarms(demo: &Program) -> Vec<Value> {

@@ -83,6 +83,11 @@ impl Street {
         self.gateway.take().expect("a running gateway").stop();
     }
 
+    /// The serial line's adapter is pulled out.
+    pub(crate) fn unplug(&mut self) {
+        self.line = None;
+    }
+
     /// Smoke at this device, or none.
     pub(crate) fn smoke(&mut self, unit_id: u8, smoke: bool) {
         self.devices.set(unit_id, Table::Holding, SMOKE, &[u16::from(smoke)]);

@@ -22,10 +22,7 @@ fn a_press_is_committed_echoed_heard_acknowledged_and_finished() {
     stage.acknowledges("u-7", 'A');
     stage.run(2.0);
     stage.says("u-7 says that somebody is coming");
-    let alarm = stage.alarm('A');
-    let mut payload = stage.payload("u-7");
-    payload.alarm = Some(alarm);
-    stage.commands(CommandName::Coming, &payload);
+    comes(&mut stage, "u-7");
     stage.run(2.0);
     stage.says("u-7 resets");
     stage.asks("u-7", 'A', Request::Reset);
@@ -43,21 +40,6 @@ fn the_echo_waits_for_the_disk() {
     stage.says("the disk is well again");
     stage.set_disk(Disk::Fine);
     stage.run(2.0);
-    pin!(stage);
-}
-
-#[test]
-fn a_second_press_asks_again() {
-    let mut stage = stage();
-    stage.press("call-402");
-    stage.run(1.0);
-    stage.acknowledges("u-7", 'A');
-    stage.run(1.0);
-    stage.says("acknowledged; a second and a third press");
-    stage.press("call-402");
-    stage.run(0.4);
-    stage.press("call-402");
-    stage.run(3.0);
     pin!(stage);
 }
 
@@ -119,21 +101,6 @@ fn a_press_before_the_gateway_ever_knew_the_unit_is_a_call() {
 }
 
 #[test]
-fn a_press_during_a_power_cut_of_the_unit_survives() {
-    let mut stage = stage();
-    stage.says("the line is cut; a press; the unit loses its power; the line is back");
-    stage.set_line(false);
-    stage.press("call-402");
-    stage.run(1.0);
-    let now = stage.now;
-    stage.device("call-402").power_cut(now);
-    stage.run(1.0);
-    stage.set_line(true);
-    stage.run(3.0);
-    pin!(stage);
-}
-
-#[test]
 fn a_counter_that_went_back_is_a_fault() {
     let mut stage = stage();
     stage.says("the unit's memory was wiped: its counter says 0, nothing is latched");
@@ -160,16 +127,6 @@ fn another_serial_number_is_another_unit() {
 }
 
 #[test]
-fn a_held_button_is_one_call_and_a_stuck_button() {
-    let mut stage = stage();
-    stage.says("the button is held for 40 s");
-    let now = stage.now;
-    stage.device("call-402").press(now, 40 * SECOND);
-    stage.run(60.0);
-    pin!(stage);
-}
-
-#[test]
 fn a_low_battery_is_a_fault_and_no_alarm() {
     let mut stage = stage();
     stage.says("the battery falls to 2.5 V");
@@ -179,4 +136,189 @@ fn a_low_battery_is_a_fault_and_no_alarm() {
     stage.press("call-402");
     stage.run(2.0);
     pin!(stage);
+}
+
+// Held too long.
+
+#[test]
+fn held_too_long_is_one_call_that_stays_and_a_stuck_button() {
+    let mut stage = stage();
+    stage.says("the button is held for 45 s");
+    let now = stage.now;
+    stage.device("call-402").press(now, 45 * SECOND);
+    stage.run(35.0);
+    stage.says("still held; u-7 acknowledges");
+    stage.acknowledges("u-7", 'A');
+    stage.run(25.0);
+    pin!(stage);
+}
+
+// Pressed twice.
+
+#[test]
+fn pressed_twice_before_anyone_acknowledges_is_one_call_of_two() {
+    let mut stage = stage();
+    stage.press("call-402");
+    stage.run(2.0);
+    stage.says("heard, and nobody has acknowledged; a second press");
+    stage.press("call-402");
+    stage.run(2.0);
+    stage.says("u-7 acknowledges");
+    stage.acknowledges("u-7", 'A');
+    stage.run(2.0);
+    pin!(stage);
+}
+
+#[test]
+fn pressed_twice_between_two_readings_is_one_call_of_two() {
+    let mut stage = stage();
+    stage.run(0.1);
+    stage.says("two presses in 0.4 s");
+    let now = stage.now;
+    stage.device("call-402").press(now, 100_000);
+    stage.run(0.2);
+    let now = stage.now;
+    stage.device("call-402").press(now, 100_000);
+    stage.run(2.0);
+    pin!(stage);
+}
+
+#[test]
+fn pressed_again_after_the_acknowledgement_asks_again() {
+    let mut stage = stage();
+    stage.press("call-402");
+    stage.run(1.0);
+    stage.acknowledges("u-7", 'A');
+    stage.run(1.0);
+    stage.says("acknowledged; a second and a third press");
+    stage.press("call-402");
+    stage.run(0.4);
+    stage.press("call-402");
+    stage.run(3.0);
+    stage.says("u-8 acknowledges and says that somebody is coming");
+    stage.acknowledges("u-8", 'A');
+    stage.run(1.0);
+    comes(&mut stage, "u-8");
+    stage.run(1.0);
+    stage.says("somebody is on the way; a fourth press");
+    stage.press("call-402");
+    stage.run(2.0);
+    pin!(stage);
+}
+
+// Through a power cut.
+
+#[test]
+fn through_a_power_cut_of_the_unit_the_press_and_the_answer_survive() {
+    let mut stage = stage();
+    stage.says("a press, and the unit loses its power before it was read");
+    stage.press("call-402");
+    stage.run(0.3);
+    cut_power(&mut stage);
+    stage.run(2.0);
+    stage.says("u-7 acknowledges");
+    stage.acknowledges("u-7", 'A');
+    stage.run(2.0);
+    stage.says("the unit loses its power again: it does not know how its call stands until it is told");
+    cut_power(&mut stage);
+    stage.run(2.0);
+    pin!(stage);
+}
+
+#[test]
+fn through_a_power_cut_of_the_unit_while_the_line_is_down_too() {
+    let mut stage = stage();
+    stage.says("the line is cut; a press; the unit loses its power; the line is back");
+    stage.set_line(false);
+    stage.press("call-402");
+    stage.run(1.0);
+    cut_power(&mut stage);
+    stage.run(1.0);
+    stage.set_line(true);
+    stage.run(3.0);
+    pin!(stage);
+}
+
+#[test]
+fn through_a_death_of_the_gateway_between_commit_and_echo() {
+    let mut stage = stage();
+    stage.press("call-402");
+    stage.run(0.57);
+    stage.says("committed and heard, not echoed: the gateway dies");
+    stage.kill();
+    stage.run(2.0);
+    stage.start();
+    stage.run(2.0);
+    pin!(stage);
+}
+
+#[test]
+fn through_a_death_of_the_gateway_between_echo_and_lamp() {
+    let mut stage = stage();
+    stage.press("call-402");
+    stage.run(0.61);
+    stage.says("echoed, and the lamp not yet told: the gateway dies");
+    stage.kill();
+    stage.run(2.0);
+    stage.start();
+    stage.run(2.0);
+    pin!(stage);
+}
+
+// With the line down.
+
+#[test]
+fn with_the_line_down_the_press_waits_and_comes_with_its_age() {
+    let mut stage = stage();
+    stage.says("the line is cut");
+    stage.set_line(false);
+    stage.run(35.0);
+    stage.says("a press");
+    stage.press("call-402");
+    stage.run(5.0);
+    stage.says("the line is back");
+    stage.set_line(true);
+    stage.run(3.0);
+    pin!(stage);
+}
+
+#[test]
+fn with_a_silent_line_the_press_waits_until_the_unit_is_found_again() {
+    let mut stage = stage();
+    stage.says("the cable is cut, which nobody is told: the unit does not answer");
+    stage.behaves("call-402", Manners::Dead);
+    stage.run(12.0);
+    stage.says("a press");
+    stage.press("call-402");
+    stage.run(8.0);
+    stage.says("the cable is mended");
+    stage.behaves("call-402", Manners::Good);
+    stage.run(13.0);
+    pin!(stage);
+}
+
+#[test]
+fn with_the_line_gone_under_the_echo_it_is_given_again() {
+    let mut stage = stage();
+    stage.press("call-402");
+    stage.run(0.581);
+    stage.says("the echo is with the line's hands, which have not sent it: the line is cut");
+    stage.set_line(false);
+    stage.run(2.0);
+    stage.says("the line is back");
+    stage.set_line(true);
+    stage.run(2.0);
+    pin!(stage);
+}
+
+/// A person says that somebody is coming.
+fn comes(stage: &mut Stage, by: &str) {
+    let mut payload = stage.payload(by);
+    payload.alarm = Some(stage.alarm('A'));
+    stage.commands(CommandName::Coming, &payload);
+}
+
+fn cut_power(stage: &mut Stage) {
+    let now = stage.now;
+    stage.device("call-402").power_cut(now);
 }

@@ -80,6 +80,14 @@ impl Device {
         };
     }
 
+    /// What a register holds now; 0 if it was never set.
+    pub(crate) fn get(&self, table: Table, address: u16) -> u16 {
+        match &self.body {
+            Body::Registers(image) => image.get(&(table, address)).copied().unwrap_or(0),
+            Body::Call(_) => panic!("a call unit keeps its own registers"),
+        }
+    }
+
     /// Somebody holds the button for this long, us.
     pub(crate) fn press(&mut self, now: u64, held: u64) {
         let call = self.call_unit();

@@ -28,6 +28,8 @@ mod commands;
 mod field;
 mod gas;
 mod level;
+mod local_alarm;
+mod outputs;
 mod overlays;
 mod restarts;
 mod running;

@@ -112,6 +112,9 @@ impl Names {
                 words.push(overlay.replace('_', " "));
             }
         }
+        if row["finished"] == true && row["kind"] == "alarm" {
+            words.push("finished, without a conclusion".to_owned());
+        }
         if row["mode"] != "live" {
             words.push(format!("[{}]", text("mode")));
         }

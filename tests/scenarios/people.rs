@@ -15,8 +15,13 @@ impl Stage {
 
     pub(crate) fn asks_because(&mut self, by: &str, letter: char, request: Request, reason: Option<&str>) {
         self.tickets += 1;
-        let asked =
-            Asked { alarm: self.alarm(letter), by: by.into(), reason: reason.map(Into::into), request };
+        let asked = Asked {
+            alarm: self.alarm(letter),
+            by: by.into(),
+            from: "192.0.2.7".into(),
+            reason: reason.map(Into::into),
+            request,
+        };
         self.tell_board(BoardInput::Asked { ticket: self.tickets, asked });
     }
 

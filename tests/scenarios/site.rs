@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use shouwang_catalog::Catalog;
 use shouwang_core::configuration::{
-    Configuration, DeviceSettings, Installed, LineKind, LineSettings, PollTimes, UplinkSettings,
+    Configuration, DeviceSettings, Installed, LineKind, LineSettings, LocalAlarmSettings, OutputSettings,
+    PollTimes, UplinkSettings,
 };
 use shouwang_core::station;
 use shouwang_message::{Id, Mode, Place, StationInfo};
@@ -45,6 +46,8 @@ impl Site {
             lines: vec![line],
             devices: Vec::new(),
             stations: Vec::new(),
+            outputs: Vec::new(),
+            local_alarm: None,
             uplink: UplinkSettings { hearers: vec![id("duty-1")], signed_commands_only: false },
         };
         Self { catalog: Catalog::shipped(), configuration }
@@ -82,6 +85,29 @@ impl Site {
             point: Some("level_m".into()),
             datum: "1985".into(),
             lines,
+        });
+        site
+    }
+
+    /// A box with a siren, a lamp that shows lost contact, and a button for quiet; with the default times.
+    pub(crate) fn siren(mut self, name: &str, unit_id: u8) -> Self {
+        let file = shouwang_tests::program::root().join("tests/profiles/acme-siren-1.toml");
+        self.catalog.add_file(&file).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let mut site = self.device(name, unit_id, "acme-siren-1");
+        let device = site.configuration.devices.len() - 1;
+        let profile = site.last().profile.clone();
+        let point = |name: &str| profile.point(name).unwrap_or_else(|| panic!("no point {name}"));
+        site.last().conditions.retain(|condition| condition.point != point("quiet"));
+        site.configuration.outputs = vec![
+            OutputSettings { name: id("siren-gate"), device, point: point("siren") },
+            OutputSettings { name: id("lamp-gate"), device, point: point("lamp") },
+        ];
+        site.configuration.local_alarm = Some(LocalAlarmSettings {
+            unheard: Duration::from_secs(30),
+            unacknowledged: Duration::from_secs(180),
+            output: 0,
+            no_contact: Some(1),
+            silence: Some((device, point("quiet"))),
         });
         site
     }

@@ -1,4 +1,7 @@
 //! The stage: everything between the line and the board on one virtual clock, and what the story does to it.
+mod duty_room;
+mod store;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use modbus_wire::Table;
@@ -8,14 +11,14 @@ use shouwang_core::engine::{Engine, Start};
 use shouwang_core::input::{CommitId, Disconnect, Input, StoreTrouble};
 use shouwang_core::output::{Commit, NewEvent, Output};
 use shouwang_message::{Clock, Command, Instant, Leaf, LogId, Timestamp, Topic, from_bytes, to_bytes};
-use shouwang_tests::simulation::duty_room::DutyRoom;
-use shouwang_tests::simulation::store::Store;
 
 use crate::broker::{Broker, Leaving};
 use crate::devices::{Device, Manners};
 use crate::site::Site;
 use crate::tape::Tape;
 use crate::wire::Wire;
+use duty_room::DutyRoom;
+use store::Store;
 
 pub(crate) const SECOND: u64 = 1_000_000;
 /// 2026-11-22T07:00:00Z.
@@ -86,6 +89,8 @@ impl Stage {
             configuration,
         };
         stage.tell_board(BoardInput::LinkUp);
+        // Somebody is on watch: a board that can sound.
+        stage.tell_board(BoardInput::Armed { boards: 1 });
         stage.broker.link_duty_room(0, true);
         stage
     }

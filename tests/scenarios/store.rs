@@ -47,7 +47,11 @@ fn an_unlogged_alarm_that_died_with_the_gateway_is_told_again() {
     stage.set_disk(Disk::Fine);
     stage.start();
     stage.run(5.0);
-    // A is still retained, and on the board: the gateway's new start knows nothing of it, and its end as a
-    // counted loss is the board's to tell.
+    // A is still retained, and on the board: the gateway's new start knows nothing of it.
+    assert_eq!(stage.retained("/alarm/").len(), 2);
+    stage.says("a person acknowledges A");
+    stage.acknowledges("王芳", 'A');
+    stage.run(12.0);
+    assert_eq!(stage.retained("/alarm/").len(), 1, "what nobody knows is retained no longer");
     pin!(stage);
 }

@@ -20,6 +20,7 @@ pub(crate) const SHIPPED: &[(&str, &str)] = shipped![
     "shouwang-call-button",
     "vega-vegapuls",
     "waveshare-rtu-io-8ch",
+    "waveshare-rtu-relay-8ch",
     "wirenboard-wb-mcm8",
 ];
 

@@ -14,6 +14,8 @@ use shouwang_message::{
     Priority, Sequence, Shelved, Suppressed, Text, Timestamp, Value,
 };
 
+use crate::planted::{self, Bug};
+
 /// One person may shelve for this long (requirement R22).
 pub(crate) const SHELVE_BY_ONE: Duration = Duration::from_secs(60 * 60);
 /// Two persons may shelve, or take a device out of service, for this long.
@@ -57,6 +59,9 @@ pub(crate) struct Cry<'a> {
 pub(crate) enum Refusal {
     UnknownAlarm,
     UnknownDevice,
+    UnknownOutput,
+    NeedsOnOrOff,
+    OverAnHour,
     NeverShelved,
     NeedsReason,
     NeedsUntil,
@@ -226,7 +231,7 @@ impl Alarm {
         if let Some(shelved) = &self.document.shelved {
             let left_ms = if clock == Clock::Unset { 0 } else { shelved.until.unix_ms() - wall.unix_ms() };
             let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)).min(SHELVE_BY_TWO);
-            self.shelved_until = Some(now + left);
+            self.shelved_until = Some(now + left).filter(|_| !planted::has(Bug::ShelvesForEver));
         }
     }
 
@@ -315,6 +320,9 @@ impl Refusal {
         match self {
             Self::UnknownAlarm => "unknown_alarm",
             Self::UnknownDevice => "unknown_device",
+            Self::UnknownOutput => "unknown_output",
+            Self::NeedsOnOrOff => "needs_on_or_off",
+            Self::OverAnHour => "too_long",
             Self::NeverShelved => "never_shelved",
             Self::NeedsReason => "needs_reason",
             Self::NeedsUntil => "needs_until",
@@ -333,6 +341,9 @@ impl Refusal {
         let (zh, en) = match self {
             Self::UnknownAlarm => ("没有这条报警,或已结束", "no such open alarm"),
             Self::UnknownDevice => ("没有这个设备", "no such device"),
+            Self::UnknownOutput => ("没有这个输出", "no such output"),
+            Self::NeedsOnOrOff => ("必须写明开还是关", "on or off is needed"),
+            Self::OverAnHour => ("最长 60 分钟", "60 minutes at most"),
             Self::NeverShelved => {
                 ("烟感、燃气、一氧化碳和呼叫不能搁置", "smoke, gas, CO and calls are never shelved")
             }

@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::planted::{self, Bug};
+
 /// What is known of one call unit; this much survives a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counts {
@@ -108,6 +110,9 @@ impl CallUnit {
             self.counts.cancels = Some(cancels);
         }
         match self.counts.recorded {
+            Some(recorded) if planted::has(Bug::CountWraps) && read.presses < recorded => {
+                self.counts.recorded = Some(read.presses);
+            }
             Some(recorded) => match read.presses.wrapping_sub(recorded) {
                 0 => {}
                 times @ 1..=32767 => steps.push(self.record(read.presses, times)),
@@ -126,6 +131,9 @@ impl CallUnit {
                     self.quiet = 0;
                 }
             }
+        }
+        if planted::has(Bug::AdoptsAtOnce) {
+            self.counts.recorded = Some(read.presses);
         }
         if first && steps.is_empty() && self.counts.recorded.is_some() {
             steps.push(Step::Adopted);

@@ -23,6 +23,9 @@ pub struct Configuration {
     pub lines: Vec<LineSettings>,
     pub devices: Vec<DeviceSettings>,
     pub stations: Vec<StationInfo>,
+    /// What the box itself can sound or switch.
+    pub outputs: Vec<OutputSettings>,
+    pub local_alarm: Option<LocalAlarmSettings>,
     pub uplink: UplinkSettings,
 }
 
@@ -30,6 +33,8 @@ pub struct Configuration {
 pub type LineIndex = usize;
 /// Index into [`Configuration::devices`].
 pub type DeviceIndex = usize;
+/// Index into [`Configuration::outputs`].
+pub type OutputIndex = usize;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct LineSettings {
@@ -86,6 +91,30 @@ pub struct Installed {
     pub frozen: BTreeMap<String, u32>,
     /// `YYYY-MM-DD`, for end of life.
     pub installed: Option<String>,
+}
+
+/// A point of a device that the gateway switches on and off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputSettings {
+    pub name: Id,
+    pub device: DeviceIndex,
+    /// Index into the device's profile's points: boolean and writable. No two outputs share one.
+    pub point: usize,
+}
+
+/// When the box itself sounds, because nobody else does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalAlarmSettings {
+    /// No duty room has heard an emergency for this long.
+    pub unheard: Duration,
+    /// Nobody has acknowledged it for this long.
+    pub unacknowledged: Duration,
+    /// Sounds then: ten minutes, then one in five.
+    pub output: OutputIndex,
+    /// Is on while no duty room is reached.
+    pub no_contact: Option<OutputIndex>,
+    /// A boolean point that becomes true when somebody at the box wants quiet.
+    pub silence: Option<(DeviceIndex, usize)>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

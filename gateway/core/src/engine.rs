@@ -7,6 +7,7 @@ mod calls;
 mod commands;
 mod device;
 mod judging;
+mod outputs;
 mod stage;
 mod supervision;
 mod telling;
@@ -29,6 +30,7 @@ use crate::configuration::{Configuration, DeviceIndex, DeviceSettings, LineIndex
 use crate::fault::{Fault, Faults, Source};
 use crate::input::{AskId, Input, Outcome};
 use crate::line::{Line, Report};
+use crate::local_alarm::{self, LocalAlarm};
 use crate::outbox::Outbox;
 use crate::output::Output;
 use crate::planted::{self, Bug};
@@ -37,6 +39,7 @@ use crate::wall::Wall;
 
 use commands::Nonces;
 use device::Device;
+use outputs::Switch;
 use stage::{After, Stage};
 
 /// Time for the last commit and the farewell when the process was asked to end.
@@ -85,8 +88,17 @@ pub struct Engine {
     session: Session,
     nonces: Nonces,
     last_up: Instant,
-    /// Since when an alarm has waited to be heard on a connection that is up.
+    /// Since when an alarm has waited to be heard, and not for want of a connection.
     unheard_since: Option<Instant>,
+    /// Since when anything has waited to be heard, and nothing was.
+    unheard_any_since: Option<Instant>,
+    local_alarm: LocalAlarm,
+    /// By the index of their outputs.
+    switches: Vec<Switch>,
+    /// Whether the input that asks for quiet was pressed when last read.
+    silence_input: Option<bool>,
+    /// When it was told that the process had to be restarted.
+    restarted_at: Option<Instant>,
     next_heartbeat: Instant,
     next_supervision: Instant,
     /// When each device's conditions want to be looked at without a reading.
@@ -150,12 +162,17 @@ impl Engine {
             alarms: Alarms::default(),
             finished: BTreeSet::new(),
             faults: Faults::default(),
-            stage: Stage::new(committed + 1),
+            stage: Stage::new(committed + u64::from(!planted::has(Bug::ReusesSequence))),
             outbox: Outbox::new(hearers, committed, first_kept),
             session: Session::new(&configuration.site, &configuration.gateway, now, chance.fork()),
             nonces: Nonces::default(),
             last_up: now,
             unheard_since: None,
+            unheard_any_since: None,
+            local_alarm: LocalAlarm::default(),
+            switches: configuration.outputs.iter().map(|_| Switch::default()).collect(),
+            silence_input: None,
+            restarted_at: None,
             next_heartbeat: now,
             next_supervision: now,
             judge_deadlines: BTreeSet::new(),
@@ -222,6 +239,10 @@ impl Engine {
                     self.supervise_store(now);
                 }
             }
+            Input::DiskSpace { short } => {
+                self.stage.set_short(short);
+                self.supervise_store(now);
+            }
             Input::Fetched { from, events } => {
                 if let Some(first) = events.first() {
                     self.outbox.fetched(from, first.sequence);
@@ -235,7 +256,7 @@ impl Engine {
             }
             Input::Receipted { connection, token } => self.receipted(now, connection, token),
             Input::Heard { duty_room, document } => {
-                if document.log == self.log {
+                if document.log == self.log || planted::has(Bug::HearsAnyLog) {
                     self.heard(now, &duty_room, document.up_to);
                 }
             }
@@ -243,6 +264,7 @@ impl Engine {
                 self.command(now, name, &payload, signed_by.as_deref(), retained);
             }
             Input::ClockSet { wall, clock } => self.clock_set(now, wall, clock),
+            Input::Restarted { part, hung_ms } => self.tell_restart(now, &part, hung_ms),
             Input::Woke => {}
             Input::Stopping => self.stopping = self.stopping.or(Some(Stopping::Saving(now + FAREWELL))),
         }
@@ -258,7 +280,11 @@ impl Engine {
         self.ask_lines(now);
         let flush = self.stopping.is_some();
         if let Some(commit) = self.stage.poll(now, flush) {
+            let id = commit.id;
             self.outputs.push_back(Output::Commit(commit));
+            if planted::has(Bug::SpeaksBeforeCommit) {
+                self.committed(now, id);
+            }
         }
         for (leaf, body) in self.stage.take_unlogged(now) {
             self.session.retain(leaf, telling::unlogged(&body));
@@ -296,7 +322,8 @@ impl Engine {
         }
         state.up_since = now;
         state.deadline = now;
-        self.forget_lamps(line);
+        self.forget_writes(line);
+        self.forget_line_outputs(line);
     }
 
     fn answered(&mut self, now: Instant, line: LineIndex, ask: AskId, outcome: &Outcome) {
@@ -382,6 +409,7 @@ impl Engine {
         }
         let at = self.session_time(now);
         self.session.heard(at);
+        self.unheard_any_since = None;
         self.stage.keep(now, heard_key(duty_room), Some(up_to.to_string().into_bytes()));
         self.stage.heard_up_to(now, self.outbox.heard_by_all());
         self.update_lamps(now);
@@ -398,6 +426,11 @@ impl Engine {
     /// Puts an event into the log. `None` if there was no room, which is counted.
     fn tell(&mut self, now: Instant, subject: String, data: EventData) -> Option<Sequence> {
         let is_alarm = matches!(data, EventData::Alarm(..));
+        // Telemetry goes first. It is told all the same, as a state that the broker retains.
+        if self.stage.is_short() && matches!(data, EventData::DeviceState(_) | EventData::Clock(_)) {
+            self.stage.drop_event();
+            return None;
+        }
         let (site, gateway, log) =
             (self.configuration.site.clone(), self.configuration.gateway.clone(), self.log);
         let time = self.wall.timestamp(now);
@@ -480,6 +513,17 @@ impl Engine {
                 _ => {}
             }
         }
+        // Once the alarms are known that they belong to; what is left of others is forgotten.
+        for (key, value) in kept {
+            let Some(("local", id)) = key.split_once('/') else { continue };
+            match id.parse().ok().and_then(|id| self.alarms.get(id)) {
+                Some(alarm) => {
+                    let (id, occurrence) = (alarm.document.id, alarm.document.occurrence);
+                    self.local_alarm.restore(now, id, occurrence, local_alarm::Step::parse(value));
+                }
+                None => self.stage.keep(now, key.clone(), None),
+            }
+        }
         let configuration = self.configuration.clone();
         for (device, settings) in self.devices.iter_mut().zip(&configuration.devices) {
             device.finish_restoring(settings);
@@ -502,6 +546,9 @@ impl Engine {
     fn restore_alarm(&mut self, alarm: Alarm) {
         let document = &alarm.document;
         let leaf = Leaf::Alarm(document.id);
+        if planted::has(Bug::ForgetsActiveAtStart) {
+            return;
+        }
         if document.is_finished() {
             self.finished.insert(document.id);
             self.session.retain(leaf, Vec::new());
@@ -573,6 +620,10 @@ fn line_states(configuration: &Configuration, chance: &mut Chance) -> Vec<LineSt
 
 fn alarm_key(id: AlarmId) -> String {
     format!("alarm/{id}")
+}
+
+fn local_key(id: AlarmId) -> String {
+    format!("local/{id}")
 }
 
 fn heard_key(duty_room: &Id) -> String {

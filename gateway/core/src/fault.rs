@@ -30,6 +30,10 @@ pub(crate) enum Source {
     LineDown(Id),
     StoreFailing,
     UplinkDown,
+    /// An output is not as it should be.
+    Output(Id),
+    /// The process had to be ended and started again.
+    Restarted,
     /// Connected, but no duty room confirms the newest alarm.
     Unheard,
     ClockUnset,

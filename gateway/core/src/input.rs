@@ -22,6 +22,8 @@ pub enum Input {
     Committed { commit: CommitId },
     /// The store could not write this commit; nothing of it is on disk. It will not try again by itself.
     CommitFailed { commit: CommitId, why: StoreTrouble },
+    /// The disk has no space but what was laid by for alarms; or has space again.
+    DiskSpace { short: bool },
     /// Committed events asked for by [`crate::output::Output::Fetch`], in sequence, possibly fewer.
     Fetched { from: Sequence, events: Vec<StoredEvent> },
     /// The broker accepted this connection.
@@ -36,6 +38,9 @@ pub enum Input {
     Commanded { name: CommandName, payload: String, signed_by: Option<String>, retained: bool },
     /// The wall clock reads `wall` now.
     ClockSet { wall: Timestamp, clock: Clock },
+    /// This process was started because the one before had to be ended: this part of it hung for so long,
+    /// or, without a time, ended by itself.
+    Restarted { part: String, hung_ms: Option<u64> },
     /// The time of the last `next_deadline` has come; or any moment, it does no harm.
     Woke,
     /// The process was asked to end: say so, then stop.

@@ -9,6 +9,7 @@ use core::time::Duration;
 use shouwang_message::{Id, Instant, OutboxHealth, Sequence};
 
 use crate::output::NewEvent;
+use crate::planted::{self, Bug};
 
 /// Newest events kept in memory: enough to span a commit and a round trip.
 const CACHED_EVENTS: usize = 256;
@@ -78,6 +79,7 @@ impl Outbox {
 
     /// A duty room's receipt. False if it changes nothing, or claims what was never said.
     pub(crate) fn set_heard(&mut self, duty_room: &Id, up_to: Sequence) -> bool {
+        let up_to = if planted::has(Bug::SequenceWraps) { up_to & 0xFFFF } else { up_to };
         let known = self.heard.get(duty_room).copied();
         if up_to > self.committed || known.is_some_and(|known| up_to <= known) {
             return false;

@@ -11,6 +11,48 @@ pub enum Bug {
     WallClockTimeout,
     /// A missing reading is taken for a normal one.
     MissingReadingClears,
+    /// A start continues with the last number that the one before had used.
+    ReusesSequence,
+    /// What was handed to the disk counts as being there.
+    SpeaksBeforeCommit,
+    /// A commit that failed is not tried again.
+    ForgetsFailedCommit,
+    /// Open alarms are not taken over from before the start.
+    ForgetsActiveAtStart,
+    /// A disk that hangs holds an alarm back.
+    AlarmWaitsForDisk,
+    /// Who acknowledges an alarm ends it, though its cause still holds.
+    AcknowledgeDeletes,
+    /// The retained document of a finished alarm is never taken away.
+    LeavesFinished,
+    /// What was told on the last connection is not told again on the next.
+    TrustsBrokerMemory,
+    /// A connection that brings no receipts any more is kept.
+    NeverStuck,
+    /// Values are told before alarms, as many as there are.
+    TelemetryFirst,
+    /// A receipt is counted in 16 bits.
+    SequenceWraps,
+    /// A receipt for another log counts for this one.
+    HearsAnyLog,
+    /// A command that the broker kept is carried out at every connection.
+    ObeysRetained,
+    /// An acknowledgement also answers the cry that came after it.
+    AnswersNewerCry,
+    /// A press is given back to its unit before it is on disk.
+    EchoBeforeCommit,
+    /// The lamp says that somebody has heard before anybody has.
+    LampBeforeHeard,
+    /// A press counter that wraps is taken for a new beginning.
+    CountWraps,
+    /// An unknown unit's first count is taken for settled, latched or not.
+    AdoptsAtOnce,
+    /// A device that does not answer any more is nobody's concern.
+    LossUntold,
+    /// Devices that do not answer are asked as often as the others.
+    AsksTheDead,
+    /// A shelving that a restart interrupts never ends.
+    ShelvesForEver,
 }
 
 /// Whether this bug is switched on; constant `false` in every build but a planted one.

@@ -183,7 +183,7 @@ impl Session {
         self.resend_after = RESEND;
         self.in_flight.clear();
         self.backlog = outbox.committed();
-        for leaf in self.retained.keys() {
+        for leaf in self.retained.keys().filter(|_| !planted::has(Bug::TrustsBrokerMemory)) {
             self.waiting[rank(leaf)].insert(leaf.clone());
         }
         self.start_from(now, outbox.heard_by_all() + 1, outbox);
@@ -278,6 +278,7 @@ impl Session {
         if let Link::Up { connection } = self.link
             && !self.in_flight.is_empty()
             && now.since(self.progress_at) >= STUCK
+            && !planted::has(Bug::NeverStuck)
         {
             self.drop_connection(now, connection, out);
         }
@@ -304,7 +305,8 @@ impl Session {
             Link::Down { retry_at, .. } => retry_at,
             Link::Connecting { since, .. } => since + CONNECT_PATIENCE,
             Link::Up { .. } => {
-                let stuck = if self.in_flight.is_empty() { Instant::NEVER } else { self.progress_at + STUCK };
+                let waits = !self.in_flight.is_empty() && !planted::has(Bug::NeverStuck);
+                let stuck = if waits { self.progress_at + STUCK } else { Instant::NEVER };
                 // While something is still to be sent, nothing is due to be sent again.
                 let waits = outbox.unheard() > 0 && self.next > outbox.committed();
                 let resend = if waits { self.resend_from + self.resend_after } else { Instant::NEVER };
@@ -364,6 +366,9 @@ impl Session {
     }
 
     fn publish(&mut self, now: Instant, connection: u32, outbox: &Outbox, out: &mut VecDeque<Output>) {
+        if planted::has(Bug::TelemetryFirst) {
+            self.publish_retained(now, connection, VALUES, WINDOW, out);
+        }
         self.publish_retained(now, connection, 0, WINDOW, out);
         while self.in_flight.len() < WINDOW
             && let Some((leaf, body)) = self.replies.pop_front()

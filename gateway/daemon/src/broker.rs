@@ -51,6 +51,11 @@ impl Broker {
         Ok(Self { address, shutdown, task })
     }
 
+    /// It ended by itself, which it never should.
+    pub fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

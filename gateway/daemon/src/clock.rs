@@ -1,7 +1,7 @@
 //! The one place that reads clocks: time since the machine started for every decision, and the wall clock
 //! with what is known of its worth for the stamps that people read.
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::event::Timespec;
 use rustix::time::{ClockId, clock_gettime};
@@ -22,9 +22,15 @@ pub fn now() -> Instant {
 /// The wall clock, and how far it can be trusted. Only systemd-timesyncd is recognised as its keeper; without
 /// it the clock counts as running free. It opens no connection and takes microseconds.
 pub fn wall() -> (Timestamp, Clock) {
-    let time = clock_gettime(ClockId::Realtime);
-    let unix_ms = time.tv_sec.saturating_mul(1000).saturating_add(time.tv_nsec / 1_000_000);
+    let unix_ms = unix_ms();
     (Timestamp::from_unix_ms(unix_ms), trust(unix_ms, Path::new(SYNCHRONISED).exists()))
+}
+
+/// Asked of the C library rather than of the kernel, so that a test can put a wrong clock in between.
+#[expect(clippy::disallowed_methods, reason = "this is where clocks are read")]
+fn unix_ms() -> i64 {
+    let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or_else(|before| -ms(before.duration()), ms)
 }
 
 fn trust(unix_ms: i64, synchronised: bool) -> Clock {

@@ -20,6 +20,7 @@ mod devices;
 mod draft;
 mod keys;
 mod link;
+mod outputs;
 mod profiles;
 mod stations;
 
@@ -192,6 +193,12 @@ fn resolve(
     check.alarm_rounds(&lines, &devices);
     let stations = check.stations(&draft.station, all_devices, &devices);
     judge_stations(&stations, &mut devices);
+    let outputs = check.outputs(&draft.output, all_devices, &devices);
+    let local_alarm = draft
+        .local_alarm
+        .as_ref()
+        .and_then(|draft| check.local_alarm(draft, &outputs, all_devices, &devices));
+    outputs::judge_nothing_of_the_silence_input(local_alarm.as_ref(), &mut devices);
     let sources = match recorded {
         Some(texts) => texts.to_owned(),
         None => match profiles.texts_in_use(&devices) {
@@ -212,6 +219,8 @@ fn resolve(
         lines,
         devices,
         stations,
+        outputs,
+        local_alarm,
         uplink: UplinkSettings { hearers, signed_commands_only: !keys.is_empty() },
     };
     Some(Config { core, links, broker: broker?, keys, state_dir: state_dir?, web, embedded_broker, sources })

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shouwang_core::Instant;
@@ -20,7 +21,9 @@ use crate::config::Config;
 use crate::line::{self, LineHandle, WireTap};
 use crate::recorder::{DEFAULT_LIMIT, Header, Recorder, RecordingError};
 use crate::store::{Store, StoreError, StoreHandle};
+use crate::systemd::Notifier;
 use crate::uplink::{TransportError, Uplink};
+use crate::watchdog::{Alive, Cause, HUNG_AFTER, Pulse, START_WITHIN, Watchdog};
 use crate::web::{Health, Web, WebError};
 
 /// Inputs that may wait; beyond it the threads that bring them wait.
@@ -64,10 +67,12 @@ pub enum RunError {
     Broker(#[from] BrokerError),
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    #[error("starting the watchdog: {0}")]
+    Watchdog(io::Error),
     #[error("starting the thread of line {line}: {source}")]
     Line { line: String, source: io::Error },
     #[error(
-        "the database was damaged while running and has been put aside; the next start makes a new log and tells the gap"
+        "the database was damaged and has been put aside, or is not the one that this run began without; the next start goes on with what is there, and tells a gap"
     )]
     Corrupt,
     #[error("taking a seed from the system: {0}")]
@@ -84,20 +89,39 @@ impl std::fmt::Debug for Options {
 /// called within a tokio runtime.
 pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()>) -> Result<(), RunError> {
     let (sender, mut inputs) = mpsc::channel(INPUTS);
+    let notifier = Notifier::from_environment().map(Arc::new);
+    let watchdog = Watchdog::start(&config.state_dir, notifier.clone()).map_err(RunError::Watchdog)?;
+    let starting = watchdog.watch("starting", None, START_WITHIN);
+    starting.beat();
     let embedded = match config.embedded_broker {
         Some(listen) => Some(Broker::start(listen).await?),
         None => None,
     };
-    let (mut gateway, health) = Gateway::start(config, options, &sender)?;
-    let _web = match gateway.web {
+    let (mut gateway, health) = Gateway::start(config, options, &sender, watchdog)?;
+    let web = match gateway.web {
         Some(listen) => Some(Web::serve(listen, health, clock::now).await?),
         None => None,
     };
+    let turning = turn_the_runtime(gateway.watchdog.watch("runtime", None, HUNG_AFTER));
+    gateway.tell_the_last_end();
     gateway.give(Input::Woke);
-    gateway.turn_until_stopped(&mut inputs, stop).await;
+    starting.rest();
+    if let Some(notifier) = &notifier {
+        notifier.ready();
+    }
+    let ended = || {
+        let broker = embedded.as_ref().is_some_and(Broker::has_ended).then_some("embedded broker");
+        broker.or(web.as_ref().is_some_and(Web::has_ended).then_some("health page"))
+    };
+    gateway.turn_until_stopped(&mut inputs, stop, ended).await;
+    gateway.watchdog.expect_the_end();
+    if let Some(notifier) = &notifier {
+        notifier.stopping();
+    }
+    turning.abort();
     // Threads that wait for room to tell something must be let go before they are joined.
     drop(inputs);
-    let Gateway { lines, store, recorder, uplink, corrupt, .. } = gateway;
+    let Gateway { lines, store, recorder, uplink, corrupt, watchdog: _watchdog, .. } = gateway;
     uplink.finish().await;
     let finished = tokio::task::spawn_blocking(move || {
         drop(lines);
@@ -115,8 +139,52 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     if corrupt { Err(RunError::Corrupt) } else { Ok(()) }
 }
 
+/// Shows that the workers turn on which the uplink and the health page run.
+fn turn_the_runtime(pulse: Pulse) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tick.tick().await;
+            pulse.beat();
+        }
+    })
+}
+
+/// What a thread was asked and has not answered: while there is any, it must show life.
+struct Outstanding {
+    pulse: Pulse,
+    count: usize,
+}
+
+impl Outstanding {
+    fn asked(&mut self) {
+        // An older one that is not answered must not be excused by a newer one.
+        if self.count == 0 {
+            self.pulse.beat();
+        }
+        self.count += 1;
+    }
+
+    fn answered(&mut self) {
+        self.count = self.count.saturating_sub(1);
+        if self.count == 0 {
+            self.pulse.rest();
+        } else {
+            self.pulse.beat();
+        }
+    }
+}
+
 /// The core and its hands.
 struct Gateway {
+    watchdog: Watchdog,
+    /// The signs of life of this loop, and of the store's threads, which rest while nothing is asked of them.
+    turns: Pulse,
+    writes: Outstanding,
+    reads: Outstanding,
+    _alive: Alive,
+    /// Why the process before this one ended, until it is told.
+    last_end: Option<PathBuf>,
     engine: Engine,
     lines: Vec<LineHandle>,
     store: StoreHandle,
@@ -129,8 +197,10 @@ struct Gateway {
     at_once: VecDeque<Input>,
     polled: bool,
     stopped: bool,
-    /// The database was damaged under us; only a new start can make another.
+    /// The database cannot be gone on with; only a new start can.
     corrupt: bool,
+    /// The connection that was ended because the gateway ends.
+    farewell: Option<u32>,
 }
 
 impl Gateway {
@@ -138,6 +208,7 @@ impl Gateway {
         config: Config,
         options: Options,
         sender: &mpsc::Sender<Input>,
+        watchdog: Watchdog,
     ) -> Result<(Self, watch::Receiver<Health>), RunError> {
         let (wall, quality) = clock::wall();
         let start = Start {
@@ -146,7 +217,8 @@ impl Gateway {
             clock: quality,
             seed: getrandom::u64().map_err(RunError::Chance)?,
         };
-        let (store, restored) = Store::open(&config.state_dir.join("gateway.db"), wall)?;
+        let (store, restored) = Store::open_or_wait(&config.state_dir.join("gateway.db"), wall)?;
+        let store_writes = !store.is_awaited();
         let recorder = match &options.record {
             Some(path) => {
                 let header = Header::new(&config, restored.clone(), start);
@@ -156,21 +228,37 @@ impl Gateway {
         };
         let (site, id) = (config.core.site.clone(), config.core.gateway.clone());
         let uplink = Uplink::new(site, id, config.broker, config.keys, sender.clone())?;
-        let told = sender.clone();
+        let turns = watchdog.watch("event loop", None, HUNG_AFTER);
+        let writes = watchdog.watch("store", Some("store-writer"), HUNG_AFTER);
+        let reads = watchdog.watch("log reader", Some("store-reader"), HUNG_AFTER);
+        let (told, alive) = (sender.clone(), writes.alive());
         // A loop that has ended hears nothing more; then nothing is lost by saying it in vain.
-        let store = StoreHandle::spawn(store, move |input| drop(told.blocking_send(input)))?;
+        let store = StoreHandle::spawn(store, move |input| {
+            let _lives_with_its_thread = &alive;
+            drop(told.blocking_send(input));
+        })?;
         let mut lines = Vec::new();
         for (index, (link, settings)) in config.links.into_iter().zip(&config.core.lines).enumerate() {
             let told = sender.clone();
             let told = move |_, input| drop(told.blocking_send(input));
             let handle = line::spawn(index, link, options.tap.clone(), told);
-            lines.push(handle.map_err(|source| RunError::Line { line: settings.name.to_string(), source })?);
+            let name = settings.name.to_string();
+            let handle = handle.map_err(|source| RunError::Line { line: name.clone(), source })?;
+            let thread = line::thread_name(index);
+            watchdog.watch_pulse(format!("line {name}"), Some(&thread), HUNG_AFTER, handle.pulse());
+            lines.push(handle);
         }
         tracing::info!(gateway = %config.core.gateway, boot = restored.boot, log = %restored.log, "gateway started");
         let engine = Engine::new(config.core, restored.into(), start);
         let (health, seen) =
-            watch::channel(Health { turned_at: start.now, store_writes: true, broker_connected: false });
+            watch::channel(Health { turned_at: start.now, store_writes, broker_connected: false });
         let gateway = Self {
+            _alive: turns.alive(),
+            watchdog,
+            turns,
+            writes: Outstanding { pulse: writes, count: 0 },
+            reads: Outstanding { pulse: reads, count: 0 },
+            last_end: None,
             engine,
             lines,
             store,
@@ -183,6 +271,7 @@ impl Gateway {
             polled: false,
             stopped: false,
             corrupt: false,
+            farewell: None,
         };
         Ok((gateway, seen))
     }
@@ -191,11 +280,13 @@ impl Gateway {
         &mut self,
         inputs: &mut mpsc::Receiver<Input>,
         stop: impl Future<Output = ()>,
+        ended: impl Fn() -> Option<&'static str>,
     ) {
         let mut stop = std::pin::pin!(stop);
         let mut stopping = false;
         let mut tick = tokio::time::interval(TICK);
         while !self.stopped {
+            self.turns.beat();
             let now = clock::now();
             let wait = self.engine.next_deadline().since(now);
             tokio::select! {
@@ -207,6 +298,7 @@ impl Gateway {
                     let (wall, clock) = clock::wall();
                     self.give(Input::ClockSet { wall, clock });
                     self.tell_health();
+                    self.watch_the_watchdog(ended());
                 }
                 input = inputs.recv() => self.take_all(input, inputs),
                 () = tokio::time::sleep(wait) => self.give(Input::Woke),
@@ -236,7 +328,8 @@ impl Gateway {
             if let Some(watcher) = &mut self.watcher {
                 watcher(now, Moment::Input(&input));
             }
-            report(&input);
+            self.report(&input);
+            self.note_life(&input);
             if let Input::CommitFailed { why: StoreTrouble::Corrupt, .. } = input {
                 (self.corrupt, self.stopped) = (true, true);
             }
@@ -251,8 +344,14 @@ impl Gateway {
                         }
                         None
                     }
-                    Output::Commit(commit) => self.store.commit(commit).err(),
-                    Output::Fetch { from, limit } => self.store.fetch(from, limit).err(),
+                    Output::Commit(commit) => {
+                        self.writes.asked();
+                        self.store.commit(commit).err()
+                    }
+                    Output::Fetch { from, limit } => {
+                        self.reads.asked();
+                        self.store.fetch(from, limit).err()
+                    }
                     Output::Connect { connection, will } => {
                         self.uplink.connect(connection, will);
                         None
@@ -263,6 +362,7 @@ impl Gateway {
                         None
                     }
                     Output::Disconnect { connection } => {
+                        self.farewell = Some(connection);
                         self.uplink.disconnect(connection);
                         None
                     }
@@ -288,6 +388,58 @@ impl Gateway {
         }
     }
 
+    /// What an operator reading the journal should see of an input.
+    fn report(&self, input: &Input) {
+        match input {
+            Input::LineUp { line } => tracing::info!(line, "line is open"),
+            Input::LineDown { line, why } => tracing::warn!(line, %why, "line is down"),
+            Input::CommitFailed { why, .. } => {
+                tracing::error!(?why, "the store could not commit; it is tried again");
+            }
+            Input::Connected { connection } => tracing::info!(connection, "connected to the broker"),
+            Input::Disconnected { connection, .. } if self.farewell == Some(*connection) => {
+                tracing::info!(connection, "disconnected from the broker");
+            }
+            Input::Disconnected { connection, why } => {
+                tracing::warn!(connection, ?why, "no connection to the broker");
+            }
+            Input::Commanded { name, .. } => tracing::info!(%name, "command received"),
+            _ => {}
+        }
+    }
+
+    /// Every order to the store is answered once.
+    fn note_life(&mut self, input: &Input) {
+        match input {
+            Input::Committed { .. } => {
+                self.writes.answered();
+                if let Some(directory) = self.last_end.take() {
+                    Cause::forget(&directory);
+                }
+            }
+            Input::CommitFailed { .. } => self.writes.answered(),
+            Input::Fetched { .. } => self.reads.answered(),
+            _ => {}
+        }
+    }
+
+    /// If the process before this one had to end itself, somebody should know why.
+    fn tell_the_last_end(&mut self) {
+        let directory = self.watchdog.directory().to_owned();
+        if let Some(Cause { part, hung_ms }) = Cause::of_the_last_end(&directory) {
+            tracing::warn!(%part, hung_ms, "restarted: the process before ended itself");
+            self.last_end = Some(directory);
+            self.give(Input::Restarted { part, hung_ms });
+        }
+    }
+
+    fn watch_the_watchdog(&self, ended: Option<&str>) {
+        let blind = self.watchdog.is_blind().then_some("watchdog");
+        if let Some(part) = blind.or(ended) {
+            self.watchdog.end_because(Cause { part: part.to_owned(), hung_ms: None });
+        }
+    }
+
     fn tell_health(&self) {
         let now = clock::now();
         let health = Health {
@@ -296,22 +448,5 @@ impl Gateway {
             broker_connected: self.engine.is_connected(),
         };
         self.health.send_replace(health);
-    }
-}
-
-/// What an operator reading the journal should see of an input.
-fn report(input: &Input) {
-    match input {
-        Input::LineUp { line } => tracing::info!(line, "line is open"),
-        Input::LineDown { line, why } => tracing::warn!(line, %why, "line is down"),
-        Input::CommitFailed { why, .. } => {
-            tracing::error!(?why, "the store could not commit; it is tried again");
-        }
-        Input::Connected { connection } => tracing::info!(connection, "connected to the broker"),
-        Input::Disconnected { connection, why } => {
-            tracing::warn!(connection, ?why, "no connection to the broker");
-        }
-        Input::Commanded { name, .. } => tracing::info!(%name, "command received"),
-        _ => {}
     }
 }

@@ -11,5 +11,7 @@ pub mod eventloop;
 pub mod line;
 pub mod recorder;
 pub mod store;
+pub mod systemd;
 pub mod uplink;
+pub mod watchdog;
 pub mod web;

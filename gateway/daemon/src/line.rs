@@ -28,6 +28,7 @@ pub use crate::config::Link;
 pub use exchange::{Exchange, WireTap};
 
 use crate::clock;
+use crate::watchdog::{Alive, Pulse};
 
 /// Two asks, and two from before a line went down that nobody has taken back yet.
 const ASKS_MOST: usize = 4;
@@ -35,6 +36,11 @@ const REOPEN_FIRST: Duration = Duration::from_millis(100);
 const REOPEN_MOST: Duration = Duration::from_secs(5);
 /// A port that takes no byte for this long is gone.
 const WRITE_WITHIN: Duration = Duration::from_secs(1);
+
+/// With nothing to ask the thread shows this often that it lives.
+const BREATH: Duration = Duration::from_secs(3);
+/// Asking for a host's name, or a driver, may take this long before a port is open.
+const OPEN_WITHIN: Duration = Duration::from_secs(45);
 
 /// A running line. Dropping it ends the thread and closes the port.
 #[derive(Debug)]
@@ -48,6 +54,7 @@ struct Shared {
     queue: Mutex<Queue>,
     /// Ends the thread's wait.
     wake: OwnedFd,
+    pulse: Pulse,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +78,7 @@ pub fn spawn(
     told: impl FnMut(Instant, Input) + Send + 'static,
 ) -> io::Result<LineHandle> {
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    let shared = Arc::new(Shared { queue: Mutex::default(), wake });
+    let shared = Arc::new(Shared { queue: Mutex::default(), wake, pulse: Pulse::default() });
     let (framing, timing, kind) = wire(&link);
     let hands = Hands {
         line,
@@ -83,12 +90,23 @@ pub fn spawn(
         told,
         values: Vec::new(),
         answered: false,
+        _alive: shared.pulse.alive(),
     };
-    let thread = thread::Builder::new().name(format!("line {line}")).spawn(move || hands.run())?;
+    let thread = thread::Builder::new().name(thread_name(line)).spawn(move || hands.run())?;
     Ok(LineHandle { shared, thread: Some(thread) })
 }
 
+/// As the system knows the line's thread.
+pub fn thread_name(line: LineIndex) -> String {
+    format!("line {line}")
+}
+
 impl LineHandle {
+    /// Beats as long as the thread moves.
+    pub fn pulse(&self) -> Pulse {
+        self.shared.pulse.clone()
+    }
+
     /// Hands over an ask; never waits. A line that is down drops it, as does one that holds four already.
     pub fn ask(&self, ask: Ask) {
         let mut queue = self.shared.queue();
@@ -148,6 +166,7 @@ struct Hands<T> {
     values: Vec<u8>,
     /// The port has brought an answer since it was opened.
     answered: bool,
+    _alive: Alive,
 }
 
 impl<T: FnMut(Instant, Input)> Hands<T> {
@@ -157,6 +176,7 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
         let mut pause = REOPEN_FIRST;
         let mut said = None;
         loop {
+            self.shared.pulse.beat_before(OPEN_WITHIN);
             let why = match self.open() {
                 Ok(port) => match self.hold(&port) {
                     End::Stopped => return,
@@ -192,6 +212,7 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
     /// Works with an open port until it is gone.
     fn hold(&mut self, port: &OwnedFd) -> End {
         let now = clock::now();
+        self.shared.pulse.beat();
         self.conversation.reset(now.as_micros());
         {
             let mut queue = self.shared.queue();
@@ -205,7 +226,7 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
         loop {
             let ended = match self.next_ask() {
                 Some(ask) => self.carry_out(port.as_fd(), &ask, free_at),
-                None => self.wait(port.as_fd(), Instant::NEVER),
+                None => self.wait(port.as_fd(), clock::now() + BREATH),
             };
             match ended {
                 Ok(now) => free_at = now,
@@ -305,6 +326,7 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
+        self.shared.pulse.beat();
         let (came, woken) = (fds[0].revents(), !fds[1].revents().is_empty());
         if woken && self.is_stopping() {
             return Err(End::Stopped);
@@ -332,6 +354,7 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
     /// Waits with a closed port; true if it is time to end. Asks that come meanwhile are not for this port.
     fn rest(&self, until: Instant) -> bool {
         loop {
+            self.shared.pulse.beat();
             {
                 let mut queue = self.shared.queue();
                 queue.asks.clear();

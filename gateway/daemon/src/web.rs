@@ -89,6 +89,11 @@ impl Web {
         Ok(Self { address, task })
     }
 
+    /// It ended by itself, which it never should.
+    pub fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

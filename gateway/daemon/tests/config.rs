@@ -67,6 +67,38 @@ fn defaults_are_filled_in_and_paths_start_at_the_files_directory() {
 }
 
 #[test]
+fn outputs_find_their_points_and_the_silencing_button_is_no_alarm() {
+    let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/profiles");
+    let dirs = format!("profile_dirs = [\"{}\"]\n[uplink]", profiles.display());
+    let text = GOOD.replace("[uplink]", &dirs)
+        + r#"
+[[device]]
+id = "box-1"
+line = "b3"
+unit_id = 20
+profile = "acme-siren-1"
+[[output]]
+name = "siren-gate"
+device = "box-1"
+point = "siren"
+[[output]]
+name = "door"
+device = "box-1"
+point = "relay"
+[local_alarm]
+output = "siren-gate"
+silence = { device = "box-1", point = "quiet" }
+"#;
+    let config = load(&text).unwrap().core;
+    let points: Vec<_> = config.outputs.iter().map(|output| (output.device, output.point)).collect();
+    assert_eq!(points, [(1, 0), (1, 3)]);
+    let local = config.local_alarm.unwrap();
+    assert_eq!((local.unheard.as_secs(), local.unacknowledged.as_secs()), (30, 180));
+    assert_eq!((local.output, local.no_contact, local.silence), (0, None, Some((1, 2))));
+    assert!(config.devices[1].conditions.is_empty(), "to press the button is no alarm");
+}
+
+#[test]
 fn the_same_texts_make_the_same_configuration_elsewhere() {
     let home = tempfile::tempdir().unwrap();
     let profiles = home.path().join("profiles");
@@ -157,7 +189,9 @@ fn the_schema_has_the_keys_of_the_contract_and_none_of_later_issues() {
         "device",
         "gateway",
         "line",
+        "local_alarm",
         "name",
+        "output",
         "profile_dirs",
         "site",
         "state_dir",

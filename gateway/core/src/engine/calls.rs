@@ -8,6 +8,7 @@ use crate::call::{CountRead, Step};
 use crate::configuration::{DeviceIndex, LineIndex};
 use crate::line::Purpose;
 use crate::output::Request;
+use crate::planted::{self, Bug};
 use crate::reading::NoData;
 
 /// What the lamp register says (map version 1).
@@ -77,13 +78,16 @@ impl Engine {
                 let value = age_s.map(Value::Number);
                 self.raise(now, Raise { device, condition, value, limit: None, times });
                 self.stage.after(now, After::Echo { device, count });
+                if planted::has(Bug::EchoBeforeCommit) {
+                    self.echo(now, device, count);
+                }
             }
             Step::Restarted => self.forget_lamp(device),
             Step::EchoAgain { count } => {
                 self.forget_lamp(device);
                 let committed = self.devices.get(device).and_then(|entry| entry.call.as_ref()?.committed);
                 if committed == Some(count) {
-                    self.stage.after(now, After::Echo { device, count });
+                    self.echo(now, device, count);
                 }
             }
             Step::Cancelled => self.clear(now, device, condition, None),
@@ -101,18 +105,22 @@ impl Engine {
         settings.conditions.iter().position(|condition| condition.point == press_count)
     }
 
-    /// Gives the committed count back to the unit. If it cannot be written now, the latch stays set and is
-    /// seen again.
+    /// Gives the committed count back to the unit. If it cannot be written now, or the echo gets lost, the
+    /// latch stays set and is seen again. A latch that was read while this echo is still under way is no news.
     pub(super) fn echo(&mut self, now: Instant, device: DeviceIndex, count: u16) {
         let Some(settings) = self.configuration.devices.get(device) else { return };
         let Some(map) = settings.profile.call.as_ref() else { return };
-        if let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut()) {
-            call.committed = Some(count);
+        let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut()) else { return };
+        call.committed = Some(count);
+        if call.echoing == Some(count) {
+            return;
         }
         if let Some(state) = self.lines.get_mut(settings.line) {
             let request = Request::WriteRegister { address: map.echo, value: count };
-            state.line.write(device, Purpose::Echo(count), request);
-            state.deadline = now;
+            if state.line.write(device, Purpose::Echo(count), request) {
+                call.echoing = Some(count);
+                state.deadline = now;
+            }
         }
     }
 
@@ -123,6 +131,12 @@ impl Engine {
         purpose: Purpose,
         outcome: Result<(), NoData>,
     ) {
+        if let Purpose::Echo(count) = purpose
+            && let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut())
+        {
+            // An older one may end while a newer one is under way.
+            call.echoing.take_if(|echoing| *echoing == count);
+        }
         // Only the answer may be lost, and an echo that was taken makes the unit wait to be told anew.
         if let (Purpose::Indicator(_) | Purpose::Echo(_), Err(_)) = (purpose, outcome) {
             self.forget_lamp(device);
@@ -186,7 +200,7 @@ impl Engine {
             // "Finished" may only be said when no press is unsettled, nor one from before our memory open.
             return (call.unit.is_settled() && !call.is_doubted).then_some(FINISHED);
         };
-        if self.outbox.heard_by_any() < alarm.cry {
+        if self.outbox.heard_by_any() < alarm.cry && !planted::has(Bug::LampBeforeHeard) {
             return None;
         }
         Some(match (&alarm.document.acknowledged, alarm.coming) {
@@ -222,10 +236,14 @@ impl Engine {
         self.forget_lamp(device);
     }
 
-    pub(super) fn forget_lamps(&mut self, line: LineIndex) {
+    /// The line is back. An echo that was with its hands when it went down never ended.
+    pub(super) fn forget_writes(&mut self, line: LineIndex) {
         for device in 0..self.devices.len() {
             if self.configuration.devices.get(device).is_some_and(|settings| settings.line == line) {
                 self.forget_lamp(device);
+                if let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut()) {
+                    call.echoing = None;
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use shouwang_message::{
@@ -16,6 +17,7 @@ use crate::alarm::{Alarm, Refusal, Shelving};
 use crate::configuration::DeviceIndex;
 use crate::line::Purpose;
 use crate::output::Request;
+use crate::planted::{self, Bug};
 use crate::profile::{DeviceReset, Table};
 
 /// A command that would still be valid in a day is refused: nonces must be kept as long as it lives.
@@ -74,7 +76,7 @@ impl Engine {
         if words.into_iter().flatten().any(|word| word.len() > MAX_WORD) || payload.nonce.is_empty() {
             return Err(No::new("malformed", "命令格式不对", "a part is too long, or the nonce is missing"));
         }
-        if retained {
+        if retained && !planted::has(Bug::ObeysRetained) {
             return Err(No::new("retained", "拒绝保留的命令", "retained commands are refused"));
         }
         // Asking for what is missing changes nothing, and must work without a key and while the clocks disagree.
@@ -138,6 +140,8 @@ impl Engine {
                 let (id, alarm) = self.named_alarm(payload)?;
                 let change = alarm.silence();
                 self.changed(now, id, change);
+                self.local_alarm.silence(id);
+                self.supervise_outputs(now);
             }
             CommandName::Coming => {
                 let (id, alarm) = self.seen_alarm(payload)?;
@@ -172,7 +176,8 @@ impl Engine {
                     entry.forget_told();
                 }
             }
-            CommandName::WriteOutput | CommandName::Reload => {
+            CommandName::WriteOutput => self.switch_output(now, payload)?,
+            CommandName::Reload => {
                 return Err(Wrong::No(No::new(
                     "not_available",
                     "本网关没有此功能",
@@ -191,7 +196,8 @@ impl Engine {
     /// The alarm named, as the person saw it: a cry that came later needs its own answer.
     fn seen_alarm(&mut self, payload: &CommandPayload) -> Result<(AlarmId, &mut Alarm), Refusal> {
         let (id, alarm) = self.named_alarm(payload)?;
-        if payload.occurrence.is_some_and(|seen| seen < alarm.document.occurrence) {
+        let outlived = payload.occurrence.is_some_and(|seen| seen < alarm.document.occurrence);
+        if outlived && !planted::has(Bug::AnswersNewerCry) {
             return Err(Refusal::NewerCry);
         }
         Ok((id, alarm))
@@ -282,7 +288,7 @@ impl Engine {
         let shown = overlay.as_ref().map(|(overlay, _)| overlay.clone());
         entry.set_out_of_service(overlay);
         let id = entry.id().clone();
-        let alarms: alloc::vec::Vec<_> = self.alarms.of_device(&id).collect();
+        let alarms: Vec<_> = self.alarms.of_device(&id).collect();
         for alarm in alarms {
             if let Some(change) =
                 self.alarms.get_mut(alarm).map(|alarm| alarm.set_out_of_service(shown.clone()))
@@ -331,8 +337,7 @@ impl Engine {
 
     pub(super) fn end_shelvings(&mut self, now: Instant) {
         let over = |alarm: &&Alarm| alarm.shelved_until().is_some_and(|until| until <= now);
-        let ids: alloc::vec::Vec<_> =
-            self.alarms.iter().filter(over).map(|alarm| alarm.document.id).collect();
+        let ids: Vec<_> = self.alarms.iter().filter(over).map(|alarm| alarm.document.id).collect();
         for id in ids {
             if let Some(Ok(change)) = self.alarms.get_mut(id).map(Alarm::unshelve) {
                 self.changed(now, id, change);
@@ -361,6 +366,10 @@ impl Engine {
             // Nothing changed, so nothing has to be saved first.
             let error = Some(CommandError { code: no.code.to_string(), text: no.text });
             self.session.reply(leaf, to_bytes(&Reply { txn: payload.txn.clone(), ok: false, error }));
+            // It may have been told unlogged by a process that then died: nobody else would take it away.
+            if let Some(id) = payload.alarm.filter(|_| no.code == Refusal::UnknownAlarm.code()) {
+                self.session.retain(Leaf::Alarm(id), Vec::new());
+            }
             return;
         }
         if !matches!(name, CommandName::Resend | CommandName::Read) {

@@ -60,6 +60,8 @@ pub(super) struct CallLine {
     pub(super) unit: CallUnit,
     /// The press count that is on disk and may be echoed.
     pub(super) committed: Option<u16>,
+    /// The echo that is under way: not ended yet, well or badly.
+    pub(super) echoing: Option<u16>,
     /// What the lamp shows, or will when the write that is under way is done.
     pub(super) lamp: Option<u16>,
     /// So many changes that the lamp should show are not on disk yet.
@@ -358,7 +360,7 @@ impl Device {
 
 impl CallLine {
     fn new(unit: CallUnit, committed: Option<u16>) -> Self {
-        Self { unit, committed, lamp: None, unsaved: 0, is_doubted: false }
+        Self { unit, committed, echoing: None, lamp: None, unsaved: 0, is_doubted: false }
     }
 }
 

@@ -10,7 +10,8 @@ use super::{Engine, alarm_key};
 use crate::alarm::{Alarm, Cry};
 use crate::condition::Judgement;
 use crate::configuration::DeviceIndex;
-use crate::line::Report;
+use crate::line::{Purpose, Report};
+use crate::planted::{self, Bug};
 use crate::profile::{Raises, Test};
 use crate::reading::{NoData, Raw};
 
@@ -28,6 +29,9 @@ impl Engine {
         for report in core::mem::take(&mut self.reports) {
             match report {
                 Report::Read { device, block, outcome, .. } => self.read(now, device, block, &outcome),
+                Report::Written { device, purpose: Purpose::Output, outcome } => {
+                    self.output_written(now, device, outcome);
+                }
                 Report::Written { device, purpose, outcome } => self.written(now, device, purpose, outcome),
                 Report::Lost { device, why } => {
                     if let Some(entry) = self.devices.get_mut(device) {
@@ -36,6 +40,7 @@ impl Engine {
                         entry.forget_refusals();
                     }
                     self.forget_lamp(device);
+                    self.forget_outputs(device);
                     self.supervise_device(now, device);
                 }
                 Report::Online { device } | Report::Back { device } => {
@@ -43,6 +48,7 @@ impl Engine {
                         entry.answered(now);
                     }
                     self.forget_lamp(device);
+                    self.forget_outputs(device);
                     self.supervise_device(now, device);
                 }
                 Report::WrongIdentity { device } => self.settle_identity_fault(now, device, true),
@@ -79,6 +85,7 @@ impl Engine {
         if outcome.is_ok() && settings.profile.call.is_some() {
             self.call_unit_read(now, device, &news);
         }
+        self.output_read(now, device, &news);
         for point in news {
             self.judge_point(now, device, point);
             self.settle_plausibility(now, device, point);
@@ -324,7 +331,10 @@ impl Engine {
 
     /// Cleared, acknowledged and reset: it is over, and its retained document goes.
     pub(super) fn finish_if_done(&mut self, now: Instant, id: AlarmId) {
-        let Some(alarm) = self.alarms.get_mut(id).filter(|alarm| alarm.document.is_finished()) else {
+        let Some(alarm) = self.alarms.get_mut(id).filter(|alarm| {
+            let seen = alarm.document.acknowledged.is_some() && planted::has(Bug::AcknowledgeDeletes);
+            alarm.document.is_finished() || seen
+        }) else {
             return;
         };
         let change = alarm.finish();
@@ -332,7 +342,9 @@ impl Engine {
         let device = self.alarms.get(id).map(|alarm| alarm.document.device.clone());
         self.alarms.remove(id);
         self.finished.insert(id);
-        self.stage.document(now, Leaf::Alarm(id), Vec::new());
+        if !planted::has(Bug::LeavesFinished) {
+            self.stage.document(now, Leaf::Alarm(id), Vec::new());
+        }
         let device =
             device.and_then(|id| self.configuration.devices.iter().position(|settings| settings.id == id));
         if let Some(device) = device {

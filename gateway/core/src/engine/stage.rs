@@ -13,11 +13,14 @@ use shouwang_message::{Event, Instant, Leaf, Sequence, StoreHealth};
 use crate::configuration::DeviceIndex;
 use crate::input::CommitId;
 use crate::output::{Commit, NewEvent};
+use crate::planted::{self, Bug};
 
 /// Events that may wait in memory while the store fails (invariant I6: room for 10,000 more).
 const MAX_WAITING_EVENTS: usize = 10_000;
 /// Of these, so many may be no alarms: the rest of the room is for alarms alone.
 const MAX_WAITING_ORDINARY: usize = 2_000;
+/// Events that are no alarms and are still logged on a full disk; beyond it its room is for alarms alone.
+const MAX_SHORT_ORDINARY: usize = 2_000;
 /// What is not urgent waits this long to share a transaction, to spare the flash.
 const SHARE: Duration = Duration::from_secs(1);
 /// A commit under way for longer is trouble: alarms are told `unlogged` (invariant I5).
@@ -34,7 +37,9 @@ pub(crate) struct Stage {
     pending: Option<Pending>,
     /// Alarms whose newest document nobody has been told, logged or not.
     unsaid: BTreeSet<Leaf>,
-    /// Events that found no room while the store failed; told as a gap once there is room.
+    /// The disk is full: so many events that are no alarms may still be logged.
+    short: Option<usize>,
+    /// Events that found no room while the store failed or was full; told as a gap once there is room.
     dropped: u64,
 }
 
@@ -65,6 +70,8 @@ struct Pending {
     commit: Commit,
     rest: Batch,
     since: Instant,
+    /// It has failed before: until it is on disk, the store fails, also while it is tried again.
+    has_failed: bool,
     state: PendingState,
 }
 
@@ -92,6 +99,7 @@ impl Stage {
             staged_since: None,
             pending: None,
             unsaid: BTreeSet::new(),
+            short: None,
             dropped: 0,
         }
     }
@@ -110,8 +118,8 @@ impl Stage {
     ) -> Option<Sequence> {
         let waiting = self.staged.events.len() + self.pending.as_ref().map_or(0, |p| p.commit.events.len());
         let most = if is_alarm { MAX_WAITING_EVENTS } else { MAX_WAITING_ORDINARY };
-        if waiting >= most {
-            self.dropped = self.dropped.saturating_add(1);
+        if waiting >= most || (!is_alarm && !self.spends_room()) {
+            self.drop_event();
             return None;
         }
         let sequence = self.next_sequence;
@@ -153,7 +161,7 @@ impl Stage {
 
     /// How many events were lost for want of room; asking forgets the number.
     pub(crate) fn take_dropped(&mut self) -> u64 {
-        if self.staged.events.len() < MAX_WAITING_ORDINARY && self.pending.is_none() {
+        if self.staged.events.len() < MAX_WAITING_ORDINARY && self.pending.is_none() && self.short.is_none() {
             core::mem::take(&mut self.dropped)
         } else {
             0
@@ -186,7 +194,7 @@ impl Stage {
         };
         self.next_commit += 1;
         let state = PendingState::WithStore;
-        self.pending = Some(Pending { commit: commit.clone(), rest, since: now, state });
+        self.pending = Some(Pending { commit: commit.clone(), rest, since: now, has_failed: false, state });
         Some(commit)
     }
 
@@ -206,13 +214,17 @@ impl Stage {
         let Some(pending) = self.pending.as_mut().filter(|pending| pending.commit.id == id) else {
             return false;
         };
+        pending.has_failed = true;
         pending.state = PendingState::Failed { retry_at: now + RETRY };
+        if planted::has(Bug::ForgetsFailedCommit) {
+            self.pending = None;
+        }
         true
     }
 
     /// Alarm documents that have waited too long for the disk and must be told without it, each once.
     pub(crate) fn take_unlogged(&mut self, now: Instant) -> Vec<(Leaf, Vec<u8>)> {
-        if self.pending_for(now) < SLOW {
+        if self.pending_for(now) < SLOW || planted::has(Bug::AlarmWaitsForDisk) {
             return Vec::new();
         }
         let pending = self.pending.as_ref();
@@ -228,7 +240,7 @@ impl Stage {
 
     pub(crate) fn health(&self, now: Instant) -> StoreHealth {
         match &self.pending {
-            Some(Pending { state: PendingState::Failed { .. }, .. }) => StoreHealth::Failing,
+            Some(Pending { has_failed: true, .. }) => StoreHealth::Failing,
             Some(Pending { since, .. }) if now.since(*since) >= SLOW => StoreHealth::Slow,
             _ => StoreHealth::Ok,
         }
@@ -237,6 +249,28 @@ impl Stage {
     /// How long the oldest unfinished commit has been under way.
     pub(crate) fn pending_for(&self, now: Instant) -> Duration {
         self.pending.as_ref().map_or(Duration::ZERO, |pending| now.since(pending.since))
+    }
+
+    /// The disk is full: from now on what is no alarm is logged only so far; or it has space again.
+    pub(crate) fn set_short(&mut self, is_short: bool) {
+        self.short = is_short.then_some(MAX_SHORT_ORDINARY);
+    }
+
+    pub(crate) fn is_short(&self) -> bool {
+        self.short.is_some()
+    }
+
+    /// An event is lost for want of room, and counted.
+    pub(crate) fn drop_event(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
+    }
+
+    /// Whether there is room for one more event that is no alarm.
+    fn spends_room(&mut self) -> bool {
+        let Some(left) = &mut self.short else { return true };
+        let has_room = *left > 0;
+        *left = left.saturating_sub(1);
+        has_room
     }
 
     /// Nothing waits for the disk.
@@ -248,7 +282,8 @@ impl Stage {
         let Some(pending) = &self.pending else {
             return self.staged_since.map_or(Instant::NEVER, |since| since + SHARE);
         };
-        let unlogged = if self.unsaid.is_empty() { Instant::NEVER } else { pending.since + SLOW };
+        let silent = self.unsaid.is_empty() || planted::has(Bug::AlarmWaitsForDisk);
+        let unlogged = if silent { Instant::NEVER } else { pending.since + SLOW };
         match pending.state {
             PendingState::Failed { retry_at } => unlogged.min(retry_at),
             PendingState::WithStore => unlogged,

@@ -16,6 +16,7 @@ use super::device::Loss;
 use crate::configuration::DeviceIndex;
 use crate::fault::{Fault, Source};
 use crate::line::Presence;
+use crate::planted::{self, Bug};
 use crate::profile::FaultCode;
 use crate::reading::NoData;
 
@@ -32,16 +33,19 @@ const RETURN_PATIENCE: Duration = Duration::from_secs(30);
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
 /// No connection for this long is a fault (requirement R5).
 const UPLINK_PATIENCE: Duration = Duration::from_secs(30);
-/// Connected, but no duty room has heard the newest alarm for this long: a fault (requirement R6).
+/// Connected, now or just before, but no duty room has heard the newest alarm for this long: a fault (requirement R6).
 const HEARING_PATIENCE: Duration = Duration::from_secs(30);
 
+/// A restart that was not wanted is shown for this long.
+const RESTART_SHOWN: Duration = Duration::from_secs(10 * 60);
+
 /// What a fault is called and how fast it must be looked at.
-struct Words {
-    code: String,
-    text: Text,
-    priority: Priority,
-    device: Option<DeviceIndex>,
-    line: Option<Id>,
+pub(super) struct Words {
+    pub(super) code: String,
+    pub(super) text: Text,
+    pub(super) priority: Priority,
+    pub(super) device: Option<DeviceIndex>,
+    pub(super) line: Option<Id>,
 }
 
 impl Engine {
@@ -57,13 +61,16 @@ impl Engine {
         self.supervise_store(now);
         self.supervise_uplink(now);
         self.supervise_hearing(now);
+        self.supervise_outputs(now);
+        self.supervise_restart(now);
         let unset = self.wall.clock() == Clock::Unset;
         self.settle_fault(now, Source::ClockUnset, unset, || {
             gateway_words("clock_unset", "时钟未校准", "The clock has not been set", Priority::Ordinary)
         });
         let dropped = self.stage.take_dropped();
         if dropped > 0 {
-            let why = Text::new("存储故障期间放不下", "there was no room while the disk failed");
+            let why =
+                Text::new("存储故障或磁盘已满,放不下", "there was no room while the disk failed or was full");
             self.tell_gap(now, dropped, why);
         }
     }
@@ -160,7 +167,7 @@ impl Engine {
             Presence::Online => false,
         };
         // A cut line is one fault, not one for each of its devices; what was open before stays open.
-        let lost = silent && (!explained || is_open);
+        let lost = silent && (!explained || is_open) && !planted::has(Bug::LossUntold);
         let why = entry.silence();
         let (class, line) = (settings.profile.class, settings.line);
         let priority =
@@ -243,7 +250,12 @@ impl Engine {
                 .iter()
                 .any(|settings| settings.id == *device && settings.profile.point(point).is_some()),
             Source::LineDown(id) => self.configuration.lines.iter().any(|line| line.name == *id),
-            Source::StoreFailing | Source::UplinkDown | Source::Unheard | Source::ClockUnset => true,
+            Source::Output(id) => self.configuration.outputs.iter().any(|output| output.name == *id),
+            Source::Restarted
+            | Source::StoreFailing
+            | Source::UplinkDown
+            | Source::Unheard
+            | Source::ClockUnset => true,
         };
         let strangers: Vec<Source> =
             self.faults.sources().filter(|source| !is_known(source)).cloned().collect();
@@ -275,14 +287,15 @@ impl Engine {
             StoreHealth::Slow => self.stage.pending_for(now) >= LINE_PATIENCE,
             StoreHealth::Ok => false,
         };
+        let is_short = self.stage.is_short();
         // While it fails nothing can be logged; the fault's event waits with everything else.
-        self.settle_fault(now, Source::StoreFailing, failing, || {
-            gateway_words(
-                "store_failing",
-                "存储故障",
-                "The disk does not take what it is given",
-                Priority::Urgent,
-            )
+        self.settle_fault(now, Source::StoreFailing, failing || is_short, || {
+            let (zh, en) = if is_short {
+                ("磁盘已满,只为报警留有空间", "The disk is full: there is room for alarms only")
+            } else {
+                ("存储故障", "The disk does not take what it is given")
+            };
+            gateway_words("store_failing", zh, en, Priority::Urgent)
         });
     }
 
@@ -305,7 +318,8 @@ impl Engine {
     /// The broker takes what we say, but no duty room confirms it.
     fn supervise_hearing(&mut self, now: Instant) {
         let waits = self.outbox.alarm_unheard();
-        let counts = waits && self.session.is_up();
+        // A connection that comes and goes does not start the waiting anew; one that stays away is a fault itself.
+        let counts = waits && now.since(self.last_up) < UPLINK_PATIENCE;
         self.unheard_since = if counts { self.unheard_since.or(Some(now)) } else { None };
         let is_open = self.faults.is_open(&Source::Unheard);
         let long = self.unheard_since.is_some_and(|since| now.since(since) >= HEARING_PATIENCE);
@@ -319,8 +333,39 @@ impl Engine {
         });
     }
 
+    /// Somebody should know why the gateway was away for a moment.
+    pub(super) fn tell_restart(&mut self, now: Instant, part: &str, hung_ms: Option<u64>) {
+        self.clear_fault(now, &Source::Restarted);
+        self.restarted_at = Some(now);
+        let text = match hung_ms.map(|hung_ms| hung_ms / 1000) {
+            Some(hung_s) => Text::new(
+                format!("网关程序已重启:{part} 卡死 {hung_s} s"),
+                format!("The gateway was restarted: {part} hung for {hung_s} s"),
+            ),
+            None => Text::new(
+                format!("网关程序已重启:{part} 意外结束"),
+                format!("The gateway was restarted: {part} ended unexpectedly"),
+            ),
+        };
+        let words = gateway_words("restarted", &text.zh, &text.en, Priority::Ordinary);
+        self.settle_fault(now, Source::Restarted, true, || words);
+    }
+
+    fn supervise_restart(&mut self, now: Instant) {
+        let is_recent = self.restarted_at.is_some_and(|at| now.since(at) < RESTART_SHOWN);
+        if !is_recent {
+            self.clear_fault(now, &Source::Restarted);
+        }
+    }
+
     /// Makes the known fault agree with the world.
-    fn settle_fault(&mut self, now: Instant, source: Source, is: bool, words: impl FnOnce() -> Words) {
+    pub(super) fn settle_fault(
+        &mut self,
+        now: Instant,
+        source: Source,
+        is: bool,
+        words: impl FnOnce() -> Words,
+    ) {
         if is && !self.faults.is_open(&source) {
             self.raise_fault(now, source, words());
         } else if !is && self.faults.is_open(&source) {

@@ -45,6 +45,12 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(length(max = 256))]
     pub(super) station: Vec<Station>,
+    /// What the box itself can sound or switch: a siren, a lamp.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub(super) output: Vec<Output>,
+    /// When the box itself sounds, because nobody else does.
+    pub(super) local_alarm: Option<LocalAlarm>,
     /// The health page of this gateway.
     pub(super) web: Option<Listen>,
     /// A broker within the gateway, for one that stands alone.
@@ -258,6 +264,48 @@ pub(super) struct StationLines {
     pub(super) guarantee: Option<f64>,
     #[schemars(range(min = -10000, max = 10000))]
     pub(super) record: Option<f64>,
+}
+
+/// A point of a device that the gateway switches on and off.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Output {
+    #[schemars(required)]
+    pub(super) name: Option<String>,
+    /// Id of the device.
+    #[schemars(required)]
+    pub(super) device: Option<String>,
+    /// Its point; unset: the only one that can be written.
+    pub(super) point: Option<String>,
+}
+
+/// Sounds an output while an emergency is not heard or not acknowledged.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LocalAlarm {
+    /// No duty room has heard an emergency for this long, s (default 30).
+    #[schemars(range(min = 5, max = 120))]
+    pub(super) unheard_s: Option<u32>,
+    /// Nobody has acknowledged it for this long, s (default 180).
+    #[schemars(range(min = 30, max = 900))]
+    pub(super) unacknowledged_s: Option<u32>,
+    /// Name of the output that sounds: ten minutes, then one in five.
+    #[schemars(required)]
+    pub(super) output: Option<String>,
+    /// Name of an output that is on while no duty room is reached.
+    pub(super) no_contact: Option<String>,
+    /// An input that silences what sounds.
+    pub(super) silence: Option<Input>,
+}
+
+/// A point that somebody at the box can press.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    #[schemars(required)]
+    pub(super) device: Option<String>,
+    #[schemars(required)]
+    pub(super) point: Option<String>,
 }
 
 /// An address of this machine to listen on.

@@ -17,8 +17,9 @@ use shouwang_core::input::Disconnect;
 use super::Link;
 use crate::config::Security;
 
-/// A silent broker is noticed after this, and ours by the broker after 1.5 times this: R5 allows 30 s.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A silent broker is noticed after one to two times this, and our silence by the broker after 1.5 times this:
+/// R5 allows 30 s, and what is noticed must still be shown.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// From the first packet to the broker's word, name resolution and TLS included.
 const CONNECT_LIMIT_S: u64 = 5;
 /// Larger packets end the connection. A message's own limits are checked where it is read or made.
