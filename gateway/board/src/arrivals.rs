@@ -9,6 +9,7 @@ use shouwang_message::{
 
 use crate::board::{Board, Effect};
 use crate::hearing::{Cursor, Place};
+use crate::planted::{self, Bug};
 use crate::presence::Presence;
 use crate::trust::{self, Refusal};
 use crate::{GatewayName, bounds, kept};
@@ -79,6 +80,9 @@ impl Board {
             return Err(Refusal::Contradiction);
         }
         let log = event.log;
+        if planted::has(Bug::TellsApartByTime) && event.time.unix_ms() + 600_000 < self.wall.unix_ms() {
+            return Ok(());
+        }
         let room = self.room();
         self.follow_log(whom, log);
         let Some(cursor) = self.gateway(whom).and_then(|gateway| gateway.logs.get_mut(&log)) else {

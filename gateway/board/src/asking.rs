@@ -1,5 +1,6 @@
 //! What a person asks of a gateway: stored first, then sent, and sent again until the gateway confirms,
 //! refuses, or the request expires. A command must not act hours later.
+use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
@@ -11,6 +12,7 @@ use shouwang_message::{
 
 use crate::GatewayName;
 use crate::chance::Chance;
+use crate::planted::{self, Bug};
 
 /// After this the gateway refuses the request and the board gives it up.
 pub(crate) const EXPIRES_AFTER: Duration = Duration::from_secs(600);
@@ -27,6 +29,8 @@ pub struct Asked {
     pub alarm: AlarmId,
     /// Account id.
     pub by: String,
+    /// The network address it came from.
+    pub from: String,
     pub reason: Option<String>,
     pub request: Request,
 }
@@ -60,6 +64,23 @@ impl Request {
             Self::Unshelve => CommandName::Unshelve,
             Self::Reset => CommandName::Reset,
             Self::OutOfService { .. } => CommandName::OutOfService,
+        }
+    }
+
+    /// What it changes, for the logbook: from what, to what.
+    pub(crate) fn change(&self) -> (Option<&'static str>, String) {
+        let until = |what: &str| match self.until_and_second() {
+            (Some(until), Some(second)) => format!("{what} until {until}, second {second}"),
+            (Some(until), None) => format!("{what} until {until}"),
+            (None, _) => what.into(),
+        };
+        match self {
+            Self::Acknowledge => (Some("unacknowledged"), "acknowledged".into()),
+            Self::Silence => (None, "silenced".into()),
+            Self::Shelve { .. } => (None, until("shelved")),
+            Self::Unshelve => (Some("shelved"), "unshelved".into()),
+            Self::Reset => (Some("latched"), "reset".into()),
+            Self::OutOfService { .. } => (None, until("out of service")),
         }
     }
 
@@ -164,7 +185,7 @@ impl Pending {
 
     /// After a restart: already on disk, sent at once. The gateway holds it to its `expires`.
     pub(crate) fn restored(mut self, now: Instant) -> Self {
-        self.committed = true;
+        self.committed = !planted::has(Bug::LosesRequests);
         self.send_at = now;
         self.give_up_at = now + EXPIRES_AFTER;
         self

@@ -11,12 +11,15 @@ use shouwang_message::{
 };
 
 use crate::asking::{Pending, resend};
+use crate::case::Case;
 use crate::chance::Chance;
 use crate::hearing::Cursor;
+use crate::planted::{self, Bug};
 use crate::presence::{Presence, Watch};
 use crate::row::{Row, RowKind};
 use crate::trust::Refusal;
-use crate::{GatewayName, Input, Outcome, Output, Settings, Transaction, bounds, kept};
+use crate::watching::Guard;
+use crate::{GatewayName, Input, LogLine, Outcome, Output, Settings, Transaction, bounds, kept};
 
 /// Our own link down for this long is a row of the list.
 const LINK_DOWN_SHOWN_AFTER: Duration = Duration::from_secs(10);
@@ -32,12 +35,17 @@ pub struct Board {
     pub(crate) rows: BTreeMap<AlarmId, Row>,
     /// The newest finished rows, oldest first.
     pub(crate) finished: VecDeque<Row>,
+    /// Not closed, by their alarms; an alarm without one has a new case.
+    pub(crate) cases: BTreeMap<AlarmId, Case>,
+    /// The newest closed ones, oldest first.
+    pub(crate) closed: VecDeque<Case>,
     pub(crate) pending: BTreeMap<String, Pending>,
     pub(crate) link_up: bool,
     link_row: Option<AlarmId>,
     link_row_at: Instant,
     store_row: Option<AlarmId>,
     armed: u32,
+    pub(crate) guard: Guard,
     pub(crate) counts: Counts,
     in_flight: VecDeque<InFlight>,
     next_transaction: u64,
@@ -45,6 +53,7 @@ pub struct Board {
     pub(crate) out: Vec<Output>,
     pub(crate) events: Vec<Event>,
     pub(crate) keep: Vec<(String, Option<String>)>,
+    pub(crate) log: Vec<LogLine>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) changed: bool,
 }
@@ -118,9 +127,11 @@ pub(crate) struct Device {
 #[derive(Debug)]
 pub(crate) enum Effect {
     Heard { whom: GatewayName, log: LogId, up_to: Sequence },
-    RowHeard { id: AlarmId, revision: u32, finished: bool },
+    RowHeard { id: AlarmId, revision: u32 },
     Asked { txn: String },
     Answer { ticket: u64, id: AlarmId },
+    CaseAnswer { ticket: u64, id: AlarmId },
+    Concluded { id: AlarmId },
 }
 
 #[derive(Debug)]
@@ -147,18 +158,22 @@ impl Board {
             gateways: BTreeMap::new(),
             rows: BTreeMap::new(),
             finished: VecDeque::new(),
+            cases: BTreeMap::new(),
+            closed: VecDeque::new(),
             pending: BTreeMap::new(),
             link_up: false,
             link_row: None,
             link_row_at: now + LINK_DOWN_SHOWN_AFTER,
             store_row: None,
             armed: 0,
+            guard: Guard::new(now),
             counts: Counts::default(),
             in_flight: VecDeque::new(),
             next_transaction: 1,
             out: Vec::new(),
             events: Vec::new(),
             keep: Vec::new(),
+            log: Vec::new(),
             effects: Vec::new(),
             changed: true,
         };
@@ -166,6 +181,7 @@ impl Board {
         for (key, value) in kept {
             unreadable += u64::from(board.remember(now, &key, &value).is_none());
         }
+        board.match_cases_to_rows();
         if unreadable > 0 {
             let own = board.own_name();
             let text = Text::new("部分保存的记录无法读取", "Some kept records cannot be read");
@@ -197,6 +213,7 @@ impl Board {
                 let pending: Pending = serde_json::from_str(value).ok()?;
                 self.pending.insert(rest.into(), pending.restored(now));
             }
+            "case" | "closed" => self.remember_case(serde_json::from_str(value).ok()?),
             "count" => self.counts.heard = value.parse().ok()?,
             _ => return None,
         }
@@ -213,8 +230,11 @@ impl Board {
             Input::LinkUp => self.link_is_up(now),
             Input::LinkDown => self.link_is_down(now),
             Input::Asked { ticket, asked } => self.asked(now, ticket, asked),
+            Input::CaseAsked { ticket, asked } => self.case_asked(ticket, &asked),
+            Input::Noted(line) => self.log.push(line),
             Input::Armed { boards } => {
                 self.armed = boards;
+                self.guard.armed(now, boards > 0);
                 self.speak_to_all();
             }
             Input::Woke => {}
@@ -225,7 +245,7 @@ impl Board {
 
     /// When to call [`Self::handle`] with [`Input::Woke`] at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let mut next = self.link_row_at;
+        let mut next = self.link_row_at.min(self.guard.next_deadline());
         for gateway in self.gateways.values() {
             let askable = self.link_up && gateway.may_answer();
             next = next.min(gateway.watch.next_deadline().unwrap_or(Instant::NEVER)).min(gateway.devices_at);
@@ -250,12 +270,13 @@ impl Board {
         }
     }
 
-    /// FNV-1a (64 bits, hexadecimal) over `id revision` of every open row in order of id: equal lists have
+    /// FNV-1a (64 bits, hexadecimal) over `id revision case-revision` of every open row in order of id: equal lists have
     /// equal hashes, so a page can tell that it missed something.
     pub fn open_hash(&self) -> String {
         let mut hash: u64 = 0xCBF2_9CE4_8422_2325;
         for row in self.rows.values() {
-            for byte in alloc::format!("{} {}\n", row.id(), row.revision()).bytes() {
+            let (revision, case) = (row.revision(), self.case_revision(row));
+            for byte in alloc::format!("{} {revision} {case}\n", row.id()).bytes() {
                 hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
             }
         }
@@ -300,6 +321,7 @@ impl Board {
             let text = Text::new("与消息服务器的连接中断", "The connection to the broker is down");
             self.link_row = self.own_row(RowKind::Fault, &own, "broker_down", Priority::Urgent, text);
         }
+        self.look_at_guard(now);
         self.send_requests(now);
     }
 
@@ -407,7 +429,7 @@ impl Board {
                             spoken.push(whom);
                         }
                     }
-                    Effect::RowHeard { id, revision, finished } => self.row_heard(id, revision, finished),
+                    Effect::RowHeard { id, revision } => self.row_heard(id, revision),
                     Effect::Asked { txn } => {
                         if let Some(pending) = self.pending.get_mut(&txn) {
                             pending.committed = true;
@@ -421,6 +443,13 @@ impl Board {
                         };
                         self.out.push(Output::Answer { ticket, outcome });
                     }
+                    Effect::CaseAnswer { ticket, id } => {
+                        let case = self.case(id);
+                        let outcome =
+                            case.map_or(Outcome::Unknown, |case| Outcome::CaseTaken { case: case.into() });
+                        self.out.push(Output::Answer { ticket, outcome });
+                    }
+                    Effect::Concluded { id } => self.leave_if_done(id),
                 }
             }
         }
@@ -445,7 +474,7 @@ impl Board {
         let Some(cursor) = gateway.logs.get(&log) else { return };
         let document = shouwang_message::HeardDocument {
             log,
-            up_to: cursor.committed(),
+            up_to: if planted::has(Bug::HearsBeforeCommit) { cursor.taken() } else { cursor.committed() },
             armed: self.armed,
             at: self.wall,
         };
@@ -489,7 +518,8 @@ impl Board {
 
     fn hand_out(&mut self) -> Vec<Output> {
         let mut out = Vec::new();
-        if !self.events.is_empty() || !self.keep.is_empty() || !self.effects.is_empty() {
+        let log = core::mem::take(&mut self.log);
+        if !self.events.is_empty() || !self.keep.is_empty() || !self.effects.is_empty() || !log.is_empty() {
             let events = core::mem::take(&mut self.events);
             if !events.is_empty() {
                 self.counts.heard += events.len() as u64;
@@ -501,7 +531,7 @@ impl Board {
             let effects = core::mem::take(&mut self.effects);
             self.in_flight.push_back(InFlight { number, events: events.len(), effects });
             let keep = core::mem::take(&mut self.keep);
-            out.push(Output::Commit(Transaction { number, events, keep }));
+            out.push(Output::Commit(Transaction { number, events, log, keep }));
         }
         out.append(&mut self.out);
         if core::mem::take(&mut self.changed) {

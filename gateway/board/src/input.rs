@@ -2,7 +2,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::Asked;
+use crate::{Asked, CaseAsked, LogLine};
 
 /// One thing that happened, in the past tense.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,10 @@ pub enum Input {
     LinkDown,
     /// A person asked for something; the answer carries the same ticket.
     Asked { ticket: u64, asked: Asked },
+    /// A person did something about a case; the answer carries the same ticket.
+    CaseAsked { ticket: u64, asked: CaseAsked },
+    /// Something that belongs in the logbook happened at the desk: a log-in.
+    Noted(LogLine),
     /// How many boards are live and can sound.
     Armed { boards: u32 },
     /// A deadline passed.

@@ -2,6 +2,7 @@
 use serde_json::{Map, Value, json};
 use shouwang_message::{Acknowledged, OutOfService, Shelved, Text};
 
+use crate::case::{CaseState, Conclusion};
 use crate::row::{Matter, Row};
 use crate::trust::shown;
 
@@ -13,6 +14,8 @@ pub(crate) struct Surroundings<'a> {
     /// Suppressed, and what explains it is in the list.
     pub(crate) explained: bool,
     pub(crate) device_state: Option<&'static str>,
+    /// Alarms have a case, what is no alarm has none.
+    pub(crate) case: Option<(CaseState, Option<Conclusion>)>,
     /// Requests not confirmed yet: shown as done, marked pending.
     pub(crate) pending: bool,
     pub(crate) acknowledged: Option<Acknowledged>,
@@ -62,6 +65,9 @@ pub(crate) fn item(row: &Row, around: &Surroundings<'_>) -> Value {
     set("gateway_lost", json!(around.gateway_lost));
     set("explained", json!(around.explained));
     set("device_state", json!(around.device_state));
+    set("finished", json!(row.finished));
+    set("case", json!(around.case.map(|(state, _)| state)));
+    set("conclusion", json!(around.case.and_then(|(_, what)| what)));
     let refused = row.refused.as_ref().map(|(name, error)| {
         json!({"name": name, "code": error.code,
             "text": Text::new(error.text.zh.as_str(), error.text.en.as_str())})

@@ -3,11 +3,19 @@ use alloc::format;
 use alloc::string::String;
 use shouwang_message::{AlarmId, Id, LogId};
 
-use crate::GatewayName;
+use crate::{GatewayName, bounds};
 
-/// What [`crate::Board::restore`] needs: everything below these prefixes, and of the last one the newest
-/// [`crate::bounds::FINISHED_ROWS`] (its keys sort by age).
-pub const KEPT_PREFIXES: [&str; 5] = ["cursor/", "row/", "asked/", "count/", "finished/"];
+/// What [`crate::Board::restore`] needs: of the keys below each prefix the last so many in their order, which is
+/// by age where there may be more.
+pub const KEPT_PREFIXES: [(&str, usize); 7] = [
+    ("cursor/", 100_000),
+    ("row/", 100_000),
+    ("asked/", 100_000),
+    ("count/", 100_000),
+    ("finished/", bounds::FINISHED_ROWS),
+    ("case/", bounds::OPEN_CASES),
+    ("closed/", bounds::CLOSED_CASES),
+];
 
 /// How many events this duty room has heard in all.
 pub(crate) const HEARD_COUNT: &str = "count/heard";
@@ -22,6 +30,20 @@ pub(crate) fn row(id: AlarmId) -> String {
 
 pub(crate) fn finished(id: AlarmId) -> String {
     format!("finished/{id}")
+}
+
+/// A case that is not closed.
+pub(crate) fn case(id: AlarmId) -> String {
+    format!("case/{id}")
+}
+
+pub(crate) fn closed(id: AlarmId) -> String {
+    closed_case_key(id)
+}
+
+/// Where a closed case stays on disk, as JSON, when the board no longer remembers it.
+pub fn closed_case_key(id: AlarmId) -> String {
+    format!("closed/{id}")
 }
 
 pub(crate) fn asked(txn: &str) -> String {

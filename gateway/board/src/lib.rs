@@ -11,12 +11,17 @@ extern crate alloc;
 mod arrivals;
 mod asking;
 mod board;
+mod case;
+mod case_item;
+mod cases;
 mod chance;
 mod hearing;
 mod input;
 mod item;
 mod kept;
+mod logbook;
 mod output;
+pub mod planted;
 mod presence;
 mod requests;
 mod row;
@@ -26,8 +31,11 @@ mod watching;
 
 pub use asking::{Asked, Request};
 pub use board::{Board, Counts, GatewaySummary, ListState};
+pub use case::{CallBack, CaseAsked, CaseState, CaseStep, Conclusion};
+pub use case_item::closed_case;
 pub use input::Input;
-pub use kept::KEPT_PREFIXES;
+pub use kept::{KEPT_PREFIXES, closed_case_key};
+pub use logbook::LogLine;
 pub use output::{Outcome, Output, Transaction};
 pub use presence::Presence;
 pub use row::RowKind;
@@ -56,6 +64,10 @@ pub mod bounds {
     pub const OPEN_ROWS: usize = 20_000;
     /// Finished rows kept for `state=all`; older ones stay on disk.
     pub const FINISHED_ROWS: usize = 500;
+    /// Cases that are not closed; the oldest whose alarm is over stay on disk only.
+    pub const OPEN_CASES: usize = 20_000;
+    /// Closed cases kept for `state=all`; older ones stay on disk.
+    pub const CLOSED_CASES: usize = 500;
     /// Logs remembered per gateway; the oldest cursor goes.
     pub const LOGS_PER_GATEWAY: usize = 4;
     /// Events of one log that wait for an earlier one.

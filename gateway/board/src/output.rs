@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use shouwang_message::{Acknowledged, Command, CommandName, Event, HeardDocument, Text};
 
-use crate::GatewayName;
+use crate::{GatewayName, LogLine};
 
 /// One thing to do, in the imperative.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,8 @@ pub struct Transaction {
     pub number: u64,
     /// Events heard, each exactly once, in the order of its log.
     pub events: Vec<Event>,
+    /// Lines for the logbook, in their order.
+    pub log: Vec<LogLine>,
     /// Values to keep for [`crate::Board::restore`]; `None` removes the key.
     pub keep: Vec<(String, Option<String>)>,
 }
@@ -40,6 +42,10 @@ pub enum Outcome {
     Taken { row: Box<serde_json::Value> },
     /// Somebody acknowledged before; not an error.
     AlreadyAcknowledged { acknowledged: Acknowledged, row: Box<serde_json::Value> },
+    /// Stored; the case as JSON.
+    CaseTaken { case: Box<serde_json::Value> },
+    /// This step was done before, by the one named in `already`; not an error.
+    CaseAlready { case: Box<serde_json::Value>, already: Box<serde_json::Value> },
     /// No open row has this id.
     Unknown,
     /// Refused by a rule, with a stable code and a sentence.

@@ -3,6 +3,8 @@ use core::time::Duration;
 
 use shouwang_message::{GatewayState, Instant, StateDocument};
 
+use crate::planted::{self, Bug};
+
 /// A gateway whose heartbeat (every 10 s) is missing for this long is lost.
 pub(crate) const LOST_AFTER: Duration = Duration::from_secs(30);
 
@@ -38,7 +40,8 @@ impl Watch {
         let seen = (document.boot, document.connection);
         let stale = self.newest.is_some_and(|newest| seen < newest);
         // A live `ready` counts even if its numbers are lower: a new log starts them again.
-        if stale && (retained || document.state != GatewayState::Ready) {
+        if stale && !planted::has(Bug::BelievesOldWill) && (retained || document.state != GatewayState::Ready)
+        {
             return false;
         }
         self.newest = Some(seen);

@@ -1,5 +1,5 @@
 //! A person's request from the click to the gateway's word.
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use shouwang_message::{
@@ -8,7 +8,9 @@ use shouwang_message::{
 
 use crate::asking::{Asked, Pending, Request, objection};
 use crate::board::{Board, Effect};
+use crate::logbook::{LogLine, at_gateway};
 use crate::row::RowKind;
+use crate::trust::shown;
 use crate::{GatewayName, Outcome, Output, bounds, kept};
 
 impl Board {
@@ -35,7 +37,7 @@ impl Board {
         if acknowledging && let Some(acknowledged) = self.acknowledger(id) {
             return Err(Outcome::AlreadyAcknowledged { acknowledged, row: self.item(row).into() });
         }
-        if !self.rows.contains_key(&id) {
+        if self.rows.get(&id).is_none_or(|row| row.finished) {
             return Err(refused("finished", "该报警已结束", "This alarm is finished"));
         }
         if self.room() == 0 {
@@ -45,6 +47,7 @@ impl Board {
             if !acknowledging {
                 return Err(refused("not_an_alarm", "故障和缺口只能确认", "This can only be acknowledged"));
             }
+            self.log_request(&asked);
             self.acknowledge_here(&asked);
             self.effects.push(Effect::Answer { ticket, id });
             return Ok(());
@@ -62,6 +65,10 @@ impl Board {
             return Err(refused("busy", "待确认的请求过多", "Too many requests await their gateways"));
         }
         let (whom, device, occurrence) = (row.whom(), document.device.clone(), document.occurrence);
+        self.log_request(&asked);
+        if acknowledging {
+            self.accept_by_acknowledging(id, &asked.by, self.wall, &asked.from);
+        }
         let txn = self.chance.token();
         let pending = Pending::new(now, self.wall, asked, &whom, &device, occurrence);
         let text = serde_json::to_string(&pending).unwrap_or_default();
@@ -74,6 +81,34 @@ impl Board {
         }
         self.changed = true;
         Ok(())
+    }
+
+    fn log_request(&mut self, asked: &Asked) {
+        let (old, new) = asked.request.change();
+        self.log.push(LogLine {
+            at: self.wall,
+            by: asked.by.clone(),
+            from: asked.from.clone(),
+            what: alloc::format!("alarm.{}", asked.request.command()),
+            about: Some(asked.alarm.to_string()),
+            old: old.map(Into::into),
+            new: Some(new),
+            note: asked.reason.clone(),
+        });
+    }
+
+    /// What became of a request that was logged and did not come true.
+    fn log_failure(&mut self, pending: &Pending, how: &str, note: Option<&str>) {
+        self.log.push(LogLine {
+            at: self.wall,
+            by: pending.by.clone(),
+            from: at_gateway(&pending.whom()),
+            what: alloc::format!("alarm.{}.{how}", pending.request.command()),
+            about: Some(pending.alarm.to_string()),
+            old: None,
+            new: None,
+            note: note.map(shown),
+        });
     }
 
     /// Who acknowledged it first, as far as is known here.
@@ -107,6 +142,7 @@ impl Board {
             .collect();
         for txn in expired {
             if let Some(pending) = self.forget(&txn) {
+                self.log_failure(&pending, "expired", None);
                 let text = Text::new(
                     "指令未得到网关确认,已过期",
                     "A request expired before its gateway confirmed it",
@@ -139,6 +175,7 @@ impl Board {
             code: "refused".into(),
             text: Text::new("网关拒绝", "The gateway refused"),
         });
+        self.log_failure(&pending, "refused", Some(&error.code));
         if let Some(row) = self.rows.get_mut(&pending.alarm) {
             row.unknown |= error.code == "unknown_alarm" && row.kind == RowKind::Alarm;
             let unsaid = error.code == "newer_cry" && row.take_back_acknowledgement(pending.occurrence);
@@ -216,6 +253,6 @@ impl Board {
     }
 }
 
-fn refused(code: &'static str, zh: &str, en: &str) -> Outcome {
+pub(crate) fn refused(code: &'static str, zh: &str, en: &str) -> Outcome {
     Outcome::Refused { code, text: Text::new(zh, en) }
 }

@@ -55,6 +55,12 @@ pub(crate) struct Row {
     pub(crate) acknowledged: Option<Acknowledged>,
     /// The highest revision whose event is on our disk; none yet for a provisional row.
     pub(crate) heard: Option<u32>,
+    /// Its alarm is finished, or its fault cleared: nothing of it changes any more.
+    #[serde(default)]
+    pub(crate) finished: bool,
+    /// Its case has a conclusion.
+    #[serde(default)]
+    pub(crate) concluded: bool,
     /// The gateway emptied the retained document before its event was heard.
     #[serde(skip)]
     pub(crate) withdrawn: bool,
@@ -87,6 +93,8 @@ impl Row {
             count: 1,
             acknowledged: None,
             heard: None,
+            finished: false,
+            concluded: false,
             withdrawn: false,
             made_here: false,
             unknown: false,
@@ -111,6 +119,17 @@ impl Row {
 
     pub(crate) fn provisional(&self) -> bool {
         self.heard.is_none_or(|heard| heard < self.revision())
+    }
+
+    /// It may leave the list: life safety only with a person's conclusion.
+    pub(crate) fn is_done(&self) -> bool {
+        let waits = self.alarm_document().is_some_and(|document| document.class.is_life_safety());
+        self.finished && (self.concluded || !waits)
+    }
+
+    /// Its gateway told it before it was on the gateway's disk.
+    pub(crate) fn is_unlogged(&self) -> bool {
+        matches!(&self.matter, Matter::Alarm(document) if document.unlogged)
     }
 
     pub(crate) fn belongs_to(&self, whom: &GatewayName) -> bool {
@@ -155,7 +174,8 @@ impl Row {
     }
 
     pub(crate) fn is_live_emergency(&self) -> bool {
-        matches!(&self.matter, Matter::Alarm(document)
+        !self.finished
+            && matches!(&self.matter, Matter::Alarm(document)
             if document.priority == Priority::Emergency && document.mode == Mode::Live)
     }
 
@@ -170,7 +190,8 @@ impl Row {
         }
     }
 
-    /// Active unacknowledged, then cleared unacknowledged, then acknowledged; the worst first; the oldest first.
+    /// Active unacknowledged, then cleared unacknowledged, then acknowledged, then what only waits for a
+    /// conclusion; the worst first; the oldest first.
     pub(crate) fn order(&self, acknowledged: bool) -> Order {
         let (active, priority, raised_at) = match &self.matter {
             Matter::Alarm(document) => (document.active, document.priority, document.raised_at),
@@ -179,6 +200,7 @@ impl Row {
         let group = match (acknowledged, active) {
             (false, true) => 0,
             (false, false) => 1,
+            (true, _) if self.finished => 3,
             (true, _) => 2,
         };
         Order { group, priority, kind: self.kind, raised_at, id: self.id() }

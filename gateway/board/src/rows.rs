@@ -9,6 +9,7 @@ use shouwang_message::{
 
 use crate::board::{Board, Effect};
 use crate::item::{Surroundings, item};
+use crate::planted::{self, Bug};
 use crate::presence::Presence;
 use crate::row::{Matter, Order, Row, RowKind};
 use crate::trust::Refusal;
@@ -21,7 +22,8 @@ impl Board {
     /// Shows an alarm document that has not been heard as an event: provisional.
     pub(crate) fn show_alarm(&mut self, whom: &GatewayName, document: AlarmDocument) -> Result<(), Refusal> {
         let id = document.id;
-        if let Some(done) = self.finished.iter().find(|row| row.id() == id) {
+        let over = self.rows.get(&id).filter(|row| row.finished);
+        if let Some(done) = over.or_else(|| self.finished.iter().find(|row| row.id() == id)) {
             // A leftover of what is finished; a retained document of a finished alarm is emptied soon.
             return if done.belongs_to(whom) { Ok(()) } else { Err(Refusal::Contradiction) };
         }
@@ -33,7 +35,10 @@ impl Board {
                 return Err(Refusal::Contradiction);
             }
             Some(row) => {
-                if document.revision > row.revision() {
+                // What was told before it was on disk may have died with its process: the next one begins
+                // where the disk ends, so what is on disk replaces it whatever the numbers say.
+                let outdoes = row.is_unlogged() && !document.unlogged;
+                if document.revision > row.revision() || outdoes {
                     row.matter = Matter::Alarm(document.into());
                     row.withdrawn = false;
                     row.unknown = false;
@@ -51,7 +56,8 @@ impl Board {
     pub(crate) fn take_alarm(&mut self, whom: &GatewayName, change: AlarmChange, document: &AlarmDocument) {
         let (id, revision) = (document.id, document.revision);
         self.settle_requests(whom, change, document);
-        if self.finished.iter().any(|row| row.id() == id) {
+        let finished = change == AlarmChange::Finished || document.is_finished();
+        if self.find(id).is_some_and(|row| row.finished) || self.finished.iter().any(|row| row.id() == id) {
             return;
         }
         if let Some(row) = self.rows.get_mut(&id) {
@@ -59,28 +65,41 @@ impl Board {
                 return self.refuse(Refusal::Contradiction);
             }
             row.unknown = false;
-            if revision >= row.revision() {
+            if revision >= row.revision() || finished || planted::has(Bug::ShowsTheOlder) {
                 row.matter = Matter::Alarm(document.clone().into());
             }
         } else if !self.add(Row::alarm(whom, document.clone())) {
             return;
         }
-        let Some(row) = self.rows.get(&id) else { return };
-        let finished = change == AlarmChange::Finished || document.is_finished();
+        self.case_hears(whom, change, document);
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        row.finished = finished;
+        let done = row.is_done();
         let mut kept_row = row.clone();
         kept_row.matter = Matter::Alarm(document.clone().into());
         kept_row.heard = Some(row.heard.unwrap_or_default().max(revision));
-        self.keep_row(&kept_row, finished);
-        self.effects.push(Effect::RowHeard { id, revision, finished });
+        if done {
+            self.leave_case(&kept_row);
+        }
+        self.keep_row(&kept_row, done);
+        self.effects.push(Effect::RowHeard { id, revision });
     }
 
-    /// The event is on disk: the row is no longer provisional, and leaves the open list if finished.
-    pub(crate) fn row_heard(&mut self, id: AlarmId, revision: u32, finished: bool) {
+    /// The event is on disk: the row is no longer provisional, and leaves the open list if it is done.
+    pub(crate) fn row_heard(&mut self, id: AlarmId, revision: u32) {
         let Some(row) = self.rows.get_mut(&id) else { return };
         row.heard = Some(row.heard.unwrap_or_default().max(revision));
         self.changed = true;
-        if finished && let Some(row) = self.rows.remove(&id) {
+        self.leave_if_done(id);
+    }
+
+    /// Off the open list, once what ended it is on disk.
+    pub(crate) fn leave_if_done(&mut self, id: AlarmId) {
+        if self.rows.get(&id).is_some_and(|row| row.is_done() && !row.provisional())
+            && let Some(row) = self.rows.remove(&id)
+        {
             self.add_finished(row);
+            self.changed = true;
         }
     }
 
@@ -96,7 +115,7 @@ impl Board {
         let gone: Vec<AlarmId> = self
             .rows
             .values()
-            .filter(|row| row.withdrawn && row.heard.is_none() && row.belongs_to(whom))
+            .filter(|row| row.withdrawn && !row.unknown && row.heard.is_none() && row.belongs_to(whom))
             .map(Row::id)
             .collect();
         for id in gone {
@@ -116,6 +135,7 @@ impl Board {
             self.rows.values().filter(|row| row.unknown && row.belongs_to(whom)).map(Row::id).collect();
         for id in gone {
             let Some(row) = self.rows.remove(&id) else { continue };
+            self.leave_case(&row);
             self.keep_row(&row, true);
             self.add_finished(row);
             let text = Text::new(
@@ -145,9 +165,10 @@ impl Board {
     pub(crate) fn take_cleared_fault(&mut self, now: Instant, whom: &GatewayName, fault: &FaultDocument) {
         let Some(row) = self.rows.get_mut(&fault.id).filter(|row| row.belongs_to(whom)) else { return };
         row.matter = Matter::Other(fault.clone().into());
+        row.finished = true;
         let row = row.clone();
         self.keep_row(&row, true);
-        self.effects.push(Effect::RowHeard { id: fault.id, revision: 0, finished: true });
+        self.effects.push(Effect::RowHeard { id: fault.id, revision: 0 });
         self.fault_is_over(now, whom, fault);
     }
 
@@ -300,7 +321,7 @@ impl Board {
     }
 
     pub(crate) fn add_finished(&mut self, row: Row) {
-        self.finished.push_back(row);
+        self.finished.push_back(Row { finished: true, ..row });
         if self.finished.len() > bounds::FINISHED_ROWS {
             self.finished.pop_front();
         }
@@ -335,7 +356,8 @@ impl Board {
     /// what is open here too.
     fn explained_by(&self, row: &Row) -> Option<(&Row, u8)> {
         let explaining = |row: &Row| {
-            self.rows.get(&row.suppressed_by()?).filter(|by| by.site == row.site && by.gateway == row.gateway)
+            let by = self.rows.get(&row.suppressed_by()?)?;
+            (by.site == row.site && by.gateway == row.gateway && !by.finished).then_some(by)
         };
         let (mut top, mut steps) = (explaining(row)?, 1);
         while let Some(by) = explaining(top) {
@@ -368,6 +390,7 @@ impl Board {
                 .and_then(|device| gateway?.devices.get(device)?.state.as_ref())
                 .map(|state| state.state.as_str()),
             explained: self.explained_by(row).is_some(),
+            case: (row.kind == RowKind::Alarm).then(|| self.case_words(row)),
             ..Surroundings::default()
         };
         for pending in self.pending.values().filter(|pending| pending.alarm == row.id()) {

@@ -1,8 +1,9 @@
 //! Rows made here of what a gateway's signs of life say: a gateway that is lost, a store that does not keep
-//! what it is given, devices that are lost without a fault that says so.
+//! what it is given, devices that are lost without a fault that says so; and of nobody being on watch here.
 use alloc::vec::Vec;
+use core::time::Duration;
 
-use shouwang_message::{DeviceState, FaultDocument, Id, Instant, Priority, StoreHealth, Text};
+use shouwang_message::{AlarmId, DeviceState, FaultDocument, Id, Instant, Priority, StoreHealth, Text};
 
 use crate::GatewayName;
 use crate::arrivals::DEVICE_SHOWN_AFTER;
@@ -10,7 +11,65 @@ use crate::board::{Board, Device};
 use crate::presence::Presence;
 use crate::row::{Row, RowKind};
 
+/// No board that can sound for this long is a row of its own; sooner while an emergency waits for a person.
+const NOBODY_AFTER: Duration = Duration::from_secs(60);
+const NOBODY_WITH_EMERGENCY_AFTER: Duration = Duration::from_secs(30);
+
+/// Whether a person would hear an alarm in this room.
+#[derive(Clone, Debug)]
+pub(crate) struct Guard {
+    /// Since when no board can sound; none while one can.
+    unheard_since: Option<Instant>,
+    row: Option<AlarmId>,
+    /// When to look next.
+    look_at: Instant,
+}
+
+impl Guard {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { unheard_since: Some(now), row: None, look_at: now + NOBODY_WITH_EMERGENCY_AFTER }
+    }
+
+    pub(crate) fn armed(&mut self, now: Instant, any: bool) {
+        if any {
+            *self = Self { unheard_since: None, row: self.row, look_at: now };
+        } else if self.unheard_since.is_none() {
+            *self = Self { row: self.row, ..Self::new(now) };
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Instant {
+        self.look_at
+    }
+}
+
 impl Board {
+    /// Nobody can hear an alarm here: a row says so until a board is armed again.
+    pub(crate) fn look_at_guard(&mut self, now: Instant) {
+        let Some(since) = self.guard.unheard_since else {
+            self.guard.look_at = Instant::NEVER;
+            if let Some(id) = self.guard.row.take() {
+                self.close(id);
+            }
+            return;
+        };
+        if self.guard.row.is_some() || now < since + NOBODY_WITH_EMERGENCY_AFTER {
+            return;
+        }
+        if now < since + NOBODY_AFTER && !self.has_waiting_emergency() {
+            self.guard.look_at = since + NOBODY_AFTER;
+            return;
+        }
+        self.guard.look_at = Instant::NEVER;
+        let own = self.own_name();
+        let text = Text::new("值班室无人值守:没有能发声的值守页", "Nobody on watch: no board here can sound");
+        self.guard.row = self.own_row(RowKind::Fault, &own, "nobody_on_watch", Priority::Urgent, text);
+    }
+
+    fn has_waiting_emergency(&self) -> bool {
+        self.rows.values().any(|row| row.is_live_emergency() && !self.is_acknowledged(row))
+    }
+
     /// Presence decided by time, and its row.
     pub(crate) fn look_at_gateway(&mut self, now: Instant, whom: &GatewayName) {
         let Some(gateway) = self.gateways.get_mut(whom) else { return };

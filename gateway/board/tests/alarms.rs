@@ -3,7 +3,7 @@
 #[path = "world/world.rs"]
 mod world;
 
-use shouwang_board::{Input, ListState, Outcome, Request};
+use shouwang_board::{CaseStep, Conclusion, Input, ListState, Outcome, Request};
 use shouwang_message::*;
 use world::*;
 
@@ -54,6 +54,28 @@ fn an_alarm_shown_but_never_logged_is_a_loss() {
     world.event(&tick(2));
     world.heartbeat(1, 2);
     assert_eq!(world.shown(), lines("gap never_logged r0 active"));
+}
+
+#[test]
+fn what_was_told_unlogged_and_died_with_its_process_gives_way_to_the_log() {
+    let mut world = World::new();
+    world.event(&raised(1, smoke(1)));
+    // The disk fails: it cleared and cried again, and nothing of it is on disk when the process is killed.
+    let cleared = AlarmDocument { active: false, cleared_at: Some(wall(world.now)), ..smoke(4) };
+    world.alarm(&AlarmDocument { unlogged: true, ..cleared }, false);
+    assert_eq!(world.shown(), lines("alarm smoke r4 cleared provisional"));
+    world.event(&raised(1, smoke(1)));
+    assert_eq!(
+        world.shown(),
+        lines("alarm smoke r4 cleared provisional"),
+        "an echo of the log says nothing new"
+    );
+    world.ready(2, 1);
+    world.alarm(&smoke(1), false);
+    assert_eq!(world.shown(), lines("alarm smoke r1 active"), "the next process tells what it has on disk");
+    world.alarm(&smoke(2), false);
+    world.event(&change(2, AlarmChange::Repeated, smoke(2)));
+    assert_eq!(world.shown(), lines("alarm smoke r2 active"));
 }
 
 #[test]
@@ -179,6 +201,13 @@ fn a_finished_alarm_leaves_the_list_and_does_not_come_back() {
     (done.active, done.latched, done.cleared_at) = (false, false, Some(wall(world.now)));
     world.event(&change(2, AlarmChange::Finished, done));
     world.alarm(&smoke(1), true);
+    assert_eq!(world.shown(), lines("alarm smoke r5 cleared by u-7"), "it waits for a person's conclusion");
+    world.ask(1, "u-8", Request::Reset);
+    assert!(matches!(world.answers[0].1, Outcome::Refused { code: "finished", .. }));
+    world.kill();
+    let row = &world.rows()[0];
+    assert_eq!((&row["finished"], &row["case"]), (&true.into(), &"accepted".into()));
+    world.case("u-8", CaseStep::Handle { conclusion: Conclusion::Real, of: None }, "");
     assert!(world.rows().is_empty());
     assert_eq!(world.board.list(ListState::All).len(), 1);
     world.kill();
@@ -285,8 +314,13 @@ fn a_gap_stays_until_a_person_has_seen_it() {
     world.kill();
     assert_eq!(world.shown(), lines("gap readings r0 active x14"));
     let alarm = world.rows()[0]["id"].as_str().unwrap().parse().unwrap();
-    let asked =
-        shouwang_board::Asked { alarm, by: "u-7".into(), reason: None, request: Request::Acknowledge };
+    let asked = shouwang_board::Asked {
+        alarm,
+        by: "u-7".into(),
+        from: "192.0.2.7".into(),
+        reason: None,
+        request: Request::Acknowledge,
+    };
     world.give(Input::Asked { ticket: 1, asked });
     assert!(matches!(world.answers[0].1, Outcome::Taken { .. }));
     assert!(world.rows().is_empty());

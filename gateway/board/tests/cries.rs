@@ -111,7 +111,13 @@ fn a_late_refusal_takes_nothing_from_the_newer_cry() {
 fn a_person_who_looks_at_an_old_page_is_told_to_look_again() {
     let mut world = World::new();
     world.event(&raised(1, cry(2, 2)));
-    let ask = |request| Asked { alarm: SMOKE.parse().unwrap(), by: "u-7".into(), reason: None, request };
+    let ask = |request| Asked {
+        alarm: SMOKE.parse().unwrap(),
+        by: "u-7".into(),
+        from: "192.0.2.7".into(),
+        reason: None,
+        request,
+    };
     let refused = |outcome: Option<Outcome>| match outcome {
         Some(Outcome::Refused { code, .. }) => code,
         other => panic!("{other:?}"),

@@ -46,11 +46,12 @@ fn explained_rows_stand_below_the_top_of_their_chain() {
     world.event(&event(6, EventData::Alarm(AlarmChange::Acknowledged, top.clone().into())));
     assert_eq!(order(&world), ["c3", "c5", "c4", "c2 explained", "c1 explained"]);
 
-    // It is over: what is left speaks for itself, whatever its gateway has said so far.
+    // It is over and only waits for a person's conclusion, below all others: what is left speaks for itself, whatever
+    // its gateway has said so far.
     let cleared_at = Some(wall(Instant::default()));
     let over = AlarmDocument { revision: 3, active: false, latched: false, cleared_at, ..top };
     world.event(&event(7, EventData::Alarm(AlarmChange::Finished, over.into())));
-    assert_eq!(order(&world), ["c2", "c1 explained", "c3", "c5"]);
+    assert_eq!(order(&world), ["c2", "c1 explained", "c3", "c5", "c4"]);
 }
 
 #[test]

@@ -66,6 +66,11 @@ pub(crate) enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// 值班日志 · The duty room's logbook
+    Logbook {
+        #[command(subcommand)]
+        verb: LogbookVerb,
+    },
     /// 打印文件格式的 JSON Schema 或带注释的样例 · Print a format's JSON schema, or its commented example
     Schema {
         #[arg(value_enum)]
@@ -95,6 +100,30 @@ pub(crate) struct Demo {
     /// 每行一个 JSON 对象 · One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogbookVerb {
+    /// 从第一行查到最后一行,指出第一处被改动的地方 · Follow its chain; name the first line that was changed
+    Verify {
+        #[command(flatten)]
+        state: StateDir,
+        /// 输出一个 JSON 对象 · One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// 值班室的数据目录 · Where a duty room keeps its data
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct StateDir {
+    /// 数据目录 · The duty room's state_dir
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// 或 duty-room.toml · Or its duty-room.toml
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,8 +1,12 @@
 //! `check`: everything wrong with a configuration at once, and what each line will take.
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
+use shouwang_core::configuration::Configuration;
+use shouwang_core::latency::worst_latencies;
 use shouwang_core::plan::{Plan, alarm_round};
+use shouwang_core::profile::Table;
 use shouwang_duty_room as duty_room;
 use shouwang_gateway::config::Config;
 
@@ -59,25 +63,93 @@ fn show(config: &Config, json: bool) -> Result<(), Exit> {
     for (index, line) in config.core.lines.iter().enumerate() {
         let devices: Vec<_> = config.core.devices.iter().filter(|device| device.line == index).collect();
         let plans: Vec<Plan> = devices.iter().map(|device| Plan::new(device, line)).collect();
-        let round_ms = alarm_round(line, devices.iter().copied().zip(&plans)).as_millis();
-        // A change just after its block was read waits for a whole round and the wanted interval.
-        let worst_ms = round_ms + line.poll.alarm.as_millis();
+        let planned: Vec<_> = devices.iter().copied().zip(&plans).collect();
+        let round_ms = whole_ms(alarm_round(line, planned.iter().copied()));
+        let latencies = worst_latencies(line, &planned);
+        // Who has no alarm points has none to be late with.
+        let worst_ms = latencies.iter().max().filter(|worst| !worst.is_zero()).map(|worst| whole_ms(*worst));
+        let alarming = devices.iter().zip(&latencies).filter(|(_, latency)| !latency.is_zero());
+        let each = alarming.map(|(device, latency)| (device.id.to_string(), whole_ms(*latency)));
         let (name, count) = (&line.name, devices.len());
         if json {
-            let object = json!({"line": name, "devices": count,
-                "alarm_round_ms": u64::try_from(round_ms).unwrap_or(u64::MAX),
-                "worst_latency_ms": u64::try_from(worst_ms).unwrap_or(u64::MAX)});
+            let each: serde_json::Map<_, _> = each.map(|(id, ms)| (id, ms.into())).collect();
+            let object = json!({"line": name, "devices": count, "alarm_round_ms": round_ms,
+                "worst_latency_ms": worst_ms, "worst_latency_by_device_ms": each});
             print::line(&object.to_string())?;
         } else {
+            let (zh, en) = match worst_ms {
+                Some(ms) => (format!("最迟 {ms} ms 读到"), format!("read within {ms} ms")),
+                None => ("没有报警点".into(), "no alarm points".into()),
+            };
             print::line(&format!(
-                "线路 {name}:{count} 台设备,报警一轮 {round_ms} ms,最迟 {worst_ms} ms 读到 · line {name}: {count} devices, \
-                 alarm round {round_ms} ms, read within {worst_ms} ms"
+                "线路 {name}:{count} 台设备,报警一轮 {round_ms} ms,{zh} · line {name}: {count} devices, alarm round \
+                 {round_ms} ms, {en}"
             ))?;
+            for (id, ms) in each {
+                print::line(&format!("  {id} 最迟 {ms} ms · within {ms} ms"))?;
+            }
         }
     }
+    show_outputs(&config.core, json)?;
     if json {
         print::line(&json!({"ok": true, "gateway": config.core.gateway}).to_string())
     } else {
         print::line(&format!("配置无误 · the configuration is sound: {}", config.core.gateway))
     }
+}
+
+/// What the box itself will sound and switch, and when.
+fn show_outputs(core: &Configuration, json: bool) -> Result<(), Exit> {
+    let name = |index: usize| core.outputs.get(index).map(|output| output.name.as_str()).unwrap_or_default();
+    for output in &core.outputs {
+        let Some(device) = core.devices.get(output.device) else { continue };
+        let Some(point) = device.profile.points.get(output.point) else { continue };
+        let function = match point.table {
+            Table::Coil => 5,
+            _ if device.profile.blocks.write_multiple_only => 16,
+            _ => 6,
+        };
+        let address = point.address;
+        if json {
+            let object = json!({"output": output.name, "device": device.id, "point": point.name,
+                "function": function, "address": address});
+            print::line(&object.to_string())?;
+        } else {
+            let (name, device, point) = (&output.name, &device.id, &point.name);
+            print::line(&format!(
+                "输出 {name}:{device} 的 {point},写功能 {function} 地址 {address} · output {name}: {point} of {device}, \
+                 written by function {function} at address {address}"
+            ))?;
+        }
+    }
+    let Some(local) = core.local_alarm else { return Ok(()) };
+    let (unheard_s, unacknowledged_s) = (local.unheard.as_secs(), local.unacknowledged.as_secs());
+    let (sounds, no_contact) = (name(local.output), local.no_contact.map(name));
+    let silence = local.silence.and_then(|(device, point)| {
+        let device = core.devices.get(device)?;
+        Some(format!("{} {}", device.id, device.profile.points.get(point)?.name))
+    });
+    if json {
+        let object = json!({"local_alarm": {"output": sounds, "unheard_s": unheard_s,
+            "unacknowledged_s": unacknowledged_s, "no_contact": no_contact, "silence": silence}});
+        return print::line(&object.to_string());
+    }
+    print::line(&format!(
+        "本地报警:紧急报警 {unheard_s} s 无值班室听到,或 {unacknowledged_s} s 无人确认,{sounds} 响 · local alarm: {sounds} \
+         sounds what no duty room hears for {unheard_s} s, or nobody acknowledges for {unacknowledged_s} s"
+    ))?;
+    if let Some(lamp) = no_contact {
+        print::line(&format!("联系不上值班室时 {lamp} 亮 · {lamp} is on while no duty room is reached"))?;
+    }
+    match silence {
+        Some(button) => print::line(&format!("消音按钮:{button} · silenced by {button}")),
+        None => print::line(
+            "没有消音按钮:只有值班室能消音 · no silencing button: only a duty room can silence it",
+        ),
+    }
+}
+
+/// Rounded up: a promise must not be a fraction too short.
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
 }

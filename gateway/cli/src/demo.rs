@@ -3,6 +3,7 @@
 //! Only the devices are simulated. The serial line is a pty paced at its baud rate, Modbus TCP, the disk, the
 //! MQTT connection and the duty room are the real ones, and so is every decision.
 mod ledger;
+mod person;
 mod setting;
 mod tell;
 
@@ -25,8 +26,11 @@ use crate::exit::{Code, Exit};
 use crate::serve::{log, runtime};
 use crate::signal::{self, Asked};
 use ledger::Ledger;
+use person::Person;
 use tell::Teller;
 
+/// How often the lamps and the simulated duty person are looked at.
+const LOOK: Duration = Duration::from_millis(50);
 /// The duty room goes on this long after the gateway said farewell, to hear it.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
@@ -38,7 +42,6 @@ pub(crate) fn demo(wanted: Demo) -> Result<(), Exit> {
 async fn play(wanted: Demo) -> Result<(), Exit> {
     let asked = signal::asked().map_err(|error| Exit::failed(&error))?;
     let state = State::make(wanted.state.as_deref())?;
-    let teller = Teller { json: wanted.json };
 
     let field = field::FieldConfig::from_toml(include_str!("demo/field.toml"), "demo/field.toml")
         .and_then(|config| field::start(&config, &Catalog::shipped()))
@@ -48,9 +51,11 @@ async fn play(wanted: Demo) -> Result<(), Exit> {
     let rooms = setting::duty_room(wanted.listen, broker.address(), state.path())?;
     let room =
         duty_room::start(rooms, duty_room::Clock::system()).await.map_err(|error| Exit::failed(&error))?;
-    teller.link(&room.link)?;
+    tell::link(wanted.json, &room.link)?;
 
     let gateway = setting::gateway(&field, broker.address(), state.path())?;
+    let teller = Teller::new(wanted.json, &gateway);
+    let mut person = Person::new(&gateway, broker.address());
     teller.welcome(&field, broker.address())?;
     let tap = WireTap::new();
     let ledger = Arc::new(Mutex::new(Ledger::new(&gateway, tap.listen())));
@@ -67,12 +72,22 @@ async fn play(wanted: Demo) -> Result<(), Exit> {
     }));
 
     let mut end = std::pin::pin!(ended(asked, wanted.seconds));
+    let mut look = tokio::time::interval(LOOK);
     let by = loop {
         tokio::select! {
             by = &mut end => break by,
+            _ = look.tick() => {
+                teller.lamps(&field)?;
+                if let Some(done) = person.act(clock::now()) {
+                    teller.person(&done)?;
+                }
+            }
             event = heard.recv() => match event {
                 Ok(event) => {
+                    // What brought it about comes first.
+                    teller.lamps(&field)?;
                     let now = clock::now();
+                    person.hear(now, &event.event);
                     let line = ledger.lock().unwrap_or_else(PoisonError::into_inner).heard(now, &event.event);
                     teller.event(&event.event, &line)?;
                 }

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 pub(crate) enum Code {
     Failed,
     Bad,
+    /// A test or search found something wrong.
+    Found,
     Interrupted,
 }
 
@@ -24,6 +26,7 @@ impl From<Code> for ExitCode {
         Self::from(match code {
             Code::Failed => 1,
             Code::Bad => 2,
+            Code::Found => 4,
             Code::Interrupted => 130,
         })
     }

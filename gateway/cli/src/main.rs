@@ -6,6 +6,7 @@ mod arguments;
 mod check;
 mod demo;
 mod exit;
+mod logbook;
 mod print;
 mod profile;
 mod replay;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Verb};
+use arguments::{Arguments, LogbookVerb, Verb};
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Verb::Simulate { config, json } => simulate::simulate(&config, json),
         Verb::Profile { verb } => profile::profile(verb),
         Verb::Replay { recording, all, json } => replay::replay(&recording, all, json),
+        Verb::Logbook { verb: LogbookVerb::Verify { state, json } } => logbook::verify(state, json),
         Verb::Schema { of, example } => schema::schema(of, example),
         Verb::Completions { shell } => {
             schema::completions(shell);

@@ -1,305 +1,256 @@
-// The board: asks for the list, hears when it changed, and says loudly when it is not live any more.
-// Everything from outside becomes a text node; nothing becomes markup.
-"use strict";
+// The board: puts list, card, sound and liveness together, and turns keys into what a person asks for.
+import {
+  byId, clockText, cryOf, eventOf, isCounted, isCrying, isEmergency, personOf, placeFull, placeShort, say, textOf, words,
+} from "./words.js";
+import * as card from "./card.js";
+import { focusOn } from "./case.js";
+import { deadText, live, post, reload, start } from "./live.js";
+import * as rows from "./rows.js";
+import { duck, mute, muteLeft, play, tone, unmute } from "./sound.js";
+import { announce, digitByDigit, hush, speak } from "./speech.js";
+import { armed, prepare as prepareWatch, showSound, watch } from "./watch.js";
 
-const english = document.documentElement.lang === "en";
-const words = JSON.parse(document.documentElement.dataset.words);
-const shapes = { emergency: "■", urgent: "▲", ordinary: "◆", advisory: "●", fault: "✚" };
-const AMBER_AFTER = 6000;
-const DEAD_AFTER = 10000;
-const byId = (id) => document.getElementById(id);
-
-let items = [];
-let hash = "";
-let lastTick = performance.now();
-let serverOffset = 0;
-let source = null;
-let audio = null;
-let loading = false;
-let loadAgain = false;
+// The selection stays put for this long around any key.
+const FROZEN = 2000;
+const FILTERS = { Digit1: "emergency", Digit2: "urgent", Digit3: "ordinary", Digit4: "advisory" };
+const title = document.title;
 const asking = new Set();
+const now = () => performance.now();
 
-function say(template, values) {
-  return template.replace(/%(\w+)%/g, (_, name) => values[name] ?? "");
+let first = true;
+let heard = new Set();
+let newest = null;
+let wanted = null;
+let lastKey = -FROZEN;
+let wakeLock = null;
+
+const mayAct = () => watch.on && live.login === "ok";
+const act = {
+  acknowledge, reset, mayAct, tell, reload, isAsking: (id) => asking.has(id),
+  key: () => `${mayAct()} ${[...asking]}`,
+};
+
+function listed(items) {
+  const fresh = items.filter((one) => isCrying(one) && !heard.has(cryOf(one)));
+  heard = new Set(items.filter(isCrying).map(cryOf));
+  // Silence ends at the next emergency.
+  if (fresh.some(isEmergency)) unmute();
+  newest = fresh.at(-1) ?? null;
+  rows.show(items);
+  if (!first) fresh.forEach(tellScreenReader);
+  first = false;
+  const cry = fresh.findLast(isEmergency) ?? (rows.selected() ? null : items.find(isCounted) ?? items[0]);
+  if (cry) wanted = cry.id;
+  byId("waiting").hidden = true;
+  followEmergency();
+  makeSound(fresh.length > 0);
+  drawCard();
 }
 
-function cell(row, kind, text) {
-  const td = document.createElement("td");
-  td.className = kind;
-  td.append(text);
-  row.append(td);
-  return td;
+function tellScreenReader(one) {
+  const region = byId(isEmergency(one) ? "cried" : "said");
+  region.textContent = placeFull(one) + " " + eventOf(one);
 }
 
-function small(parent, text) {
-  const line = document.createElement("small");
-  line.append(text);
-  parent.append(line);
+// The newest emergency is selected by itself, unless somebody types or has just pressed a key.
+function followEmergency() {
+  if (!wanted || isTyping() || now() - lastKey < FROZEN) return;
+  if (rows.item(wanted)) rows.select(wanted);
+  wanted = null;
 }
 
-function flag(parent, text) {
-  const mark = document.createElement("span");
-  mark.className = "flag";
-  mark.append(text);
-  parent.append(mark);
+function isTyping() {
+  const field = document.activeElement;
+  return Boolean(field?.matches?.("input:not([type=button]), textarea, select"));
 }
 
-function placeOf(item) {
-  const place = item.place || {};
-  if (place.name) return place.name;
-  const parts = [place.building, place.entrance, place.room].filter(Boolean);
-  if (parts.length) return parts.join("-");
-  return item.device || item.gateway_name || item.gateway || "";
+function drawCard() {
+  card.show(rows.selected(), rows.list.items, act);
 }
 
-function valueOf(item) {
-  if (item.value === null || typeof item.value === "boolean") return "";
-  const unit = item.unit ? " " + item.unit : "";
-  return item.value + unit + (item.limit === null ? "" : " (≥ " + item.limit + unit + ")");
+function makeSound(anew) {
+  const crying = armed() ? rows.list.items.filter(isCrying) : [];
+  const loudest = ["emergency", "urgent", "ordinary"].find((priority) => crying.some((one) => one.priority === priority));
+  const kind = loudest === "emergency" || live.state !== "dead" ? loudest ?? null : "dead";
+  if (armed()) play(kind, anew);
+  if (armed() && muteLeft() === 0 && crying.length) announce(crying, newest, duck);
+  document.body.dataset.tone = tone() ?? "none";
 }
 
-function clockText(time) {
-  return new Date(time).toLocaleTimeString("zh-CN", { hour12: false });
-}
-
-function flagsOf(item) {
-  const flags = [];
-  if (item.pending) flags.push(words.pending);
-  if (item.provisional) flags.push(words.provisional);
-  if (item.unlogged) flags.push(words.unlogged);
-  if (item.gateway_lost) flags.push(words.gateway_lost);
-  if (item.device_state === "lost") flags.push(words.lost);
-  if (item.shelved) flags.push(words.shelved);
-  if (item.out_of_service) flags.push(words.out);
-  if (item.explained) flags.push(words.explained);
-  if (item.refused) flags.push(say(words.refused, { why: textOf(item.refused.text) }));
-  return flags;
-}
-
-function textOf(text) {
-  return (english ? text.en : text.zh) || text.zh || text.en || "";
-}
-
-function lookOf(item) {
-  return item.kind === "alarm" ? item.priority : "fault";
-}
-
-// Asks for a person: nobody has acknowledged it, and no row above explains it.
-function isCounted(item) {
-  return !item.acknowledged && !item.explained;
-}
-
-function makeRow(item) {
-  const row = document.createElement("tr");
-  const look = lookOf(item);
-  row.dataset.id = item.id;
-  if (item.explained) row.classList.add("explained");
-  if (item.acknowledged) row.classList.add("acknowledged");
-  else if (item.active && !item.explained) row.classList.add("unseen-yet");
-
-  const priority = cell(row, "priority " + look, "");
-  if (item.mode !== "live") priority.classList.add("drill");
-  const shape = document.createElement("span");
-  shape.className = "shape";
-  shape.append(shapes[look]);
-  priority.append(shape, " " + (item.kind === "gap" ? words.gap : words[look]));
-
-  const state = item.acknowledged ? words.acknowledged : item.active ? words.active : words.cleared;
-  const stateCell = cell(row, "state", state);
-  flagsOf(item).forEach((text) => flag(stateCell, text));
-
-  const age = cell(row, "age", "");
-  age.dataset.since = item.raised_at;
-  cell(row, "place", placeOf(item));
-  const mode = item.mode === "live" ? "" : "【" + (words[item.mode] || item.mode) + "】";
-  const what = cell(row, "what", mode + textOf(item.text));
-  small(what, [item.gateway_name || item.gateway, item.device, valueOf(item)].filter(Boolean).join(" · "));
-  cell(row, "times", "×" + (item.kind === "alarm" ? item.occurrence : item.count));
-  const who = cell(row, "who", item.acknowledged ? item.acknowledged.by : "");
-  if (item.acknowledged) small(who, clockText(item.acknowledged.at));
-  const act = cell(row, "act", "");
-  if (!item.acknowledged) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(words.acknowledge);
-    button.disabled = asking.has(item.id);
-    button.addEventListener("click", () => acknowledge(item));
-    act.append(button);
+let wasDead = false;
+function beat() {
+  const dead = live.state === "dead";
+  document.body.dataset.live = live.state;
+  byId("dead").hidden = !dead;
+  byId("shaky").hidden = live.state !== "shaky";
+  byId("expired").hidden = live.login === "ok";
+  if (dead) {
+    byId("dead-since").textContent = deadText();
+    if (!wasDead) byId("cried").textContent = words.dead;
   }
-  return row;
-}
-
-// Replaces only the rows that changed, so that focus and the pointer stay where they are.
-function draw() {
-  const body = byId("rows");
-  const focused = document.activeElement?.closest?.("tr")?.dataset.id;
-  const known = new Map([...body.children].map((row) => [row.dataset.id, row]));
-  const rows = items.map((item) => {
-    const text = JSON.stringify(item) + asking.has(item.id);
-    const old = known.get(item.id);
-    if (old && old.shown === text) return old;
-    const row = makeRow(item);
-    row.shown = text;
-    if (!old && item.kind === "alarm" && isCounted(item)) announce(item);
-    return row;
-  });
-  rows.forEach((row, at) => {
-    if (body.children[at] !== row) body.insertBefore(row, body.children[at] || null);
-  });
-  while (body.children.length > rows.length) body.lastChild.remove();
-  if (focused) body.querySelector(`tr[data-id="${CSS.escape(focused)}"] button`)?.focus();
-  byId("quiet").hidden = items.length > 0;
-  for (const look of Object.keys(shapes)) {
-    const count = items.filter((item) => lookOf(item) === look && isCounted(item));
-    byId("count-" + look).textContent = count.length;
+  wasDead = dead;
+  if (document.body.dataset.act !== String(mayAct())) {
+    // From now on there are buttons, or none any more.
+    document.body.dataset.act = String(mayAct());
+    rows.draw();
+    drawCard();
   }
-  drawAges();
+  showSound();
+  makeSound(false);
+  rows.beat();
+  card.beat();
+  followEmergency();
+  const count = rows.list.items.filter(isCounted).length;
+  const mark = dead ? words.dead : count ? `(${count})` : "";
+  const back = document.hidden ? words.hidden_title : "";
+  document.title = [mark, back, title].filter(Boolean).join(" · ");
 }
 
-function announce(item) {
-  const region = item.priority === "emergency" ? byId("cried") : byId("told");
-  if (region.id === "cried") region.textContent = placeOf(item) + " " + textOf(item.text);
+// The second counter: the server's ticks and nothing else.
+function ticked(tick) {
+  byId("clock").textContent = clockText(tick.at);
+  byId("clock").dataset.ticks = live.ticks;
+  lamp("broker", tick.broker);
+  lamp("store", tick.store);
+  boards(tick.boards);
+  keepAwake();
 }
 
-function drawAges() {
-  const now = Date.now() + serverOffset;
-  for (const age of document.querySelectorAll("td.age")) {
-    const seconds = Math.max(0, Math.floor((now - Date.parse(age.dataset.since)) / 1000));
-    const minutes = Math.floor(seconds / 60);
-    const two = (n) => String(n).padStart(2, "0");
-    age.textContent = minutes < 60
-      ? two(minutes) + ":" + two(seconds % 60)
-      : Math.floor(minutes / 60) + ":" + two(minutes % 60) + ":" + two(seconds % 60);
-  }
-}
-
-async function load() {
-  if (loading) {
-    loadAgain = true;
-    return;
-  }
-  loading = true;
-  try {
-    const response = await fetch("/api/v1/alarms?state=open", { cache: "no-store" });
-    if (response.status === 401) return void location.assign("/login");
-    if (response.ok) {
-      items = (await response.json()).items;
-      draw();
-    }
-  } catch {
-    // The missing ticks say it.
-  } finally {
-    loading = false;
-    if (loadAgain) {
-      loadAgain = false;
-      load();
-    }
-  }
-}
-
-async function acknowledge(item) {
-  asking.add(item.id);
-  draw();
-  try {
-    const response = await fetch(`/api/v1/alarms/${encodeURIComponent(item.id)}/acknowledge`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(item.kind === "alarm" ? { occurrence: item.occurrence } : {}),
-    });
-    const answer = await response.json();
-    if (!response.ok) tell(say(words.failed, { why: textOf(answer.error.text) }));
-    else if (answer.already_acknowledged) {
-      const { by, at } = answer.already_acknowledged;
-      tell(say(words.already, { by, at: clockText(at) }));
-    } else tell(say(words.done, { place: placeOf(item) }));
-  } catch (error) {
-    tell(say(words.failed, { why: String(error) }));
-  } finally {
-    asking.delete(item.id);
-    load();
-  }
-}
-
-let tellTimer = 0;
-function tell(text) {
-  byId("told").textContent = text;
-  clearTimeout(tellTimer);
-  tellTimer = setTimeout(() => (byId("told").textContent = ""), 6000);
+function boards(count) {
+  byId("boards").textContent = count.armed;
+  byId("boards").parentElement.className = "lamp " + (count.armed ? "good" : "bad");
 }
 
 function lamp(id, good) {
-  byId(id).classList.toggle("good", good);
-  byId(id).classList.toggle("bad", !good);
+  byId(id).className = "lamp " + (good ? "good" : "bad");
 }
 
-function connect() {
-  source?.close();
-  source = new EventSource("/api/v1/stream" + (audio ? "?armed=1" : ""));
-  source.addEventListener("tick", (event) => {
-    const tick = JSON.parse(event.data);
-    lastTick = performance.now();
-    serverOffset = Date.parse(tick.at) - Date.now();
-    byId("clock").textContent = clockText(tick.at);
-    lamp("broker", tick.broker);
-    lamp("store", tick.store);
-    if (tick.hash !== hash) {
-      hash = tick.hash;
-      load();
-    }
-    judge();
-  });
-  source.addEventListener("alarms", (event) => {
-    hash = JSON.parse(event.data).hash;
-    load();
-  });
+// A screen that sleeps shows nothing; browsers grant this only over HTTPS and on this machine itself.
+async function keepAwake() {
+  if (!watch.on || document.hidden || (wakeLock && !wakeLock.released)) return;
+  wakeLock = (await navigator.wakeLock?.request("screen").catch(() => null)) ?? null;
 }
 
-// Whether this page is live is judged by the server's ticks, never by a clock of its own making.
-function judge() {
-  const silent = performance.now() - lastTick;
-  const dead = silent > DEAD_AFTER;
-  if (dead && byId("dead").hidden) byId("cried").textContent = words.dead;
-  byId("dead").hidden = !dead;
-  byId("shaky").hidden = dead || silent <= AMBER_AFTER;
-  document.body.classList.toggle("offline", dead);
-  return dead;
+async function acknowledge(one) {
+  if (!one || one.acknowledged || asking.has(one.id)) return;
+  if (!watch.on) return tell(words.not_on_watch);
+  asking.add(one.id);
+  rows.draw();
+  drawCard();
+  const body = one.kind === "alarm" ? { occurrence: one.occurrence } : {};
+  const said = await post(`/api/v1/alarms/${encodeURIComponent(one.id)}/acknowledge`, body);
+  asking.delete(one.id);
+  if (!said) tell(say(words.failed, { why: words.no_answer }), true);
+  else if (!said.ok) tell(say(words.failed, { why: textOf(said.answer.error.text) }), true);
+  else if (said.answer.already_acknowledged) {
+    const { by, at } = said.answer.already_acknowledged;
+    tell(say(words.already, { by: personOf(by), at: clockText(at) }));
+  } else {
+    tell(say(words.done, { place: placeFull(one) }));
+    // Spoken back, so that a wrong row is noticed.
+    if (armed()) speak(say(words.spoken_done, { place: digitByDigit(one.place?.room || placeShort(one)) }));
+  }
+  reload();
+  rows.draw();
+  drawCard();
 }
 
-// One sweep of three tones, or a low pair when the page is dead.
-function sound(tones) {
-  if (!audio || audio.state !== "running") return;
-  tones.forEach((hertz, n) => {
-    const tone = audio.createOscillator();
-    const loudness = audio.createGain();
-    loudness.gain.value = 0.3;
-    tone.frequency.value = hertz;
-    tone.connect(loudness).connect(audio.destination);
-    tone.start(audio.currentTime + n * 0.2);
-    tone.stop(audio.currentTime + n * 0.2 + 0.18);
-  });
+async function reset(one) {
+  const body = { occurrence: one.occurrence };
+  const said = await post(`/api/v1/alarms/${encodeURIComponent(one.id)}/reset`, body);
+  const why = said ? said.answer.error && textOf(said.answer.error.text) : words.no_answer;
+  tell(why ? say(words.failed, { why }) : say(words.reset_done, { place: placeFull(one) }), Boolean(why));
+  reload();
 }
 
-async function arm() {
-  audio = audio || new AudioContext();
-  await audio.resume();
-  sound([660, 880, 1100]);
-  byId("arm").textContent = words.armed;
-  byId("arm").disabled = true;
-  connect();
+let tellTimer = 0;
+function tell(text, bad = false) {
+  byId("told").textContent = text;
+  byId("told").classList.toggle("red", bad);
+  clearTimeout(tellTimer);
+  tellTimer = setTimeout(() => (byId("told").textContent = ""), 8000);
 }
 
-let turns = 0;
-setInterval(() => {
-  turns += 1;
-  drawAges();
-  const dead = judge();
-  if (dead && turns % 5 === 0) connect();
-  const crying = items.some((item) =>
-    item.kind === "alarm" && item.priority === "emergency" && isCounted(item) && !item.shelved);
-  if (dead) sound(turns % 3 === 0 ? [330, 330] : []);
-  else if (crying) sound([660, 880, 1100]);
-}, 1000);
+function silence() {
+  mute();
+  hush();
+  beat();
+}
 
-byId("arm").addEventListener("click", arm);
-load();
-connect();
+function filter(look) {
+  rows.list.filter = rows.list.filter === look ? null : look;
+  rows.draw();
+}
+
+function escape() {
+  if (byId("help").open) return byId("help").close();
+  if (isTyping()) document.activeElement.blur();
+  rows.list.filter = null;
+  rows.list.query = byId("find").value = "";
+  rows.draw();
+}
+
+function help() {
+  if (byId("help").open) byId("help").close();
+  else byId("help").showModal();
+}
+
+const keys = {
+  KeyA() {
+    const one = rows.selected();
+    if (one && watch.on && !rows.wasSeen(one.id)) return tell(words.too_soon);
+    acknowledge(one);
+  },
+  KeyJ: () => rows.move(1),
+  ArrowDown: () => rows.move(1),
+  KeyK: () => rows.move(-1),
+  ArrowUp: () => rows.move(-1),
+  KeyD: () => focusOn("case-to"),
+  KeyF: () => focusOn("case-what"),
+  KeyM: silence,
+  Slash: () => byId("find").focus(),
+  Enter: () => byId("card").querySelector("button, select, input")?.focus(),
+};
+
+// By the key's place, so that it works whatever the input method makes of it.
+function pressed(event) {
+  if (event.isComposing || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.code === "Escape") return escape();
+  lastKey = now();
+  if (isTyping()) return;
+  if (event.code === "Slash" && event.shiftKey) {
+    event.preventDefault();
+    return help();
+  }
+  if (byId("help").open) return;
+  const onButton = event.target.closest?.("button, a, summary");
+  if (event.code === "Enter" && onButton) return;
+  const does = FILTERS[event.code] ? () => filter(FILTERS[event.code]) : keys[event.code];
+  if (!does || event.repeat && !event.code.startsWith("Arrow")) return;
+  event.preventDefault();
+  does();
+}
+
+Object.assign(rows.hooks, {
+  acknowledge, mayAct, isAsking: act.isAsking,
+  select(byPerson) {
+    if (byPerson) wanted = null;
+    drawCard();
+  },
+});
+rows.prepare();
+prepareWatch(() => tell(words.digit_done));
+addEventListener("keydown", pressed);
+addEventListener("visibilitychange", () => !document.hidden && keepAwake());
+byId("find").addEventListener("input", () => {
+  rows.list.query = byId("find").value.normalize("NFKC").trim();
+  rows.draw();
+});
+byId("mute").addEventListener("click", silence);
+byId("keys").addEventListener("click", help);
+byId("help-close").addEventListener("click", help);
+for (const look of Object.values(FILTERS).concat("fault")) {
+  byId("count-" + look).parentElement.addEventListener("click", () => filter(look));
+}
+drawCard();
+start({ list: listed, tick: ticked, beat, boards, report: armed });

@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shouwang_board::{Asked, Board, Input, ListState, Outcome, Output, Transaction};
-use shouwang_message::{Event, Instant};
+use serde_json::Value;
+use shouwang_board::{Asked, Board, CaseAsked, Input, ListState, Outcome, Output, Transaction};
+use shouwang_message::{AlarmId, Event, Instant};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
@@ -35,11 +36,28 @@ pub(crate) enum Message {
         seen: Option<u32>,
         answer: oneshot::Sender<Outcome>,
     },
+    CaseAsk {
+        asked: CaseAsked,
+        answer: oneshot::Sender<Outcome>,
+    },
+    /// One case as the list has it, if the board remembers it.
+    Case {
+        id: AlarmId,
+        answer: oneshot::Sender<Option<Value>>,
+    },
     /// The list as JSON: `{"items":[...]}`.
     List {
+        of: Listed,
         state: ListState,
         answer: oneshot::Sender<Arc<str>>,
     },
+}
+
+/// What is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Listed {
+    Alarms,
+    Cases,
 }
 
 /// The sign of life that pages and health checks read.
@@ -78,7 +96,8 @@ struct Loop {
     store_failing: bool,
     /// The hash of the open rows, and the version it belongs to.
     hash: (u64, String),
-    lists: BTreeMap<bool, Arc<str>>,
+    /// By what is listed, and whether all of it.
+    lists: BTreeMap<(Listed, bool), Arc<str>>,
 }
 
 pub(crate) async fn run(board: Board, clock: Clock, channels: Channels, mut stopped: Stopped) {
@@ -143,26 +162,41 @@ impl Loop {
                     let _ = answer.send(outcome);
                     return;
                 }
-                self.next_ticket += 1;
-                // Pages that gave up waiting leave their tickets; the web's own cap bounds them.
-                self.answers.retain(|_, waiting| !waiting.is_closed());
-                self.answers.insert(self.next_ticket, answer);
-                self.give(Input::Asked { ticket: self.next_ticket, asked }).await;
+                let ticket = self.ticket(answer);
+                self.give(Input::Asked { ticket, asked }).await;
             }
-            Message::List { state, answer } => {
-                let _ = answer.send(self.list(state));
+            Message::CaseAsk { asked, answer } => {
+                let ticket = self.ticket(answer);
+                self.give(Input::CaseAsked { ticket, asked }).await;
+            }
+            Message::Case { id, answer } => {
+                let _ = answer.send(self.board.case(id));
+            }
+            Message::List { of, state, answer } => {
+                let _ = answer.send(self.list(of, state));
             }
         }
     }
 
+    fn ticket(&mut self, answer: oneshot::Sender<Outcome>) -> u64 {
+        self.next_ticket += 1;
+        // Pages that gave up waiting leave their tickets; the web's own cap bounds them.
+        self.answers.retain(|_, waiting| !waiting.is_closed());
+        self.answers.insert(self.next_ticket, answer);
+        self.next_ticket
+    }
+
     /// The list's text is made once per change, however many pages ask.
-    fn list(&mut self, state: ListState) -> Arc<str> {
+    fn list(&mut self, of: Listed, state: ListState) -> Arc<str> {
         let board = &self.board;
         let make = || {
-            let items = board.list(state);
+            let items = match of {
+                Listed::Alarms => board.list(state),
+                Listed::Cases => board.cases(state),
+            };
             Arc::from(serde_json::json!({ "items": items }).to_string())
         };
-        self.lists.entry(state == ListState::All).or_insert_with(make).clone()
+        self.lists.entry((of, state == ListState::All)).or_insert_with(make).clone()
     }
 
     async fn stored(&mut self, stored: Stored) {

@@ -9,6 +9,7 @@ pub mod config;
 mod eventloop;
 pub mod format;
 mod link;
+pub mod logbook;
 mod login;
 mod stop;
 mod store;

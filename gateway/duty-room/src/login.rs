@@ -11,6 +11,10 @@ use shouwang_message::Instant;
 const LINK_AFTER_FIRST_USE: Duration = Duration::from_secs(600);
 /// A session ends after one shift.
 pub(crate) const SESSION: Duration = Duration::from_secs(12 * 3_600);
+/// Afterwards it still shows the board for this long, so that no alarm disappears with a shift; it does nothing.
+const READING: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// How long a browser keeps it.
+pub(crate) const KEPT: Duration = SESSION.saturating_add(READING);
 /// Sessions at a time; the oldest ends.
 const SESSIONS: usize = 256;
 
@@ -43,6 +47,16 @@ impl fmt::Debug for Token {
     }
 }
 
+/// What a session is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// No session, or a forgotten one.
+    Stranger,
+    /// May look, may not act.
+    Expired,
+    Valid,
+}
+
 /// The one link and the sessions it made.
 #[derive(Clone, Debug)]
 pub(crate) struct Logins {
@@ -70,7 +84,7 @@ impl Logins {
         }
         let session = Token::random().ok()?;
         state.used_first.get_or_insert(now);
-        state.sessions.retain(|_, ends| *ends > now);
+        state.sessions.retain(|_, ends| *ends + READING > now);
         if state.sessions.len() >= SESSIONS {
             let oldest = state.sessions.iter().min_by_key(|(_, ends)| **ends).map(|(token, _)| token.clone());
             if let Some(oldest) = oldest {
@@ -81,9 +95,14 @@ impl Logins {
         Some(session)
     }
 
-    pub(crate) fn is_valid(&self, now: Instant, session: &str) -> bool {
+    pub(crate) fn standing(&self, now: Instant, session: &str) -> Standing {
         let state = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        state.sessions.iter().any(|(token, ends)| token.is(session) && *ends > now)
+        let ends = state.sessions.iter().find(|(token, _)| token.is(session)).map(|(_, ends)| *ends);
+        match ends {
+            Some(ends) if now < ends => Standing::Valid,
+            Some(ends) if now < ends + READING => Standing::Expired,
+            _ => Standing::Stranger,
+        }
     }
 }
 
@@ -100,8 +119,10 @@ mod tests {
         let session = logins.enter(day, &link.to_string()).unwrap();
         assert!(logins.enter(day + Duration::from_secs(599), &link.to_string()).is_some());
         assert!(logins.enter(day + Duration::from_secs(600), &link.to_string()).is_none());
-        assert!(logins.is_valid(day, &session.to_string()));
-        assert!(!logins.is_valid(day + SESSION, &session.to_string()));
-        assert!(!logins.is_valid(day, ""));
+        let session = session.to_string();
+        assert_eq!(logins.standing(day, &session), Standing::Valid);
+        assert_eq!(logins.standing(day + SESSION, &session), Standing::Expired, "it may still look");
+        assert_eq!(logins.standing(day + KEPT, &session), Standing::Stranger);
+        assert_eq!(logins.standing(day, ""), Standing::Stranger);
     }
 }

@@ -5,12 +5,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use shouwang_board::{KEPT_PREFIXES, Transaction, bounds};
 use shouwang_message::{Event, to_bytes};
 use tokio::sync::mpsc;
 
 use crate::StartError;
+use crate::logbook;
 use crate::stop::Stopped;
 
 /// Transactions on their way to the disk. The board hands out at most [`bounds::UNCOMMITTED`] with events
@@ -19,7 +20,7 @@ pub(crate) const QUEUE: usize = 2 * bounds::UNCOMMITTED;
 /// Transactions of one commit at most, so that one commit stays short.
 const GROUP: usize = 256;
 /// The format this version writes.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(5);
 
@@ -41,6 +42,8 @@ pub(crate) enum Stored {
 pub(crate) struct Store {
     path: PathBuf,
     connection: Connection,
+    /// This run of the duty room, by chance.
+    run: i64,
 }
 
 /// One process per state directory. An earlier one may still be ending: two seconds of patience.
@@ -75,12 +78,18 @@ impl Store {
         if found == 0 {
             connection.execute_batch(FIRST_FORMAT).map_err(failed)?;
         }
+        if found < 2 {
+            let logbook = format!("BEGIN; {} PRAGMA user_version = 2; COMMIT;", logbook::TABLES);
+            connection.execute_batch(&logbook).map_err(failed)?;
+        }
         let kept = read_kept(&connection).map_err(failed)?;
-        Ok((Self { path, connection }, kept))
+        let run = getrandom::u64().map_err(|error| StartError::Randomness(error.to_string()))?.cast_signed();
+        Ok((Self { path, connection, run }, kept))
     }
 
     fn commit(&mut self, group: &[Transaction]) -> rusqlite::Result<()> {
-        let writing = self.connection.transaction()?;
+        // The lock first: a transaction that begins by reading is refused at once where this one waits.
+        let writing = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
             // "OR IGNORE": a commit that failed on its last step may have landed; the same event is the same row.
             let mut event = writing.prepare_cached(
@@ -112,6 +121,7 @@ impl Store {
                 }
             }
         }
+        logbook::append(&writing, self.run, group)?;
         writing.commit()
     }
 
@@ -147,10 +157,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 fn read_kept(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
     let mut kept = Vec::new();
-    for prefix in KEPT_PREFIXES {
+    for (prefix, limit) in KEPT_PREFIXES {
         // '0' follows '/': the range holds exactly the keys below the prefix.
         let end = format!("{}0", prefix.trim_end_matches('/'));
-        let limit = if prefix == "finished/" { bounds::FINISHED_ROWS } else { 100_000 };
         let mut query = connection
             .prepare("SELECT key, value FROM kept WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3")?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);

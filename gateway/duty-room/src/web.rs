@@ -1,10 +1,15 @@
 //! The pages and the API: who may ask, how much, and in which words; every answer comes from the loop.
 mod api;
+mod boards;
+mod cases;
 mod guard;
+mod logbook;
 mod page;
 mod serve;
 mod stream;
 
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -17,9 +22,12 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub(crate) use serve::serve;
 
+use boards::{BoardCount, Boards};
+
 use crate::Config;
 use crate::clock::Clock;
 use crate::eventloop::{Message, Pulse};
+use crate::logbook::Reader;
 use crate::login::Logins;
 
 /// A request's body, bytes.
@@ -44,7 +52,21 @@ struct Inner {
     pulse: watch::Receiver<Pulse>,
     logins: Logins,
     streams: Arc<Semaphore>,
-    armed: AtomicU32,
+    boards: Boards,
+    logbook: Reader,
+    /// How many boards can sound, as the loop knows it.
+    armed_told: AtomicU32,
+}
+
+/// Where a request comes from: the address at the other end of its connection.
+#[derive(Clone, Copy, Debug)]
+struct Peer(IpAddr);
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // An IPv4 address that came over an IPv6 socket is written as people know it.
+        write!(f, "{}", self.0.to_canonical())
+    }
 }
 
 impl Desk {
@@ -63,7 +85,9 @@ impl Desk {
             pulse,
             logins,
             streams: Arc::new(Semaphore::new(STREAMS)),
-            armed: AtomicU32::new(0),
+            boards: Boards::default(),
+            logbook: Reader::new(&config.state_dir),
+            armed_told: AtomicU32::new(0),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -77,12 +101,22 @@ impl Desk {
         self.inner.clock.now().since(self.pulse().turned) < HANGS_AFTER
     }
 
-    /// A board that can sound came or went.
-    fn arm(&self, change: i32) {
-        let before = self.inner.armed.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
-        let boards = before.wrapping_add(change.cast_unsigned());
-        // A full queue means that inputs wait; the next change tells the number anyway.
-        let _ = self.inner.to_loop.try_send(Message::Input(shouwang_board::Input::Armed { boards }));
+    fn boards(&self) -> BoardCount {
+        self.inner.boards.count(self.inner.clock.now())
+    }
+
+    /// Tells the loop how many boards can sound, if it knows otherwise.
+    fn tell_boards(&self) -> BoardCount {
+        let count = self.boards();
+        let boards = count.armed;
+        if self.inner.armed_told.load(Ordering::Relaxed) != boards {
+            let message = Message::Input(shouwang_board::Input::Armed { boards });
+            // A full queue means that inputs wait: told again within a tick.
+            if self.inner.to_loop.try_send(message).is_ok() {
+                self.inner.armed_told.store(boards, Ordering::Relaxed);
+            }
+        }
+        count
     }
 }
 
@@ -90,11 +124,18 @@ fn router(desk: Desk) -> Router {
     let api = Router::new()
         .route("/api/v1/alarms", get(api::list))
         .route("/api/v1/alarms/{id}/{request}", post(api::ask))
+        .route("/api/v1/cases", get(cases::list))
+        .route("/api/v1/cases/{id}", get(cases::one))
+        .route("/api/v1/cases/{id}/{step}", post(cases::step))
+        .route("/api/v1/logbook", get(logbook::page))
+        .route("/api/v1/logbook.csv", get(logbook::csv))
         .route("/api/v1/stream", get(stream::stream))
+        .route("/api/v1/boards/{page}", post(boards::report))
         .layer(from_fn_with_state(desk.clone(), guard::session));
     Router::new()
         .merge(api)
         .route("/", get(page::board))
+        .route("/wall", get(page::wall))
         .route("/login", get(page::login))
         .route("/login/{token}", get(page::enter))
         .route("/assets/{name}", get(page::asset))

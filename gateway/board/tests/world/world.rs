@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shouwang_board::{Asked, Board, Input, ListState, Outcome, Output, Request, Settings, Transaction};
+use shouwang_board::{
+    Asked, Board, CaseAsked, CaseStep, Input, ListState, LogLine, Outcome, Output, Request, Settings,
+    Transaction,
+};
 use shouwang_message::*;
 
 pub(crate) const LOG: &str = "01KANEXAMPE000000000000AAA";
@@ -18,6 +21,8 @@ pub(crate) struct World {
     pub(crate) heard: Vec<(LogId, Sequence)>,
     pub(crate) transcript: Vec<String>,
     pub(crate) answers: Vec<(u64, Outcome)>,
+    /// The logbook.
+    pub(crate) log: Vec<LogLine>,
     pub(crate) commands: Vec<(CommandName, CommandPayload)>,
 }
 
@@ -34,7 +39,7 @@ fn new_board(now: Instant, kept: &BTreeMap<String, String>) -> Board {
 }
 
 impl World {
-    /// A new board whose link is up.
+    /// A new board that somebody listens to, whose link is up.
     pub(crate) fn new() -> Self {
         let now = Instant::from_micros(1_000_000);
         let mut world = Self {
@@ -46,8 +51,10 @@ impl World {
             heard: Vec::new(),
             transcript: Vec::new(),
             answers: Vec::new(),
+            log: Vec::new(),
             commands: Vec::new(),
         };
+        world.give(Input::Armed { boards: 1 });
         world.give(Input::LinkUp);
         world
     }
@@ -57,6 +64,7 @@ impl World {
         self.uncommitted.clear();
         self.board = new_board(self.now, &self.kept);
         self.transcript.push("-- killed --".into());
+        self.give(Input::Armed { boards: 1 });
         self.give(Input::LinkUp);
     }
 
@@ -77,6 +85,7 @@ impl World {
             for event in &transaction.events {
                 self.heard.push((event.log, event.sequence));
             }
+            self.log.extend(transaction.log);
             for (key, value) in transaction.keep {
                 match value {
                     Some(value) => self.kept.insert(key, value),
@@ -165,8 +174,29 @@ impl World {
     }
 
     pub(crate) fn ask(&mut self, ticket: u64, by: &str, request: Request) {
-        let asked = Asked { alarm: SMOKE.parse().unwrap(), by: by.into(), reason: None, request };
+        let asked = Asked {
+            alarm: SMOKE.parse().unwrap(),
+            by: by.into(),
+            from: "192.0.2.7".into(),
+            reason: None,
+            request,
+        };
         self.give(Input::Asked { ticket, asked });
+    }
+
+    /// A step of the smoke alarm's case, with a note; what became of it.
+    pub(crate) fn case(&mut self, by: &str, step: CaseStep, note: &str) -> Outcome {
+        self.case_with(CaseAsked {
+            note: Some(note.into()).filter(|_| !note.is_empty()),
+            ..case_asked(by, step)
+        })
+    }
+
+    pub(crate) fn case_with(&mut self, asked: CaseAsked) -> Outcome {
+        self.give(Input::CaseAsked { ticket: u64::MAX, asked });
+        let (ticket, outcome) = self.answers.pop().unwrap();
+        assert_eq!(ticket, u64::MAX, "no answer to a step");
+        outcome
     }
 
     pub(crate) fn reply(&mut self, name: &str, reply: &Reply) {
@@ -192,6 +222,18 @@ impl World {
 
     pub(crate) fn take_transcript(&mut self) -> Vec<String> {
         std::mem::take(&mut self.transcript)
+    }
+}
+
+pub(crate) fn case_asked(by: &str, step: CaseStep) -> CaseAsked {
+    CaseAsked {
+        case: SMOKE.parse().unwrap(),
+        by: by.into(),
+        from: "192.0.2.7".into(),
+        note: None,
+        call_back: None,
+        occurrence: None,
+        step,
     }
 }
 

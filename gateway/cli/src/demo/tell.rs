@@ -1,33 +1,45 @@
 //! The demo's transcript: for people, or one JSON object a line.
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
-use shouwang_field::Running;
-use shouwang_message::{AlarmChange, Event, EventData};
+use shouwang_field::{Running, Shown};
+use shouwang_gateway::clock;
+use shouwang_gateway::config::Config;
+use shouwang_message::{AlarmChange, Class, CommandName, Event, EventData, Timestamp};
 
 use super::ledger::{Count, Way};
+use super::person::{Done, LONGER_PATIENCE, PATIENCE};
 use super::setting::RIVER_ON_DELAY;
 use crate::exit::Exit;
 use crate::print;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Teller {
-    pub(super) json: bool,
+    json: bool,
+    /// Where each device is, in people's words.
+    places: BTreeMap<String, String>,
+}
+
+/// Always the first line.
+pub(super) fn link(json: bool, link: &str) -> Result<(), Exit> {
+    if json {
+        print::line(&json!({"link": link}).to_string())
+    } else {
+        print::line(&format!("值班室 · duty room: {link}"))
+    }
 }
 
 impl Teller {
-    /// Always the first line.
-    pub(super) fn link(self, link: &str) -> Result<(), Exit> {
-        if self.json {
-            print::line(&json!({"link": link}).to_string())
-        } else {
-            print::line(&format!("值班室 · duty room: {link}"))
-        }
+    pub(super) fn new(json: bool, gateway: &Config) -> Self {
+        let devices = gateway.core.devices.iter();
+        let places = devices.filter_map(|one| Some((one.id.to_string(), one.place.name.clone()?))).collect();
+        Self { json, places }
     }
 
-    pub(super) fn welcome(self, field: &Running, broker: SocketAddr) -> Result<(), Exit> {
+    pub(super) fn welcome(&self, field: &Running, broker: SocketAddr) -> Result<(), Exit> {
         if self.json {
             return Ok(());
         }
@@ -45,16 +57,81 @@ impl Teller {
         let delay = RIVER_ON_DELAY.as_secs();
         print::line(&format!("  MQTT {broker}"))?;
         print::line(&format!(
-            "  河道报警延时在演示中缩短为 {delay} 秒 · the river's delay is shortened to {delay} s here\n"
+            "  河道报警延时在演示中缩短为 {delay} 秒 · the river's delay is shortened to {delay} s here"
+        ))?;
+        let (first, later) = (PATIENCE.as_secs(), LONGER_PATIENCE.as_secs());
+        print::line(&format!(
+            "  呼叫若无人在网页上确认,{first} 秒后(再次按下则 {later} 秒后)由模拟的值班员代为确认\n  \
+             A call that nobody acknowledges on the page is acknowledged by a simulated duty person: after {first} s, \
+             pressed again after {later} s\n"
         ))
     }
 
+    /// What the call units' lamps and buzzers began to say.
+    pub(super) fn lamps(&self, field: &Running) -> Result<(), Exit> {
+        let now_ms = clock::wall().0.unix_ms();
+        for (device, ago, shown) in field.shown() {
+            let ago_ms = i64::try_from(ago.as_millis()).unwrap_or(0);
+            self.lamp(Timestamp::from_unix_ms(now_ms - ago_ms), &device, &shown)?;
+        }
+        Ok(())
+    }
+
+    fn lamp(&self, at: Timestamp, device: &str, shown: &Shown) -> Result<(), Exit> {
+        let Shown { name, meaning, lamp, buzzer, request, .. } = shown;
+        let request = request.as_deref().map(hex);
+        if self.json {
+            let text = json!({"zh": format!("【模拟】呼叫器显示:{}", meaning.zh), "en": meaning.en});
+            let object = json!({"type": "lamp", "class": Class::Call, "device": device, "mode": "simulated",
+                "time": at, "shows": name, "text": text, "lamp": lamp, "buzzer": buzzer, "request": request});
+            return print::line(&object.to_string());
+        }
+        let mut line = format!(
+            "{} 呼叫器显示:{} · the unit shows: {}  {}\n        {};{}\n        {}; {}",
+            stamp(at),
+            meaning.zh,
+            meaning.en,
+            self.place(device),
+            lamp.zh,
+            buzzer.zh,
+            lamp.en,
+            buzzer.en
+        );
+        if let Some(request) = request {
+            // Writing to a String cannot fail.
+            let _ = write!(line, "\n        > {request}");
+        }
+        print::line(&line)
+    }
+
+    /// What the simulated duty person did.
+    pub(super) fn person(&self, done: &Done) -> Result<(), Exit> {
+        let (zh, en) = match done.name {
+            CommandName::Acknowledge => ("确认", "acknowledges"),
+            CommandName::Coming => ("有人正在赶来", "says that somebody is coming"),
+            _ => ("处置完毕,复位", "resets: all is well"),
+        };
+        let (zh, en) = (format!("模拟的值班员:{zh}"), format!("the simulated duty person {en}"));
+        let (at, device) = (clock::wall().0, &done.device);
+        if self.json {
+            let text = json!({"zh": format!("【模拟】{zh}"), "en": en});
+            let object = json!({"type": "person", "class": Class::Call, "device": device, "mode": "simulated",
+                "time": at, "does": done.name, "text": text});
+            return print::line(&object.to_string());
+        }
+        print::line(&format!("{} {zh} · {en}  {}", stamp(at), self.place(device)))
+    }
+
+    fn place(&self, device: &str) -> String {
+        self.places.get(device).map_or_else(|| device.to_owned(), |place| format!("{place}({device})"))
+    }
+
     /// One heard event.
-    pub(super) fn event(self, event: &Event, way: &Way) -> Result<(), Exit> {
+    pub(super) fn event(&self, event: &Event, way: &Way) -> Result<(), Exit> {
         if self.json { print::line(&object(event, way)) } else { text(event, way) }
     }
 
-    pub(super) fn missed(self, events: u64) -> Result<(), Exit> {
+    pub(super) fn missed(&self, events: u64) -> Result<(), Exit> {
         if self.json {
             print::line(&json!({"type": "missed", "events": events}).to_string())
         } else {
@@ -64,7 +141,7 @@ impl Teller {
         }
     }
 
-    pub(super) fn goodbye(self, count: &Count) -> Result<(), Exit> {
+    pub(super) fn goodbye(&self, count: &Count) -> Result<(), Exit> {
         let Count { committed, heard, alarms_heard, slowest_alarm } = count;
         let slowest_ms = slowest_alarm.as_millis();
         if self.json {
@@ -82,10 +159,7 @@ impl Teller {
 
 fn text(event: &Event, way: &Way) -> Result<(), Exit> {
     let (zh, en) = words(event);
-    // The hour is in the time as UTC; people read their own clock on the page.
-    let time = event.time.to_string();
-    let clock = time.get(11..23).unwrap_or(&time);
-    let mut line = format!("【模拟】{clock}Z {zh} · {en}");
+    let mut line = format!("{} {zh} · {en}", stamp(event.time));
     let place = match &event.data {
         EventData::Alarm(_, document) => document.place.name.clone(),
         EventData::FaultRaised(fault) | EventData::FaultCleared(fault) => fault.place.name.clone(),
@@ -105,6 +179,12 @@ fn text(event: &Event, way: &Way) -> Result<(), Exit> {
         let _ = write!(line, ",值班室听到 heard {:.1} ms", heard.as_secs_f64() * 1e3);
     }
     print::line(&line)
+}
+
+/// The hour is in the time as UTC; people read their own clock on the page.
+fn stamp(at: Timestamp) -> String {
+    let time = at.to_string();
+    format!("【模拟】{}Z", time.get(11..23).unwrap_or(&time))
 }
 
 fn object(event: &Event, way: &Way) -> String {

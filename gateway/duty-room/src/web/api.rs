@@ -4,47 +4,53 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::header::{self, HeaderMap};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use shouwang_board::{Asked, ListState, Outcome, Request};
 use shouwang_message::{AlarmId, CommandName, Text, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Desk, guard};
-use crate::eventloop::Message;
+use super::{Desk, Peer, guard};
+use crate::eventloop::{Listed, Message};
 
 /// An answer later than this is an answer that the disk or the loop is in trouble.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// The account that the login link signs in.
-const OPERATOR: &str = "operator";
+pub(super) const OPERATOR: &str = "operator";
 /// Characters of a reason or a person's name.
-const LONGEST_TEXT: usize = 200;
+pub(super) const LONGEST_TEXT: usize = 200;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ListQuery {
     state: Option<String>,
 }
 
+pub(super) fn state_of(query: &ListQuery) -> Result<ListState, Box<Response>> {
+    match query.state.as_deref() {
+        None | Some("open") => Ok(ListState::Open),
+        Some("all") => Ok(ListState::All),
+        Some(_) => Err(Box::new(refusal(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "state",
+            "state 只能是 open 或 all",
+            "`state` is open or all",
+        ))),
+    }
+}
+
 pub(super) async fn list(State(desk): State<Desk>, Query(query): Query<ListQuery>) -> Response {
-    let state = match query.state.as_deref() {
-        None | Some("open") => ListState::Open,
-        Some("all") => ListState::All,
-        Some(_) => {
-            return refusal(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "state",
-                "state 只能是 open 或 all",
-                "`state` is open or all",
-            );
-        }
+    let state = match state_of(&query) {
+        Ok(state) => state,
+        Err(refused) => return *refused,
     };
     let (answer, answered) = oneshot::channel();
-    match ask_loop(&desk, Message::List { state, answer }, answered).await {
+    match ask_loop(&desk, Message::List { of: Listed::Alarms, state, answer }, answered).await {
         Some(items) => ([(header::CONTENT_TYPE, "application/json")], items.to_string()).into_response(),
         None => too_slow(),
     }
@@ -63,6 +69,7 @@ struct Body {
 
 pub(super) async fn ask(
     State(desk): State<Desk>,
+    Extension(peer): Extension<Peer>,
     Path((id, request)): Path<(String, String)>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -70,7 +77,7 @@ pub(super) async fn ask(
     let Some(name) = CommandName::parse(&request).filter(is_offered) else {
         return not_found(Method::POST).await;
     };
-    let body = match read(&headers, body) {
+    let body = match body_of(&headers, body).and_then(with_short_texts) {
         Ok(body) => body,
         Err(refused) => return *refused,
     };
@@ -80,7 +87,7 @@ pub(super) async fn ask(
         Err(refused) => return *refused,
     };
     let seen = body.occurrence;
-    let asked = Asked { alarm, by: OPERATOR.into(), reason: body.reason, request };
+    let asked = Asked { alarm, by: OPERATOR.into(), from: peer.to_string(), reason: body.reason, request };
     let (answer, answered) = oneshot::channel();
     match ask_loop(&desk, Message::Ask { asked, seen, answer }, answered).await {
         Some(outcome) => told(outcome),
@@ -100,7 +107,11 @@ fn is_offered(name: &CommandName) -> bool {
     )
 }
 
-fn read(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Body, Box<Response>> {
+/// The JSON of a change.
+pub(super) fn body_of<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<T, Box<Response>> {
     let kind = guard::text(headers, &header::CONTENT_TYPE).unwrap_or_default();
     if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
         return Err(Box::new(refusal(
@@ -113,11 +124,14 @@ fn read(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Body
     let bytes = body.map_err(|rejection| {
         Box::new(refusal(rejection.status(), "body", "请求内容过长或中断", "The body is too long or broken"))
     })?;
-    let body: Body = serde_json::from_slice(&bytes).map_err(|error| {
+    serde_json::from_slice(&bytes).map_err(|error| {
         let status = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
         let text = Text::new(format!("JSON 无效:{error}"), format!("Not the JSON expected here: {error}"));
         Box::new(with_text(status, "json", &text))
-    })?;
+    })
+}
+
+fn with_short_texts(body: Body) -> Result<Body, Box<Response>> {
     let too_long = |text: &Option<String>| text.as_ref().is_some_and(|t| t.chars().count() > LONGEST_TEXT);
     if too_long(&body.reason) || too_long(&body.second) {
         return Err(Box::new(refusal(
@@ -153,7 +167,7 @@ fn with_details(name: CommandName, body: &Body) -> Result<Request, Box<Response>
     })
 }
 
-fn told(outcome: Outcome) -> Response {
+pub(super) fn told(outcome: Outcome) -> Response {
     match outcome {
         Outcome::Taken { row } => Json(*row).into_response(),
         Outcome::AlreadyAcknowledged { acknowledged, mut row } => {
@@ -162,11 +176,20 @@ fn told(outcome: Outcome) -> Response {
             }
             Json(*row).into_response()
         }
+        Outcome::CaseTaken { case } => Json(*case).into_response(),
+        Outcome::CaseAlready { mut case, already } => {
+            if let Some(fields) = case.as_object_mut() {
+                fields.insert("already".into(), *already);
+            }
+            Json(*case).into_response()
+        }
         Outcome::Unknown => unknown_alarm(),
         Outcome::Refused { code, text } => {
             let status = match code {
                 "busy" => StatusCode::SERVICE_UNAVAILABLE,
-                "finished" | "not_an_alarm" | "newer_cry" => StatusCode::CONFLICT,
+                "finished" | "not_an_alarm" | "newer_cry" | "not_accepted" | "not_acknowledged"
+                | "not_dispatched" | "not_handled" | "not_called" | "concluded" | "conclusion_stands"
+                | "on_site_missing" | "closed" | "too_many" => StatusCode::CONFLICT,
                 _ => StatusCode::UNPROCESSABLE_ENTITY,
             };
             with_text(status, code, &text)
@@ -174,7 +197,7 @@ fn told(outcome: Outcome) -> Response {
     }
 }
 
-async fn ask_loop<T>(desk: &Desk, message: Message, answered: oneshot::Receiver<T>) -> Option<T> {
+pub(super) async fn ask_loop<T>(desk: &Desk, message: Message, answered: oneshot::Receiver<T>) -> Option<T> {
     let asking = async {
         desk.inner.to_loop.send(message).await.ok()?;
         answered.await.ok()
@@ -217,7 +240,7 @@ fn unknown_alarm() -> Response {
     refusal(StatusCode::NOT_FOUND, "unknown_alarm", "没有这条报警", "There is no such alarm")
 }
 
-fn too_slow() -> Response {
+pub(super) fn too_slow() -> Response {
     refusal(
         StatusCode::SERVICE_UNAVAILABLE,
         "slow",
@@ -230,6 +253,6 @@ pub(super) fn refusal(status: StatusCode, code: &str, zh: &str, en: &str) -> Res
     with_text(status, code, &Text::new(zh, en))
 }
 
-fn with_text(status: StatusCode, code: &str, text: &Text) -> Response {
+pub(super) fn with_text(status: StatusCode, code: &str, text: &Text) -> Response {
     (status, Json(json!({ "error": { "code": code, "text": text } }))).into_response()
 }

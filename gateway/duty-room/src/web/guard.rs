@@ -7,10 +7,11 @@ use axum::response::Response;
 
 use super::Desk;
 use super::api::refusal;
+use crate::login::Standing;
 
 pub(super) const COOKIE: &str = "shouwang_session";
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The `Host` must be ours, so that no other name can be pointed at us; a change must come from our own pages.
@@ -66,18 +67,28 @@ fn is_ours(desk: &Desk, host: &str) -> bool {
 
 /// The API answers 401 with JSON, never with a redirect.
 pub(super) async fn session(State(desk): State<Desk>, request: Request, next: Next) -> Response {
-    if has_session(&desk, request.headers()) {
-        return next.run(request).await;
+    match standing(&desk, request.headers()) {
+        Standing::Valid => next.run(request).await,
+        Standing::Expired if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            next.run(request).await
+        }
+        Standing::Expired => refusal(
+            StatusCode::UNAUTHORIZED,
+            "login_expired",
+            "登录已过期,只能查看;请重新登录",
+            "Your login has expired: you may look; log in again to act",
+        ),
+        Standing::Stranger => refusal(StatusCode::UNAUTHORIZED, "login", "请先登录", "Log in first"),
     }
-    refusal(StatusCode::UNAUTHORIZED, "login", "请先登录", "Log in first")
 }
 
-pub(super) fn has_session(desk: &Desk, headers: &HeaderMap) -> bool {
+/// What the best of a request's sessions is good for.
+pub(super) fn standing(desk: &Desk, headers: &HeaderMap) -> Standing {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs =
-        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let now = desk.inner.clock.now();
-    pairs.any(|(name, value)| name == COOKIE && desk.inner.logins.is_valid(now, value))
+    let sessions = pairs.filter(|(name, _)| *name == COOKIE);
+    sessions.map(|(_, value)| desk.inner.logins.standing(now, value)).max().unwrap_or(Standing::Stranger)
 }
 
 pub(super) fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {

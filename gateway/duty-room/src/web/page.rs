@@ -1,19 +1,41 @@
 //! The board's page: a frame in the reader's language; its script fills it with text nodes only.
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
+use shouwang_board::{Input, LogLine};
 
-use super::{Desk, guard};
-use crate::login::SESSION;
+use super::api::{OPERATOR, too_slow};
+use super::{Desk, Peer, guard};
+use crate::eventloop::Message;
+use crate::login::{KEPT, Standing};
 
-const SCRIPT: &str = include_str!("../../assets/board.js");
-const STYLE: &str = include_str!("../../assets/board.css");
-const ICON: &str = include_str!("../../assets/icon.svg");
+/// What pages load besides themselves: name, content type, text.
+const ASSETS: &[(&str, &str, &str)] = &[
+    ("board.js", SCRIPT, include_str!("../../assets/board.js")),
+    ("card.js", SCRIPT, include_str!("../../assets/card.js")),
+    ("case.js", SCRIPT, include_str!("../../assets/case.js")),
+    ("live.js", SCRIPT, include_str!("../../assets/live.js")),
+    ("rows.js", SCRIPT, include_str!("../../assets/rows.js")),
+    ("sound.js", SCRIPT, include_str!("../../assets/sound.js")),
+    ("speech.js", SCRIPT, include_str!("../../assets/speech.js")),
+    ("ticker.js", SCRIPT, include_str!("../../assets/ticker.js")),
+    ("wall.js", SCRIPT, include_str!("../../assets/wall.js")),
+    ("watch.js", SCRIPT, include_str!("../../assets/watch.js")),
+    ("words.js", SCRIPT, include_str!("../../assets/words.js")),
+    ("board.css", STYLE, include_str!("../../assets/board.css")),
+    ("wall.css", STYLE, include_str!("../../assets/wall.css")),
+    ("icon.svg", "image/svg+xml", include_str!("../../assets/icon.svg")),
+];
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+
 const BOARD: &str = include_str!("../../assets/board.html");
+const WALL: &str = include_str!("../../assets/wall.html");
 const LOGIN: &str = include_str!("../../assets/login.html");
 const CHINESE: &str = include_str!("../../assets/zh.txt");
 const ENGLISH: &str = include_str!("../../assets/en.txt");
@@ -28,10 +50,24 @@ pub(super) async fn board(
     Query(query): Query<PageQuery>,
     headers: HeaderMap,
 ) -> Response {
-    if !guard::has_session(&desk, &headers) {
+    shown(&desk, &query, &headers, BOARD)
+}
+
+/// The same list for a screen on the wall: no buttons, large, names masked.
+pub(super) async fn wall(
+    State(desk): State<Desk>,
+    Query(query): Query<PageQuery>,
+    headers: HeaderMap,
+) -> Response {
+    shown(&desk, &query, &headers, WALL)
+}
+
+/// A page for whoever has a session, be it one that may only look.
+fn shown(desk: &Desk, query: &PageQuery, headers: &HeaderMap, page: &str) -> Response {
+    if guard::standing(desk, headers) == Standing::Stranger {
         return see_other("/login");
     }
-    Html(fill(BOARD, language(&query, &headers), &desk.inner.title)).into_response()
+    Html(fill(page, language(query, headers), &desk.inner.title)).into_response()
 }
 
 pub(super) async fn login(
@@ -43,15 +79,29 @@ pub(super) async fn login(
 }
 
 /// The login link: a session for whoever holds it, then the board.
-pub(super) async fn enter(State(desk): State<Desk>, Path(token): Path<String>) -> Response {
+pub(super) async fn enter(
+    State(desk): State<Desk>,
+    Extension(peer): Extension<Peer>,
+    Path(token): Path<String>,
+) -> Response {
     let Some(session) = desk.inner.logins.enter(desk.inner.clock.now(), &token) else {
         return see_other("/login");
     };
-    let cookie = format!(
-        "{}={session}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict",
-        guard::COOKIE,
-        SESSION.as_secs()
-    );
+    let line = LogLine {
+        at: desk.inner.clock.wall(),
+        by: OPERATOR.into(),
+        from: peer.to_string(),
+        what: "login".into(),
+        about: None,
+        old: None,
+        new: None,
+        note: None,
+    };
+    if desk.inner.to_loop.send(Message::Input(Input::Noted(line))).await.is_err() {
+        return too_slow();
+    }
+    let cookie =
+        format!("{}={session}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict", guard::COOKIE, KEPT.as_secs());
     let mut response = see_other("/");
     if let Ok(cookie) = cookie.parse() {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -60,13 +110,12 @@ pub(super) async fn enter(State(desk): State<Desk>, Path(token): Path<String>) -
 }
 
 pub(super) async fn asset(Path(name): Path<String>) -> Response {
-    let (kind, text) = match name.as_str() {
-        "board.js" => ("text/javascript; charset=utf-8", SCRIPT),
-        "board.css" => ("text/css; charset=utf-8", STYLE),
-        "icon.svg" => ("image/svg+xml", ICON),
-        _ => return super::api::not_found(axum::http::Method::GET).await,
-    };
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text).into_response()
+    match ASSETS.iter().find(|(known, _, _)| *known == name) {
+        Some((_, kind, text)) => {
+            ([(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "no-cache")], *text).into_response()
+        }
+        None => super::api::not_found(axum::http::Method::GET).await,
+    }
 }
 
 fn see_other(place: &'static str) -> Response {
@@ -89,19 +138,21 @@ enum Language {
     English,
 }
 
-/// Puts the words of a language into a page: `{name}` is replaced by the escaped text of that line.
+/// Puts the words of a language into a page: `{name}` is replaced by the escaped text of that line, and
+/// `{script_words}` by all of them as JSON.
 fn fill(page: &str, language: Language, title: &str) -> String {
     let (code, words) = match language {
         Language::Chinese => ("zh-CN", CHINESE),
         Language::English => ("en", ENGLISH),
     };
     let mut filled = page.replace("{lang}", code);
-    for line in words.lines() {
-        if let Some((name, text)) = line.split_once(" = ") {
-            filled = filled.replace(&format!("{{{name}}}"), &escape(text));
-        }
+    let lines = || words.lines().filter_map(|line| line.split_once(" = "));
+    for (name, text) in lines() {
+        filled = filled.replace(&format!("{{{name}}}"), &escape(text));
     }
-    filled.replace("{title}", &escape(title))
+    let all: BTreeMap<&str, &str> = lines().collect();
+    let all = serde_json::to_string(&all).unwrap_or_default();
+    filled.replace("{script_words}", &escape(&all)).replace("{title}", &escape(title))
 }
 
 fn escape(text: &str) -> String {
@@ -124,46 +175,43 @@ mod tests {
     #[test]
     fn both_languages_have_every_word() {
         for language in [Language::Chinese, Language::English] {
-            for page in [BOARD, LOGIN] {
-                let filled = fill(page, language, "<i>");
-                let unfilled = |c: char| !matches!(c, '&' | '"');
-                assert!(!filled.split('{').skip(1).any(|rest| rest.starts_with(unfilled)), "{filled}");
-                assert!(filled.contains("&#60;i&#62;") && !filled.contains("<i>"));
+            for page in [BOARD, WALL, LOGIN] {
+                let page = page.replace("{script_words}", "");
+                let filled = fill(&page, language, "<q>");
+                assert!(!filled.contains('{'), "{filled}");
+                assert!(filled.contains("&#60;q&#62;") && !filled.contains("<q>"));
             }
         }
     }
 
-    /// The words that the script looks up by name.
-    fn script_words(language: &str) -> serde_json::Map<String, serde_json::Value> {
-        let words =
-            language.lines().find_map(|line| line.strip_prefix("script_words = ")).unwrap_or_default();
-        serde_json::from_str(words).unwrap_or_default()
-    }
-
     #[test]
-    fn both_languages_have_every_word_of_the_script() {
-        let (chinese, english) = (script_words(CHINESE), script_words(ENGLISH));
-        assert!(chinese.keys().eq(english.keys()), "{chinese:?} {english:?}");
-        for rest in SCRIPT.split("words.").skip(1) {
-            let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-            assert!(chinese.contains_key(&name), "no words for {name:?}");
-        }
-        assert_eq!(chinese["explained"], "已由更高一级报警说明");
-        assert_eq!(english["explained"], "explained by a higher alarm");
-    }
-
-    #[test]
-    fn what_a_higher_alarm_explains_is_muted_marked_and_neither_counted_nor_sounded() {
-        let function = |name: &str| {
-            let from = SCRIPT.split(&format!("function {name}(")).nth(1).unwrap_or_default();
-            from.split("\n}\n").next().unwrap_or_default()
+    fn both_languages_have_every_word_of_the_scripts() {
+        let names = |words: &'static str| {
+            let lines = words.lines().filter(|line| !line.is_empty());
+            lines.map(|line| line.split_once(" = ").map(|(name, _)| name)).collect::<Option<Vec<_>>>()
         };
-        assert!(function("isCounted").contains("return !item.acknowledged && !item.explained;"));
-        assert!(function("draw").contains("lookOf(item) === look && isCounted(item)"));
-        assert!(function("flagsOf").contains("if (item.explained) flags.push(words.explained);"));
-        assert!(function("makeRow").contains(r#"if (item.explained) row.classList.add("explained");"#));
-        let crying = SCRIPT.split("const crying").nth(1).and_then(|rest| rest.split(';').next());
-        assert!(crying.is_some_and(|crying| crying.contains("isCounted(item)")));
-        assert!(STYLE.contains("tr.explained td"));
+        let (chinese, english) = (names(CHINESE).unwrap(), names(ENGLISH).unwrap());
+        assert_eq!(chinese, english);
+        for (file, kind, text) in ASSETS {
+            for rest in text.split("words.").skip(1).filter(|_| *kind == SCRIPT) {
+                let name: String =
+                    rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                assert!(name == "js" || chinese.contains(&name.as_str()), "{file}: no words for {name:?}");
+            }
+        }
+    }
+
+    /// The policy forbids them anyway; a page that needs them would not work.
+    #[test]
+    fn no_page_has_inline_script_or_style_and_no_script_makes_markup() {
+        for page in [BOARD, WALL, LOGIN] {
+            assert!(!page.contains("<style") && !page.contains(" style=") && !page.contains(" on"), "{page}");
+        }
+        for (file, _, text) in ASSETS.iter().filter(|(_, kind, _)| *kind == SCRIPT) {
+            for markup in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
+                assert!(!text.contains(markup), "{file} has {markup}");
+            }
+            assert!(text.lines().count() <= 400, "{file} is too long to read");
+        }
     }
 }

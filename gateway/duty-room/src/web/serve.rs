@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Extension;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::{Desk, router};
+use super::{Desk, Peer, router};
 use crate::stop::Stopped;
 
 /// Connections at a time, in all and of one address (loopback, where a proxy may sit, has no own bound).
@@ -20,17 +21,24 @@ const CONNECTIONS_PER_ADDRESS: usize = 8;
 const HEADER_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of a request's header at most.
 const HEADER_BYTES: usize = 8 * 1_024;
+/// How soon a board that fell silent is noticed.
+const LOOK_AT_BOARDS_EVERY: Duration = Duration::from_secs(2);
 /// After an accept that failed (no file descriptors, say) a moment for things to get better.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 pub(crate) async fn serve(listener: TcpListener, desk: Desk, mut stopped: Stopped) {
-    let service = router(desk);
+    let service = router(desk.clone());
+    let mut looking = tokio::time::interval(LOOK_AT_BOARDS_EVERY);
     let seats = Seats::default();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
+            _ = looking.tick() => {
+                desk.tell_boards();
+                continue;
+            }
             () = stopped.wait() => break,
         };
         let (stream, peer) = match accepted {
@@ -42,7 +50,8 @@ pub(crate) async fn serve(listener: TcpListener, desk: Desk, mut stopped: Stoppe
             }
         };
         let Some(seat) = seats.take(peer.ip()) else { continue };
-        let service = TowerToHyperService::new(service.clone());
+        let service = service.clone().layer(Extension(Peer(peer.ip())));
+        let service = TowerToHyperService::new(service);
         connections.spawn(async move {
             connection(stream, service).await;
             drop(seat);

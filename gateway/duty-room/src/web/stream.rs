@@ -3,12 +3,11 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
-use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::watch;
@@ -22,13 +21,7 @@ const TICK_EVERY: Duration = Duration::from_secs(2);
 /// Changes told together, so that a flood is not a flood of reloads.
 const CHANGES_EVERY: Duration = Duration::from_millis(100);
 
-#[derive(Debug, Deserialize)]
-pub(super) struct StreamQuery {
-    /// `1`: this board can sound, a person heard it.
-    armed: Option<String>,
-}
-
-pub(super) async fn stream(State(desk): State<Desk>, Query(query): Query<StreamQuery>) -> Response {
+pub(super) async fn stream(State(desk): State<Desk>) -> Response {
     let Ok(seat) = desk.inner.streams.clone().try_acquire_owned() else {
         return refusal(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -37,24 +30,7 @@ pub(super) async fn stream(State(desk): State<Desk>, Query(query): Query<StreamQ
             "Too many live pages are open",
         );
     };
-    let armed = (query.armed.as_deref() == Some("1")).then(|| Armed::new(&desk));
-    Sse::new(events(desk, seat, armed)).into_response()
-}
-
-/// One armed board, for as long as its stream lives.
-struct Armed(Desk);
-
-impl Armed {
-    fn new(desk: &Desk) -> Self {
-        desk.arm(1);
-        Self(desk.clone())
-    }
-}
-
-impl Drop for Armed {
-    fn drop(&mut self) {
-        self.0.arm(-1);
-    }
+    Sse::new(events(desk, seat)).into_response()
 }
 
 struct Reader {
@@ -63,19 +39,14 @@ struct Reader {
     ticks: Interval,
     told: u64,
     _seat: OwnedSemaphorePermit,
-    _armed: Option<Armed>,
 }
 
-fn events(
-    desk: Desk,
-    seat: OwnedSemaphorePermit,
-    armed: Option<Armed>,
-) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(desk: Desk, seat: OwnedSemaphorePermit) -> impl Stream<Item = Result<Event, Infallible>> {
     let pulse = desk.inner.pulse.clone();
     let told = pulse.borrow().version;
     let mut ticks = interval(TICK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let reader = Reader { desk, pulse, ticks, told, _seat: seat, _armed: armed };
+    let reader = Reader { desk, pulse, ticks, told, _seat: seat };
     stream::unfold(reader, |mut reader| async move {
         let event = reader.next().await?;
         Some((Ok(event), reader))
@@ -109,7 +80,7 @@ impl Reader {
         let pulse = self.desk.pulse();
         let data = json!({
             "at": self.desk.inner.clock.wall(), "sequence": pulse.sequence, "hash": pulse.hash,
-            "broker": pulse.linked, "store": !pulse.store_failing,
+            "broker": pulse.linked, "store": !pulse.store_failing, "boards": self.desk.boards(),
         });
         Event::default().event("tick").data(data.to_string())
     }

@@ -1,0 +1,164 @@
+// The card of the selected row: where, what, since when, what to do, what to say to 119 or 120, what was before and
+// what else is open nearby. Only what there is data for.
+import {
+  ageText, byId, clockText, dayText, eventOf, flagsOf, isEmergency, limitOf, lookOf, lookWord, make, personOf,
+  placeFull, say, shapes, stateOf, valueOf, words,
+} from "./words.js";
+import * as cases from "./case.js";
+import { ask, serverNow } from "./live.js";
+
+// Earlier alarms of the same device shown.
+const HISTORY = 5;
+
+let shown = "";
+let past = { id: null, items: null };
+
+export function show(item, items, onAction) {
+  if (!item) {
+    shown = "";
+    byId("card-top").replaceChildren(make("p", "hint", words.nothing_selected));
+    byId("card-body").replaceChildren();
+    cases.show(null, onAction);
+    return;
+  }
+  if (past.id !== item.id) readPast(item, () => show(item, items, onAction));
+  const near = nearby(item, items);
+  const key = JSON.stringify([item, near.map((one) => [one.id, one.revision, one.acknowledged]), past, onAction.key()]);
+  if (key !== shown) {
+    shown = key;
+    byId("card-top").replaceChildren(head(item), facts(item), actions(item, onAction), steps(item));
+    byId("card-body").replaceChildren(...scripts(item), history(), nearbyList(near));
+  }
+  cases.show(item, onAction);
+  beat();
+}
+
+export function beat() {
+  const age = byId("card-age");
+  if (age) age.textContent = ageText(age.dataset.since, serverNow());
+}
+
+function head(item) {
+  const look = lookOf(item);
+  const shape = make("span", "shape", shapes[look]);
+  shape.setAttribute("aria-hidden", "true");
+  const badge = make("span", "badge " + look, shape, " " + lookWord(item));
+  if (item.mode !== "live") badge.classList.add("drill");
+  const age = make("span", "since");
+  age.id = "card-age";
+  age.dataset.since = item.raised_at;
+  const line = make("p", "line", badge, make("b", "", stateOf(item)), age);
+  flagsOf(item).forEach((text) => line.append(make("span", "flag", text)));
+  return make("div", "head", line, make("p", "address", placeFull(item)), make("p", "event", eventOf(item)));
+}
+
+function facts(item) {
+  const table = make("dl");
+  const fact = (word, text) => text && table.append(make("dt", "", word), make("dd", "", text));
+  fact(words.value, [valueOf(item), limitOf(item)].filter(Boolean).join("  "));
+  fact(words.raised, dayText(item.raised_at) + (item.kind === "alarm" && item.occurrence > 1 ? "  ×" + item.occurrence : ""));
+  fact(words.cleared_at, item.cleared_at && dayText(item.cleared_at));
+  const seen = item.acknowledged;
+  fact(words.seen_by, seen && personOf(seen.by) + "  " + clockText(seen.at));
+  fact(words.device, [item.device, item.gateway_name || item.gateway].filter(Boolean).join(" · "));
+  fact(words.grid, item.place?.grid);
+  if (item.explained) fact(words.state, words.explained);
+  return table;
+}
+
+function actions(item, onAction) {
+  const box = make("div", "actions");
+  if (!item.acknowledged && onAction.mayAct()) {
+    const button = make("button", "big", words.acknowledge + " (A)");
+    button.type = "button";
+    button.disabled = onAction.isAsking(item.id);
+    button.addEventListener("click", () => onAction.acknowledge(item));
+    box.append(button);
+  }
+  // Life safety latches: cleared and seen, it still wants a person to say that it is over.
+  if (item.latched && !item.active && item.acknowledged && !item.finished && onAction.mayAct()) {
+    const button = make("button", "", words.reset);
+    button.type = "button";
+    button.addEventListener("click", () => onAction.reset(item));
+    box.append(button);
+  }
+  return box;
+}
+
+// By what it is; faults and losses by the same list.
+function stepsOf(item) {
+  if (item.condition === "nobody_on_watch") return words.steps_watch;
+  if (item.kind !== "alarm") return item.kind === "gap" ? null : words.steps_fault;
+  return {
+    smoke: words.steps_smoke, gas: words.steps_gas, co: words.steps_co, call: words.steps_call,
+    water_level: words.steps_water_level, leak: words.steps_leak, electrical: words.steps_electrical,
+  }[item.class] ?? null;
+}
+
+function steps(item) {
+  const text = stepsOf(item);
+  const box = make("section", item.kind === "alarm" && ["gas", "co"].includes(item.class) ? "steps danger" : "steps");
+  if (!text) return box;
+  box.append(make("h3", "", words.steps));
+  const list = make("ol");
+  text.split("|").forEach((line) => list.append(make("li", "", line.replace(/^\d /, ""))));
+  box.append(list);
+  return box;
+}
+
+// What to say on the telephone, filled in as far as it is known here.
+function scripts(item) {
+  if (item.kind !== "alarm" || !isEmergency(item)) return [];
+  const known = {
+    room: document.body.dataset.room, place: placeFull(item), what: eventOf(item),
+    at: clockText(item.raised_at), who: personOf(document.body.dataset.by), times: String(item.occurrence),
+  };
+  const script = (title, ...lines) => {
+    const box = make("section", "script", make("h3", "", title));
+    lines.forEach((line) => box.append(make("p", "", say(line, known))));
+    return box;
+  };
+  const fire = script(words.script_119, words.script_where, words.script_fire, words.script_who, words.script_keep);
+  const help = script(words.script_120, words.script_120_where, words.script_120_what, words.script_who, words.script_keep);
+  return { smoke: [fire], gas: [fire], co: [help, fire], call: [help] }[item.class] ?? [];
+}
+
+async function readPast(item, then) {
+  past = { id: item.id, items: null };
+  if (!item.device) return;
+  const said = await ask("/api/v1/alarms?state=all");
+  if (!said?.ok || past.id !== item.id) return;
+  const same = (one) => one.id !== item.id && one.device === item.device && one.gateway === item.gateway;
+  const earlier = said.answer.items.filter(same).sort((a, b) => Date.parse(b.raised_at) - Date.parse(a.raised_at));
+  past.items = earlier.slice(0, HISTORY).map((one) => [dayText(one.raised_at), eventOf(one), one.acknowledged?.by ?? null]);
+  then();
+}
+
+function history() {
+  const box = make("section", "history");
+  if (!past.items) return box;
+  box.append(make("h3", "", words.history));
+  if (!past.items.length) box.append(make("p", "hint", words.history_none));
+  for (const [at, what, by] of past.items) {
+    box.append(make("p", "", make("span", "at", at), " " + what, by ? make("small", "", personOf(by)) : ""));
+  }
+  return box;
+}
+
+// Open alarms in the same building: smoke next door is not a coincidence.
+function nearby(item, items) {
+  const building = item.place?.building;
+  if (!building) return [];
+  return items.filter((one) => one.id !== item.id && one.place?.building === building && !one.explained).slice(0, HISTORY);
+}
+
+function nearbyList(near) {
+  const box = make("section", "nearby");
+  if (!near.length) return box;
+  box.append(make("h3", "", words.nearby));
+  for (const one of near) {
+    const mark = make("span", "mark " + lookOf(one), shapes[lookOf(one)]);
+    box.append(make("p", "", mark, " " + placeFull(one) + " " + eventOf(one), make("small", "", stateOf(one))));
+  }
+  return box;
+}

@@ -1,0 +1,174 @@
+// The case of the selected alarm: how far it is, who did what, and what can be done next. One case for each alarm.
+import { byId, clockText, make, personOf, say, textOf, words } from "./words.js";
+import { ask, post } from "./live.js";
+
+const CHAIN = ["new", "accepted", "dispatched", "on_site", "handled", "closed"];
+const CONCLUSIONS = ["real", "false_alarm", "test", "drill"];
+const CALL_BACKS = ["safe", "needs_help", "no_answer"];
+// Newest steps shown.
+const STEPS = 6;
+
+let wanted = null;
+let known = null;
+let shown = "";
+let acts = null;
+
+// Shows the case of this alarm as it is known, and asks for it as it is now.
+export async function show(item, onAction) {
+  acts = onAction;
+  wanted = item?.kind === "alarm" ? item : null;
+  if (known?.id !== wanted?.id) known = null;
+  draw();
+  if (!wanted) return;
+  const id = wanted.id;
+  const said = await ask(`/api/v1/cases/${encodeURIComponent(id)}`);
+  if (wanted?.id !== id) return;
+  known = said?.ok ? said.answer : known;
+  draw();
+}
+
+// A form in which somebody types stays until they leave it.
+function isBusy() {
+  const field = document.activeElement;
+  return byId("card-case").contains(field) && field.matches("input, select, textarea") && known?.id === byId("card-case").dataset.id;
+}
+
+export function draw() {
+  const box = byId("card-case");
+  const key = JSON.stringify([known, acts?.mayAct(), wanted?.acknowledged]);
+  if (key === shown || (isBusy() && known)) return;
+  shown = key;
+  box.dataset.id = known?.id ?? "";
+  box.replaceChildren();
+  if (!known) return;
+  box.append(make("h3", "", words.case), chain(), timeline());
+  if (acts.mayAct()) box.append(...forms());
+}
+
+function chain() {
+  const line = make("p", "chain");
+  const at = known.state === "rated" ? "handled" : known.state;
+  // Only what was done: a case may be concluded without anybody having been there.
+  const done = { accepted: known.accepted, dispatched: known.dispatched.length, on_site: known.on_site,
+    handled: known.handled, closed: known.closed };
+  for (const state of CHAIN) {
+    line.append(make("span", state === at ? "now" : done[state] ? "past" : "", words["case_" + state]));
+  }
+  return line;
+}
+
+function timeline() {
+  const list = make("div", "timeline");
+  for (const step of known.steps.slice(-STEPS)) {
+    const detail = { handle: words["conclusion_" + step.detail], close: words["conclusion_" + step.detail],
+      call_back: words["back_" + step.detail] }[step.step] ?? step.detail;
+    const word = words["step_" + step.step] ?? step.step;
+    const text = [word, detail, step.note].filter(Boolean).join(" · ");
+    list.append(make("p", "", make("span", "at", clockText(step.at)), " " + text, make("small", "", personOf(step.by))));
+  }
+  return list;
+}
+
+function forms() {
+  const open = ["new", "accepted", "dispatched", "on_site"].includes(known.state);
+  if (!open) return known.state === "closed" ? [] : [make("div", "actions", button(words.case_close, () => step("close", {})))];
+  const made = [];
+  const first = make("div", "actions");
+  if (known.state === "new") first.append(button(words.case_accept, () => step("accept", {})));
+  if (["accepted", "dispatched"].includes(known.state)) {
+    first.append(button(words.case_arrive, () => step("arrive", {})));
+  }
+  if (first.children.length) made.push(first);
+  made.push(dispatchForm());
+  if (wanted.acknowledged) made.push(handleForm());
+  return made;
+}
+
+function button(word, does) {
+  const made = make("button", "", word);
+  made.type = "button";
+  made.addEventListener("click", does);
+  return made;
+}
+
+// One line of fields; Enter in any of them sends it.
+function form(kind, word, does, ...fields) {
+  const made = make("form", "actions " + kind, ...fields);
+  const send = make("button", "", word);
+  made.append(send);
+  made.addEventListener("submit", (event) => {
+    event.preventDefault();
+    does();
+  });
+  return made;
+}
+
+function field(word, id) {
+  const made = make("input");
+  made.id = id;
+  made.placeholder = word;
+  made.setAttribute("aria-label", word);
+  made.autocomplete = "off";
+  made.maxLength = 200;
+  return made;
+}
+
+function choice(word, id, prefix, values) {
+  const made = make("select");
+  made.id = id;
+  made.setAttribute("aria-label", word);
+  const none = make("option", "", word);
+  none.value = "";
+  made.append(none);
+  for (const value of values) {
+    const one = make("option", "", words[prefix + value]);
+    one.value = value;
+    made.append(one);
+  }
+  return made;
+}
+
+function dispatchForm() {
+  const to = field(words.case_dispatch_to, "case-to");
+  return form("dispatch", words.case_dispatch + " (D)", () => to.value.trim() && step("dispatch", { to: to.value.trim() }), to);
+}
+
+function handleForm() {
+  const fields = [];
+  const back = known.class === "call" && choice(words.case_call_back, "case-back", "back_", CALL_BACKS);
+  if (back) {
+    back.value = known.call_back?.result ?? "";
+    fields.push(back);
+  }
+  const what = choice(words.case_conclusion, "case-what", "conclusion_", CONCLUSIONS);
+  const note = field(words.case_note, "case-note");
+  fields.push(what, note);
+  return form("handle", words.case_handle + " (F)", () => {
+    if (!what.value) return what.focus();
+    const body = { conclusion: what.value, note: note.value, occurrence: wanted.occurrence };
+    if (back?.value) body.call_back = back.value;
+    step("handle", body);
+  }, ...fields);
+}
+
+// Enter, Enter: D and F go to the field that asks first.
+export function focusOn(id) {
+  const found = byId(id) ?? (id === "case-what" ? byId("card-case").querySelector("button") : null);
+  found?.focus();
+}
+
+async function step(verb, body) {
+  const said = await post(`/api/v1/cases/${encodeURIComponent(known.id)}/${verb}`, body);
+  if (!said) acts.tell(say(words.failed, { why: words.no_answer }), true);
+  else if (!said.ok) acts.tell(say(words.failed, { why: textOf(said.answer.error.text) }), true);
+  else {
+    const first = said.answer.already;
+    acts.tell(first
+      ? say(words.case_already, { by: personOf(first.by), at: clockText(first.at) })
+      : say(words.case_done, { step: words["step_" + verb] ?? verb }));
+    known = said.answer;
+    document.activeElement?.blur?.();
+    draw();
+  }
+  acts.reload();
+}

@@ -1,0 +1,232 @@
+// The list: rows in the server's order, drawn anew only where they changed, never moved from under the pointer
+// without need, and never without an emergency in sight.
+import {
+  ageText, byId, clockText, cryOf, eventOf, flagsOf, isCounted, isEmergency, limitOf, lookOf, lookWord, make,
+  personOf, placeFull, placeShort, say, shapes, stateOf, valueOf, words,
+} from "./words.js";
+import { serverNow } from "./live.js";
+
+// A new row waits this long while the pointer is in the list; an emergency does not.
+const HELD = 1000;
+// After rows moved under the pointer, clicks do nothing for so long.
+const SETTLES = 500;
+// Rows in the page at most; the rest is counted.
+const DRAWN = 200;
+
+export const list = { items: [], selected: null, filter: null, query: "" };
+export const hooks = { acknowledge() {}, select() {}, mayAct: () => false, isAsking: () => false };
+
+let pointerInside = false;
+let heldUntil = 0;
+let settledAt = 0;
+let known = new Set();
+const now = () => performance.now();
+
+export function prepare() {
+  const table = byId("table");
+  table.addEventListener("pointerenter", () => (pointerInside = true));
+  table.addEventListener("pointerleave", () => {
+    pointerInside = false;
+    if (heldUntil) draw();
+  });
+  byId("rows").addEventListener("click", clicked);
+}
+
+export const item = (id) => list.items.find((one) => one.id === id);
+export const selected = () => item(list.selected);
+
+// Whether a person has had the time to read this row as it is.
+export function wasSeen(id) {
+  const row = rowOf(id);
+  return Boolean(row) && now() - row.shownAt >= 1000;
+}
+
+export function show(items) {
+  const brings = items.some((one) => isEmergency(one) && isCounted(one) && !known.has(cryOf(one)));
+  list.items = items;
+  if (!pointerInside || brings) return draw();
+  heldUntil ||= now() + HELD;
+  // What stays where it is may change its words at once.
+  for (const row of [...byId("rows").children]) {
+    const one = item(row.dataset.id);
+    if (one) renew(row, one);
+  }
+  drawCounts();
+}
+
+export function beat() {
+  if (heldUntil && now() >= heldUntil) draw();
+  const at = serverNow();
+  for (const row of byId("rows").children) {
+    const text = ageText(row.dataset.since, at);
+    if (row.age.textContent !== text) row.age.textContent = text;
+  }
+}
+
+// What the filter and the search leave; a waiting emergency is always among it.
+function visible() {
+  const query = list.query.toLowerCase();
+  return list.items.filter((one) => {
+    if (isEmergency(one) && isCounted(one)) return true;
+    if (list.filter && lookOf(one) !== list.filter) return false;
+    if (!query) return true;
+    const text = [placeFull(one), placeShort(one), eventOf(one), one.device, one.gateway_name, one.gateway];
+    return text.join(" ").toLowerCase().includes(query);
+  });
+}
+
+export function draw() {
+  heldUntil = 0;
+  const body = byId("rows");
+  const wanted = visible();
+  const focused = body.contains(document.activeElement) ? document.activeElement.closest("tr")?.dataset.id : null;
+  const before = new Map([...body.children].map((row) => [row.dataset.id, row]));
+  const rows = wanted.slice(0, DRAWN).map((one) => {
+    const old = before.get(one.id);
+    return old ? renew(old, one) : makeRow(one);
+  });
+  const brought = rows.find((row) => row.isNew && row.cries);
+  let moved = false;
+  rows.forEach((row, at) => {
+    row.isNew = false;
+    if (body.children[at] === row) return;
+    moved = true;
+    body.insertBefore(row, body.children[at] ?? null);
+  });
+  while (body.children.length > rows.length) body.lastChild.remove();
+  if (moved && pointerInside) settledAt = now() + SETTLES;
+  known = new Set(list.items.map(cryOf));
+  byId("quiet").hidden = list.items.length > 0;
+  byId("more").hidden = wanted.length <= DRAWN;
+  byId("more").textContent = say(words.more, { count: wanted.length - DRAWN });
+  byId("filtered").hidden = !list.filter && !list.query;
+  drawCounts();
+  beat();
+  if (focused) rowOf(focused)?.focus({ preventScroll: true });
+  brought?.scrollIntoView({ block: "nearest" });
+}
+
+function drawCounts() {
+  for (const look of Object.keys(shapes)) {
+    const count = list.items.filter((one) => lookOf(one) === look && isCounted(one)).length;
+    const shown = byId("count-" + look);
+    shown.textContent = count;
+    shown.parentElement.classList.toggle("none", count === 0);
+    shown.parentElement.setAttribute("aria-pressed", String(list.filter === look));
+  }
+}
+
+function rowOf(id) {
+  return byId("rows").querySelector(`tr[data-id="${CSS.escape(id ?? "")}"]`);
+}
+
+// The same row with new words, if there are any.
+function renew(row, one) {
+  const key = keyOf(one);
+  if (row.key === key) return row;
+  const made = makeRow(one);
+  const sameCry = row.cry === made.cry;
+  if (sameCry) made.shownAt = row.shownAt;
+  made.isNew = !sameCry;
+  const hadFocus = row.contains(document.activeElement);
+  row.replaceWith(made);
+  if (hadFocus) made.focus({ preventScroll: true });
+  return made;
+}
+
+function keyOf(one) {
+  return JSON.stringify(one) + hooks.isAsking(one.id) + hooks.mayAct() + (list.selected === one.id);
+}
+
+function makeRow(one) {
+  const look = lookOf(one);
+  const row = make("tr");
+  Object.assign(row, { key: keyOf(one), cry: cryOf(one), shownAt: now(), isNew: true });
+  row.cries = isEmergency(one) && isCounted(one);
+  row.dataset.id = one.id;
+  row.dataset.since = one.raised_at;
+  row.tabIndex = -1;
+  row.setAttribute("aria-selected", String(list.selected === one.id));
+  if (one.explained) row.classList.add("explained");
+  if (one.acknowledged) row.classList.add("acknowledged");
+  else if (one.active && !one.explained) row.classList.add("unseen-yet");
+
+  const shape = make("span", "shape", shapes[look]);
+  shape.setAttribute("aria-hidden", "true");
+  const priority = make("td", "priority " + look, shape, make("b", "", lookWord(one)));
+  if (one.mode !== "live") priority.classList.add("drill");
+  const state = make("td", "state", stateOf(one));
+  if (one.explained) state.append(make("small", "", words.explained_short));
+  row.age = make("td", "age", ageText(one.raised_at, serverNow()));
+  const what = make("td", "what", eventOf(one));
+  const value = [valueOf(one), limitOf(one)].filter(Boolean).join(" ");
+  if (value) what.append(make("small", "value", value));
+  flagsOf(one).forEach((text) => what.append(make("span", "flag", text)));
+  const times = make("td", "times", "×" + (one.kind === "alarm" ? one.occurrence : one.count));
+  row.append(priority, state, row.age, where(one), what, times, who(one), act(one));
+  return row;
+}
+
+// A long name is cut here; the card has it whole.
+function where(one) {
+  const short = placeShort(one);
+  const cell = make("td", [...short].length > 9 ? "place long" : "place", make("div", "", short));
+  cell.title = placeFull(one);
+  return cell;
+}
+
+function who(one) {
+  const cell = make("td", "who");
+  if (one.acknowledged) {
+    cell.append(personOf(one.acknowledged.by), make("small", "", clockText(one.acknowledged.at)));
+  }
+  if (one.case && one.case !== "new" && words["case_" + one.case]) cell.append(make("span", "flag", words["case_" + one.case]));
+  return cell;
+}
+
+function act(one) {
+  const cell = make("td", "act");
+  if (one.acknowledged || !hooks.mayAct()) return cell;
+  const button = make("button", "", words.acknowledge);
+  button.type = "button";
+  button.tabIndex = 0;
+  button.disabled = hooks.isAsking(one.id);
+  button.setAttribute("aria-label", words.acknowledge + " " + placeFull(one));
+  cell.append(button);
+  return cell;
+}
+
+function clicked(event) {
+  const row = event.target.closest("tr");
+  // A row that has just moved under the pointer is not the one that was meant.
+  if (!row || now() < settledAt) return;
+  select(row.dataset.id, true);
+  if (event.target.closest("button")) hooks.acknowledge(item(row.dataset.id));
+}
+
+export function select(id, byPerson = false) {
+  if (list.selected !== id) {
+    const old = list.selected;
+    list.selected = id;
+    for (const touched of [old, id]) {
+      const row = rowOf(touched);
+      const one = item(touched);
+      if (row && one) {
+        row.setAttribute("aria-selected", String(touched === id));
+        row.key = keyOf(one);
+      }
+    }
+  }
+  hooks.select(byPerson);
+}
+
+// To the next row (1) or the one before (-1).
+export function move(step) {
+  const rows = [...byId("rows").children];
+  if (!rows.length) return;
+  const at = rows.findIndex((row) => row.dataset.id === list.selected);
+  const row = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? 0 : at + step))];
+  select(row.dataset.id, true);
+  row.focus({ preventScroll: true });
+  row.scrollIntoView({ block: "nearest" });
+}

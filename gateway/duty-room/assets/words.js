@@ -1,0 +1,135 @@
+// Words, places and times as people read them. Everything from outside becomes a text node; nothing becomes markup.
+
+export const english = document.documentElement.lang === "en";
+export const words = JSON.parse(document.documentElement.dataset.words);
+export const shapes = { emergency: "■", urgent: "▲", ordinary: "◆", advisory: "●", fault: "✚" };
+export const byId = (id) => document.getElementById(id);
+
+// An element with a class and with text or elements inside.
+export function make(tag, kind, ...inside) {
+  const made = document.createElement(tag);
+  if (kind) made.className = kind;
+  made.append(...inside);
+  return made;
+}
+
+export function say(template, values) {
+  return template.replace(/%(\w+)%/g, (_, name) => values[name] ?? "");
+}
+
+export function textOf(text) {
+  return (english ? text.en : text.zh) || text.zh || text.en || "";
+}
+
+export function clockText(time) {
+  return new Date(time).toLocaleTimeString("zh-CN", { hour12: false });
+}
+
+export function dayText(time) {
+  const day = new Date(time).toLocaleDateString("zh-CN", { month: "2-digit", day: "2-digit" });
+  return day.replace("/", "-") + " " + clockText(time);
+}
+
+// 00:09, 59:59, 1:00:00: since then, by the server's clock.
+export function ageText(since, now) {
+  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000));
+  const two = (n) => String(n).padStart(2, "0");
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return two(minutes) + ":" + two(seconds % 60);
+  return Math.floor(minutes / 60) + ":" + two(minutes % 60) + ":" + two(seconds % 60);
+}
+
+// Accounts that have a word of their own.
+export function personOf(by) {
+  return by === "operator" ? words.operator : by;
+}
+
+// On a wall that everybody sees: 张**.
+export function masked(by) {
+  return by === "operator" ? words.operator : [...by].slice(0, 1).join("") + "**";
+}
+
+function parts(place) {
+  return [place.building, place.entrance, place.room].filter(Boolean);
+}
+
+// 3-2-402: what a row shows large.
+export function placeShort(item) {
+  const place = item.place || {};
+  if (place.room && place.building) return parts(place).join("-");
+  return place.name || parts(place).join("-") || elsewhere(item);
+}
+
+// 3号楼2单元402: what a card shows, and what is said to 119.
+export function placeFull(item) {
+  const place = item.place || {};
+  return place.name || parts(place).join("-") || elsewhere(item);
+}
+
+function elsewhere(item) {
+  if (item.gateway === item.site) return words.this_room;
+  return item.device || item.gateway_name || item.gateway || "";
+}
+
+export function eventOf(item) {
+  const mode = item.mode === "live" ? "" : "【" + (words[item.mode] || item.mode) + "】";
+  return mode + textOf(item.text);
+}
+
+export function valueOf(item) {
+  // How long a call's button was pressed helps nobody.
+  if (item.class === "call") return "";
+  if (item.value === null || item.value === undefined || typeof item.value === "boolean") return "";
+  return String(item.value) + (item.unit ? " " + item.unit : "");
+}
+
+export function limitOf(item) {
+  return item.limit === null || item.limit === undefined ? "" : "≥ " + item.limit + (item.unit ? " " + item.unit : "");
+}
+
+// Which colour, shape and word a row has.
+export function lookOf(item) {
+  return item.kind === "alarm" ? item.priority : "fault";
+}
+
+export function lookWord(item) {
+  return item.kind === "gap" ? words.gap : words[lookOf(item)];
+}
+
+// Asks for a person: nobody has acknowledged it, and no row above explains it.
+export function isCounted(item) {
+  return !item.acknowledged && !item.explained;
+}
+
+// Sounds here: what is put aside by a person does not.
+export function isCrying(item) {
+  return isCounted(item) && !item.shelved && !item.out_of_service;
+}
+
+export function isEmergency(item) {
+  return item.kind === "alarm" && item.priority === "emergency";
+}
+
+// The cry that a person saw: a further one is another.
+export function cryOf(item) {
+  return item.id + "/" + item.occurrence;
+}
+
+export function flagsOf(item) {
+  const flags = [];
+  if (item.pending) flags.push(words.pending);
+  if (item.provisional) flags.push(words.provisional);
+  if (item.unlogged) flags.push(words.unlogged);
+  if (item.gateway_lost) flags.push(words.gateway_lost);
+  if (item.device_state === "lost") flags.push(words.lost);
+  if (item.shelved) flags.push(words.shelved);
+  if (item.out_of_service) flags.push(words.out);
+  if (item.refused) flags.push(say(words.refused, { why: textOf(item.refused.text) }));
+  return flags;
+}
+
+export function stateOf(item) {
+  if (item.finished) return words.finished;
+  if (item.acknowledged) return words.acknowledged;
+  return item.active ? words.active : words.cleared;
+}

@@ -1,0 +1,381 @@
+//! The logbook on disk: lines that are only ever added, each with the SHA-256 of the one before it, written in
+//! the transaction of what they tell about. [`verify`] finds the first line that is not as it was written.
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use shouwang_board::{LogLine, Transaction, closed_case_key};
+use shouwang_message::{AlarmId, Timestamp};
+
+/// What the first line holds in place of a hash.
+const NOTHING_BEFORE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+pub(crate) const TABLES: &str = "
+    CREATE TABLE logbook (number INTEGER PRIMARY KEY, line TEXT NOT NULL, hash TEXT NOT NULL);
+    CREATE TABLE logbook_head (
+        one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL, hash TEXT NOT NULL,
+        run INTEGER NOT NULL, entered INTEGER NOT NULL
+    );
+";
+
+/// A line as it is written and hashed, as JSON in this order.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) number: u64,
+    pub(crate) at: Timestamp,
+    pub(crate) by: String,
+    pub(crate) from: String,
+    pub(crate) what: String,
+    pub(crate) about: Option<String>,
+    pub(crate) old: Option<String>,
+    pub(crate) new: Option<String>,
+    pub(crate) note: Option<String>,
+    /// The hash of the line before.
+    pub(crate) previous: String,
+}
+
+/// Where the chain ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Head {
+    pub(crate) number: u64,
+    pub(crate) hash: String,
+    /// The run of the duty room that wrote it last, and that run's last transaction in it: one that was written
+    /// although its commit seemed to fail is not written twice.
+    #[serde(skip)]
+    run: i64,
+    #[serde(skip)]
+    entered: u64,
+}
+
+impl Head {
+    pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut query =
+            connection.prepare_cached("SELECT number, hash, run, entered FROM logbook_head WHERE one = 1")?;
+        let head = query.query_row([], |row| {
+            let number: i64 = row.get(0)?;
+            let entered: i64 = row.get(3)?;
+            let (number, entered) = (number.cast_unsigned(), entered.cast_unsigned());
+            Ok(Self { number, hash: row.get(1)?, run: row.get(2)?, entered })
+        });
+        Ok(head.optional()?.unwrap_or(Self { hash: NOTHING_BEFORE.into(), ..Self::default() }))
+    }
+}
+
+/// Adds the lines of these transactions within the one that is being written.
+pub(crate) fn append(writing: &Connection, run: i64, group: &[Transaction]) -> rusqlite::Result<()> {
+    if group.iter().all(|transaction| transaction.log.is_empty()) {
+        return Ok(());
+    }
+    let mut head = Head::read(writing)?;
+    let mut add = writing.prepare_cached("INSERT INTO logbook (number, line, hash) VALUES (?1, ?2, ?3)")?;
+    for transaction in group {
+        if transaction.log.is_empty() || (head.run == run && transaction.number <= head.entered) {
+            continue;
+        }
+        for line in &transaction.log {
+            head.number += 1;
+            let text = written(head.number, line, &head.hash);
+            head.hash = hash_of(&text);
+            add.execute(params![head.number.cast_signed(), text, head.hash])?;
+        }
+        (head.run, head.entered) = (run, transaction.number);
+    }
+    writing.execute(
+        "INSERT INTO logbook_head (one, number, hash, run, entered) VALUES (1, ?1, ?2, ?3, ?4)
+         ON CONFLICT (one) DO UPDATE
+         SET number = excluded.number, hash = excluded.hash, run = excluded.run, entered = excluded.entered",
+        params![head.number.cast_signed(), head.hash, head.run, head.entered.cast_signed()],
+    )?;
+    Ok(())
+}
+
+fn written(number: u64, line: &LogLine, previous: &str) -> String {
+    let line = Line {
+        number,
+        at: line.at,
+        by: line.by.clone(),
+        from: line.from.clone(),
+        what: line.what.clone(),
+        about: line.about.clone(),
+        old: line.old.clone(),
+        new: line.new.clone(),
+        note: line.note.clone(),
+        previous: previous.to_owned(),
+    };
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
+fn hash_of(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+/// Reads beside the writer, each time on a connection of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    path: PathBuf,
+}
+
+/// A line and its hash as they are on disk.
+pub(crate) type Written = (String, String);
+
+impl Reader {
+    pub(crate) fn new(state_dir: &Path) -> Self {
+        Self { path: database(state_dir) }
+    }
+
+    /// The newest lines before this number, the newest first; and where the logbook ends.
+    pub(crate) fn before(&self, number: u64, limit: u32) -> rusqlite::Result<(Vec<Written>, Head)> {
+        let connection = open(&self.path)?;
+        let mut query = connection
+            .prepare("SELECT line, hash FROM logbook WHERE number < ?1 ORDER BY number DESC LIMIT ?2")?;
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let lines = query.query_map(params![number, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((lines.collect::<rusqlite::Result<_>>()?, Head::read(&connection)?))
+    }
+
+    /// Lines after this number, the oldest first.
+    pub(crate) fn after(&self, number: u64, limit: u32) -> rusqlite::Result<Vec<Written>> {
+        let connection = open(&self.path)?;
+        let mut query = connection
+            .prepare("SELECT line, hash FROM logbook WHERE number > ?1 ORDER BY number LIMIT ?2")?;
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let lines = query.query_map(params![number, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        lines.collect()
+    }
+
+    /// A case that was closed so long ago that the board has forgotten it, as JSON.
+    pub(crate) fn closed_case(&self, id: AlarmId) -> rusqlite::Result<Option<String>> {
+        let connection = open(&self.path)?;
+        let mut query = connection.prepare("SELECT value FROM kept WHERE key = ?1")?;
+        query.query_row([closed_case_key(id)], |row| row.get(0)).optional()
+    }
+}
+
+/// A logbook that is as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sound {
+    pub lines: u64,
+    /// Of the last line; compare it with the one that was printed.
+    pub last_hash: String,
+}
+
+/// Why a logbook is not known to be sound.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    #[error("there is no logbook in {0}: name the state_dir of a duty room that has run with this version")]
+    Missing(PathBuf),
+    #[error("cannot read the logbook in {path}: {source}")]
+    Unreadable { path: PathBuf, source: rusqlite::Error },
+    /// The first broken line.
+    #[error("line {line} of the logbook is broken: {why}")]
+    Broken { line: u64, why: String },
+}
+
+/// Follows the chain from the first line to the last, whether or not the duty room runs.
+pub fn verify(state_dir: &Path) -> Result<Sound, VerifyError> {
+    let path = database(state_dir);
+    let unreadable = |source| VerifyError::Unreadable { path: path.clone(), source };
+    if !path.exists() {
+        return Err(VerifyError::Missing(path));
+    }
+    let mut connection = open(&path).map_err(unreadable)?;
+    // One transaction: what a running duty room adds meanwhile is not seen.
+    let reading = connection.transaction().map_err(unreadable)?;
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE name IN ('logbook', 'logbook_head')";
+    let tables: i64 = reading.query_row(tables, [], |row| row.get(0)).map_err(unreadable)?;
+    if tables < 2 {
+        return Err(VerifyError::Missing(path));
+    }
+    let head = Head::read(&reading).map_err(unreadable)?;
+    let mut query =
+        reading.prepare("SELECT number, line, hash FROM logbook ORDER BY number").map_err(unreadable)?;
+    let mut rows = query.query([]).map_err(unreadable)?;
+    let mut chain = Chain { number: 0, hash: NOTHING_BEFORE.into() };
+    while let Some(row) = rows.next().map_err(unreadable)? {
+        let number: i64 = row.get(0).map_err(unreadable)?;
+        // An edited cell may hold anything.
+        let text = |column| row.get::<_, String>(column).unwrap_or_default();
+        chain.follow(number.cast_unsigned(), &text(1), text(2))?;
+    }
+    if chain.number < head.number {
+        return Err(broken(chain.number + 1, "it is missing"));
+    }
+    if chain.number > head.number || chain.hash != head.hash {
+        return Err(broken(chain.number, "the logbook was closed with another last line"));
+    }
+    Ok(Sound { lines: chain.number, last_hash: chain.hash })
+}
+
+struct Chain {
+    number: u64,
+    hash: String,
+}
+
+impl Chain {
+    fn follow(&mut self, number: u64, text: &str, hash: String) -> Result<(), VerifyError> {
+        let next = self.number + 1;
+        if number > next {
+            return Err(broken(next, "it is missing"));
+        }
+        if number < next {
+            return Err(broken(number, "its number is no line's number"));
+        }
+        if hash_of(text) != hash {
+            return Err(broken(number, "its text is not the one that its hash was made of"));
+        }
+        let line: Line =
+            serde_json::from_str(text).map_err(|_| broken(number, "it is no line of a logbook"))?;
+        if line.number != number {
+            return Err(broken(number, "it was another line"));
+        }
+        if line.previous != self.hash {
+            let why = format!("line {number} was written after another text than this");
+            return Err(broken(self.number.max(1), &why));
+        }
+        (self.number, self.hash) = (number, hash);
+        Ok(())
+    }
+}
+
+fn broken(line: u64, why: &str) -> VerifyError {
+    VerifyError::Broken { line, why: why.to_owned() }
+}
+
+fn database(state_dir: &Path) -> PathBuf {
+    state_dir.join("duty-room.db")
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(what: &str) -> LogLine {
+        LogLine {
+            at: Timestamp::from_unix_ms(1_800_000_000_000),
+            by: "u-7".into(),
+            from: "192.0.2.7".into(),
+            what: what.into(),
+            about: None,
+            old: Some("new".into()),
+            new: Some("accepted".into()),
+            note: Some("王师傅到场".into()),
+        }
+    }
+
+    fn given(number: u64, whats: &[&str]) -> Transaction {
+        Transaction {
+            number,
+            events: vec![],
+            log: whats.iter().map(|what| line(what)).collect(),
+            keep: vec![],
+        }
+    }
+
+    /// Five lines in three transactions, the second of which is tried again after it was written.
+    fn five_lines() -> (tempfile::TempDir, Connection) {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = Connection::open(database(directory.path())).unwrap();
+        connection.execute_batch(TABLES).unwrap();
+        append(&connection, 77, &[given(1, &["login"])]).unwrap();
+        let group = [given(2, &["case.accept", "case.dispatch"]), given(3, &[]), given(4, &["case.arrive"])];
+        append(&connection, 77, &group).unwrap();
+        append(&connection, 77, &group).unwrap();
+        append(&connection, 78, &[given(1, &["case.close"])]).unwrap();
+        (directory, connection)
+    }
+
+    #[track_caller]
+    fn first_broken(directory: &tempfile::TempDir) -> u64 {
+        match verify(directory.path()) {
+            Err(VerifyError::Broken { line, .. }) => line,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_chain_is_sound_and_its_first_line_is_pinned() {
+        let (directory, connection) = five_lines();
+        let sound = verify(directory.path()).unwrap();
+        assert_eq!(sound.lines, 5, "what was tried again is there once");
+        let first: String =
+            connection.query_row("SELECT line FROM logbook WHERE number = 1", [], |row| row.get(0)).unwrap();
+        assert_eq!(
+            first,
+            format!(
+                "{{\"number\":1,\"at\":\"2027-01-15T08:00:00.000Z\",\"by\":\"u-7\",\"from\":\"192.0.2.7\",\
+                 \"what\":\"login\",\"about\":null,\"old\":\"new\",\"new\":\"accepted\",\
+                 \"note\":\"王师傅到场\",\"previous\":\"{NOTHING_BEFORE}\"}}"
+            )
+        );
+        let last: String =
+            connection.query_row("SELECT hash FROM logbook WHERE number = 5", [], |row| row.get(0)).unwrap();
+        assert_eq!(last, sound.last_hash);
+    }
+
+    #[test]
+    fn every_way_to_change_it_names_the_first_broken_line() {
+        let swapped = "{\"number\":3}";
+        let hash = hash_of(swapped);
+        let cases = [
+            ("UPDATE logbook SET line = replace(line, 'u-7', 'u-8') WHERE number = 3", 3),
+            ("UPDATE logbook SET hash = upper(hash) WHERE number = 2", 2),
+            ("UPDATE logbook SET line = x'00ff' WHERE number = 4", 4),
+            ("DELETE FROM logbook WHERE number = 1", 1),
+            ("DELETE FROM logbook WHERE number = 4", 4),
+            ("DELETE FROM logbook WHERE number >= 4", 4),
+            ("DELETE FROM logbook", 1),
+            ("UPDATE logbook SET number = 9 WHERE number = 5", 5),
+            ("INSERT INTO logbook SELECT 6, line, hash FROM logbook WHERE number = 5", 6),
+            ("INSERT INTO logbook SELECT 0, line, hash FROM logbook WHERE number = 1", 0),
+            (&*format!("UPDATE logbook SET line = '{swapped}', hash = '{hash}' WHERE number = 3"), 3),
+        ];
+        for (edit, line) in cases {
+            let (directory, connection) = five_lines();
+            connection.execute_batch(edit).unwrap();
+            assert_eq!(first_broken(&directory), line, "{edit}");
+        }
+    }
+
+    #[test]
+    fn a_line_rewritten_with_its_own_hash_is_found_by_the_next() {
+        let (directory, connection) = five_lines();
+        for number in [2, 5] {
+            let edit = format!("SELECT line FROM logbook WHERE number = {number}");
+            let text: String = connection.query_row(&edit, [], |row| row.get(0)).unwrap();
+            let text = text.replace("王师傅", "李师傅");
+            let edit = "UPDATE logbook SET line = ?1, hash = ?2 WHERE number = ?3";
+            connection.execute(edit, params![text, hash_of(&text), number]).unwrap();
+        }
+        assert_eq!(first_broken(&directory), 2);
+        let (directory, connection) = five_lines();
+        let text = connection
+            .query_row("SELECT line FROM logbook WHERE number = 5", [], |row| row.get::<_, String>(0))
+            .unwrap()
+            .replace("王师傅", "李师傅");
+        let edit = "UPDATE logbook SET line = ?1, hash = ?2 WHERE number = 5";
+        connection.execute(edit, params![text, hash_of(&text)]).unwrap();
+        assert_eq!(first_broken(&directory), 5, "the last line is held by the head");
+    }
+
+    #[test]
+    fn a_directory_without_a_logbook_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(matches!(verify(directory.path()), Err(VerifyError::Missing(_))));
+        Connection::open(database(directory.path())).unwrap().execute_batch("CREATE TABLE x (y)").unwrap();
+        assert!(matches!(verify(directory.path()), Err(VerifyError::Missing(_))));
+        std::fs::write(
+            database(directory.path()),
+            "no database, and longer than a header would be".repeat(9),
+        )
+        .unwrap();
+        assert!(matches!(verify(directory.path()), Err(VerifyError::Unreadable { .. })));
+    }
+}
