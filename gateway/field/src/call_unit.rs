@@ -10,6 +10,7 @@ use modbus_wire::Table;
 use shouwang_core::profile::{Kind, Profile};
 use shouwang_message::Value;
 
+use crate::lamp::{Lamp, Shown};
 use crate::profile_server::wire;
 use crate::server::{Act, Micros, Server};
 
@@ -47,6 +48,7 @@ struct Wall {
     cancel: Held,
     /// The firmware has looked at its inputs up to here.
     ticked_at: Micros,
+    lamp: Lamp,
 }
 
 /// An input that is held for a while.
@@ -65,7 +67,8 @@ impl CallUnit {
         let settings = settings.with_baud_code(code).unwrap_or(settings);
         let firmware = started(settings, Counters::default(), serial, 0);
         let (button, cancel) = (Held::default(), Held::default());
-        let wall = Wall { firmware, inputs: Inputs::default(), button, cancel, ticked_at: 0 };
+        let lamp = Lamp::default();
+        let wall = Wall { firmware, inputs: Inputs::default(), button, cancel, ticked_at: 0, lamp };
         Self { profile, serial, wall: RefCell::new(wall) }
     }
 
@@ -100,6 +103,7 @@ impl Wall {
         let inputs = Inputs { button: self.button.is_on(at), cancel: self.cancel.is_on(at), ..self.inputs };
         self.firmware.tick(at, inputs);
         self.ticked_at = at;
+        self.lamp.look(at, self.firmware.display(), None);
     }
 
     /// In small steps after every edge, and right up to the next one.
@@ -153,6 +157,7 @@ impl Server for CallUnit {
         let wall = self.at(now);
         let answer = wall.firmware.request(now, frame).map(<[u8]>::to_vec);
         wall.firmware.sent();
+        wall.lamp.look(now, wall.firmware.display(), Some(frame));
         answer
     }
 
@@ -240,5 +245,9 @@ impl Server for CallUnit {
         }
         wall.tick(now);
         Ok(())
+    }
+
+    fn shown(&mut self, now: Micros) -> Vec<Shown> {
+        self.at(now).lamp.take()
     }
 }

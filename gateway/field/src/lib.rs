@@ -15,6 +15,7 @@ mod encode;
 mod error;
 mod fault;
 mod healthy;
+mod lamp;
 #[cfg(test)]
 mod made;
 mod port;
@@ -35,6 +36,7 @@ pub use config::FieldConfig;
 pub use encode::{Encoded, Scaling, encode};
 pub use error::{FieldError, Problem};
 pub use fault::{FAULT_WORDS, Fault};
+pub use lamp::Shown;
 pub use modbus_wire::Table;
 pub use port::Place;
 pub use profiles::Profiles;

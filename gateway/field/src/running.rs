@@ -14,6 +14,7 @@ use crate::clock::{Clock, Nanos};
 use crate::config::{FieldConfig, FieldLine, fits};
 use crate::error::FieldError;
 use crate::fault::Fault;
+use crate::lamp::Shown;
 use crate::port::{Place, Port};
 use crate::profiles::Profiles;
 use crate::rtu_line::RtuLine;
@@ -170,6 +171,23 @@ impl Running {
     pub fn unit_id(&self, device: &str) -> Result<u8, FieldError> {
         let doorplate = self.field.doorplate(device)?;
         self.field.with(doorplate, |resident, _| Ok(resident.server.unit_id()))
+    }
+
+    /// What the call units' lamps and buzzers began to say since this was last asked, with how long ago. Of
+    /// each unit the last 32 changes are kept.
+    #[must_use]
+    pub fn shown(&self) -> Vec<(String, Duration, Shown)> {
+        let mut all = Vec::new();
+        for (device, doorplate) in &self.field.devices {
+            let news = self.field.with(*doorplate, |resident, now| {
+                let now = micros(now);
+                let ago = |one: &Shown| Duration::from_micros(now.saturating_sub(one.at));
+                Ok(resident.server.shown(now).into_iter().map(|one| (ago(&one), one)).collect::<Vec<_>>())
+            });
+            all.extend(news.into_iter().flatten().map(|(ago, one)| (device.clone(), ago, one)));
+        }
+        all.sort_by_key(|(_, ago, _)| std::cmp::Reverse(*ago));
+        all
     }
 
     /// Switches a fault of a device or a line on or off.

@@ -5,6 +5,8 @@
 use modbus_wire::{Bits, ExceptionCode, MAX_RTU_FRAME, Registers, Request, Response, Table, server};
 use shouwang_message::Value;
 
+use crate::lamp::Shown;
+
 /// Microseconds since the field was started.
 pub type Micros = u64;
 
@@ -35,6 +37,10 @@ pub trait Server: Send {
     /// # Errors
     /// The device has no such thing; in words.
     fn act(&mut self, now: Micros, act: Act) -> Result<(), String>;
+    /// What its lamp and buzzer began to say since this was last asked; most devices have none.
+    fn shown(&mut self, _now: Micros) -> Vec<Shown> {
+        Vec::new()
+    }
 }
 
 /// What a person can do to a device.

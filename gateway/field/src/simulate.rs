@@ -1,11 +1,13 @@
 //! `shouwang simulate`: a field alone, told what to do by its story and by lines on its input.
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use crate::change::Change;
 use crate::config::FieldConfig;
 use crate::error::FieldError;
+use crate::lamp::Shown;
 use crate::port::Place;
 use crate::profiles::Profiles;
 use crate::running::{LinePlace, Running, start_telling};
@@ -37,11 +39,13 @@ enum Event {
     Shutdown,
 }
 
+/// How often the lamps are looked at.
+const LOOK: Duration = Duration::from_millis(50);
 /// A line of input may be this long.
 const LONGEST_LINE: u64 = 1024;
 
 /// Runs the field of this configuration until `quit` is read from `input` or `shutdown` brings something
-/// (or hangs up). First tells where each line is, then every change. The end of the input ends nothing, so
+/// (or hangs up). First tells where each line is, then every change, and what the call units' lamps say of it. The end of the input ends nothing, so
 /// that it works without a terminal.
 ///
 /// # Errors
@@ -63,7 +67,15 @@ pub fn simulate(
         write_line(output, &place(&line, told))?;
     }
     listen(input, events, shutdown)?;
-    for event in inbox {
+    loop {
+        for (device, _, shown) in field.shown() {
+            write_line(output, &lamp(&device, &shown, told))?;
+        }
+        let event = match inbox.recv_timeout(LOOK) {
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Ok(event) => event,
+        };
         let (who, outcome) = match event {
             Event::Shutdown => break,
             Event::Story(step) => ("story", step),
@@ -140,6 +152,20 @@ fn change(who: &str, outcome: &Result<String, String>, told: Told) -> String {
         (Told::Text, Err(why)) => format!("{who}: error: {why}"),
         (Told::Json, Ok(done)) => format!(r#"{{"by":{},"done":{}}}"#, json(who), json(done)),
         (Told::Json, Err(why)) => format!(r#"{{"by":{},"error":{}}}"#, json(who), json(why)),
+    }
+}
+
+fn lamp(device: &str, shown: &Shown, told: Told) -> String {
+    let Shown { name, meaning, lamp, buzzer, .. } = shown;
+    match told {
+        Told::Text => format!(
+            "lamp {device} {name}: {}({};{}) · {} ({}; {})",
+            meaning.zh, lamp.zh, buzzer.zh, meaning.en, lamp.en, buzzer.en
+        ),
+        Told::Json => serde_json::json!({
+            "lamp": name, "device": device, "text": meaning, "light": lamp, "sound": buzzer,
+        })
+        .to_string(),
     }
 }
 

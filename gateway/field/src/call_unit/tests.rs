@@ -227,3 +227,20 @@ fn the_field_shows_the_lamp_that_the_gateway_moves() {
     ask(&mut unit, now, "06 00 01 00 03");
     assert_eq!(shows(&mut unit, now), call_button::Display::Coming);
 }
+
+#[test]
+fn the_lamp_is_told_with_the_frame_that_moved_it() {
+    let mut unit = unit();
+    let now = press(&mut unit, SECOND);
+    ask(&mut unit, now, "06 00 00 00 01");
+    ask(&mut unit, now, "06 00 01 00 01");
+    ask(&mut unit, now + SECOND, "06 00 01 00 02");
+    let told = unit.shown(now + SECOND);
+    let names: Vec<&str> = told.iter().map(|one| one.name).collect();
+    assert_eq!(names, ["idle", "calling", "heard", "seen"]);
+    // The press itself, not the moment at which somebody looked.
+    assert!((SECOND..SECOND + 50 * MS).contains(&told[1].at), "{:?}", told[1]);
+    assert_eq!(told[1].request, None);
+    assert_eq!(told[2].request, Some(bytes("0C 06 00 01 00 01 18 D7")));
+    assert_eq!(unit.shown(now + SECOND), []);
+}

@@ -25,9 +25,16 @@ fn told(input: &'static str, told: Told) -> Vec<String> {
     String::from_utf8(output).unwrap().lines().map(Into::into).collect()
 }
 
+/// Without what the lamps say, which comes in its own time.
+fn told_of_changes(input: &'static str, form: Told) -> Vec<String> {
+    let mut lines = told(input, form);
+    lines.retain(|line| !line.contains("lamp"));
+    lines
+}
+
 #[test]
 fn a_person_types_and_is_told() {
-    let lines = told(
+    let lines = told_of_changes(
         "set smoke-1 smoke true\n\npress call-1\nfault b3 slow 30 on\npress smoke-1\nunplug b3\nreplug b3\nquit\nunplug b3\n",
         Told::Text,
     );
@@ -45,13 +52,25 @@ fn a_person_types_and_is_told() {
 
 #[test]
 fn a_program_types_and_is_told_in_json() {
-    let lines = told("dance\nset call-1 tamper true\nquit\n", Told::Json);
+    let lines = told_of_changes("dance\nset call-1 tamper true\nquit\n", Told::Json);
     let parsed: Vec<serde_json::Value> =
         lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(parsed[0]["path"].as_str().unwrap().starts_with("/dev/pts/"));
     assert!(parsed[1]["address"].as_str().unwrap().starts_with("127.0.0.1:"));
     assert!(parsed[2]["error"].as_str().unwrap().contains("quit"), "the commands are named");
     assert_eq!(parsed[3], serde_json::json!({"by": "typed", "done": "set call-1 tamper true"}));
+}
+
+#[test]
+fn the_lamp_of_a_call_unit_is_told_from_the_start() {
+    let lines = told("quit\n", Told::Text);
+    assert_eq!(
+        lines[2],
+        "lamp call-1 idle: 待命(灯每 3 秒闪 1 次,每次 0.05 秒;无声) · at rest (1 flash of 0.05 s every 3 s; silent)"
+    );
+    let lines = told("quit\n", Told::Json);
+    let line: serde_json::Value = serde_json::from_str(&lines[2]).unwrap();
+    assert_eq!((&line["lamp"], &line["device"]), (&"idle".into(), &"call-1".into()));
 }
 
 #[test]
