@@ -2,7 +2,7 @@
 //! a line that loses, delays, garbles and doubles frames, while units are reset, gateways killed, cables cut
 //! and people press, cancel, acknowledge, come and reset.
 //!
-//! A seed decides everything. What is held against the shipped decisions is in `oracle.rs`: no press lost,
+//! A seed decides everything. What is held against the shipped decisions is in the simulation's `calls.rs`: no press lost,
 //! none told twice, and no lamp that lies. A failed seed prints its last happenings; keep it as a test.
 #![expect(
     clippy::panic,
@@ -14,12 +14,10 @@
 mod chance;
 mod duty_room;
 mod line;
-mod oracle;
 mod site;
 mod store;
 #[path = "../../gateway/daemon/src/line/translate.rs"]
 mod translate;
-mod unit;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -53,6 +53,8 @@ impl Site {
             lines: vec![line],
             devices: vec![device],
             stations: Vec::new(),
+            outputs: Vec::new(),
+            local_alarm: None,
             uplink: UplinkSettings { hearers: vec![id("duty-1")], signed_commands_only: false },
         };
         Self { configuration }

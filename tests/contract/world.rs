@@ -6,14 +6,14 @@ use shouwang_core::engine::{Engine, Start};
 use shouwang_core::input::{Disconnect, Input, StoreTrouble};
 use shouwang_core::output::Output;
 use shouwang_message::{AlarmId, Clock, CommandName, Instant, Leaf, Timestamp, from_bytes};
+use shouwang_tests::simulation::calls::Truth;
+use shouwang_tests::simulation::unit::Unit;
 
 use crate::chance::Chance;
 use crate::duty_room::{DutyRoom, WISHES};
 use crate::line::{CHARACTER, Line, Turn};
-use crate::oracle::Truth;
-use crate::site::{Site, id};
+use crate::site::{Site, UNIT_ID, id};
 use crate::store::Store;
-use crate::unit::Unit;
 
 const MS: u64 = 1_000;
 /// After the last trouble everything must agree within this time, us: a device that was given up is probed
@@ -23,6 +23,8 @@ const HEALING: u64 = 45_000 * MS;
 const STAYS: u64 = 1_300 * MS;
 /// 2026-11-22T07:00:00Z.
 const WALL_START_MS: i64 = 1_795_330_800_000;
+/// The unit's serial number.
+const SERIAL: u32 = 123_456;
 /// Happenings that a transcript shows.
 const NOTES: usize = 120;
 /// More than this in one moment is a world that stands still.
@@ -155,7 +157,7 @@ impl<'s> World<'s> {
         let mut chance = Chance::new(seed);
         // Some counters are about to wrap.
         let before = if chance.percent(30) { 65_534 } else { chance.between(0, 300) as u16 };
-        let unit = Unit::new(before);
+        let unit = Unit::new(UNIT_ID, SERIAL, before);
         let Some((counters, _)) = unit.look() else { panic!("a new unit has power") };
         let mut world = Self {
             site,

@@ -94,14 +94,16 @@ impl Site {
         assert_eq!(told["active"], true, "{told}");
         let heartbeat = || {
             let messages = self.street.listener.messages();
-            let heartbeats = messages.iter().skip(seen).filter(|message| message.leaf == "heartbeat");
-            let told =
-                heartbeats.filter_map(|message| serde_json::from_slice::<Value>(&message.payload).ok());
-            told.last().filter(|heartbeat| heartbeat["store"] == "failing")
+            let newest = messages.iter().skip(seen).rfind(|message| message.leaf == "heartbeat")?;
+            let told = serde_json::from_slice::<Value>(&newest.payload).ok()?;
+            (told["store"] == "failing").then_some(told)
         };
         wait_for(HEARTBEAT_LIMIT, "the heartbeat should say that the store fails", heartbeat);
-        let ready = readyz(self.page);
-        assert!(ready.contains(" 503 ") && ready.contains("the store does not write"), "{ready}");
+        // The page is told once a second.
+        wait_until(ALARM_LIMIT, "the health page should say why it is not ready", || {
+            let answer = readyz(self.page);
+            answer.contains(" 503 ") && answer.contains("the store does not write")
+        });
         let raised = self.street.listener.events_of(RAISED);
         assert!(raised.iter().all(|event| event.json["subject"] != name(2)), "its event waits for the disk");
         assert!(self.street.gateway.as_mut().expect("a started gateway").is_running());

@@ -1,75 +1,116 @@
-//! The duty room: the shipped board on a store that takes its time.
+//! The duty room: the shipped board on a store that takes its time, fails, and forgets with its process what
+//! it had not flushed.
 use std::collections::{BTreeMap, VecDeque};
 
-use shouwang_board::{Board, Input, Output, Settings, Transaction};
-use shouwang_message::{Event, Instant, Leaf, Timestamp, Topic, to_bytes};
+use shouwang_board::{Board, Input, Outcome, Output, Settings, Transaction};
+use shouwang_message::{HeardDocument, Instant, Leaf, LogId, Sequence, Timestamp, Topic, to_bytes};
 
+use super::scenario::{MS, SECOND};
 use super::site;
 
-#[derive(Debug)]
-pub struct DutyRoom {
-    pub board: Board,
+pub(super) struct DutyRoom {
+    /// None while its process does not run.
+    pub(super) board: Option<Board>,
     kept: BTreeMap<String, String>,
     under_way: VecDeque<(u64, Transaction)>,
+    pub(super) disk_fails: bool,
     /// Every event it ever made durable, in that order.
-    pub heard: Vec<Event>,
+    pub(super) heard: Vec<(Sequence, Vec<u8>)>,
+    history: Sequence,
     starts: u64,
+    /// Numbers its connections to the broker.
+    pub(super) links: u32,
+}
+
+/// What the board wants said or answered.
+pub(super) enum Said {
+    Heard { document: HeardDocument, topic: String },
+    Command { topic: String, body: Vec<u8> },
+    Answer { ticket: u64, outcome: Outcome },
 }
 
 impl DutyRoom {
-    pub fn new(now: u64, wall: Timestamp, seed: u64) -> Self {
-        let settings = Settings { name: site::id("duty-1") };
-        let board = Board::restore(settings, seed, Instant::from_micros(now), wall, []);
-        Self { board, kept: BTreeMap::new(), under_way: VecDeque::new(), heard: Vec::new(), starts: seed }
+    pub(super) fn new(seed: u64, log: LogId, history: Sequence) -> Self {
+        let mut kept = BTreeMap::new();
+        if history > 0 {
+            kept.insert(format!("cursor/town/gw-1/{log}"), history.to_string());
+        }
+        Self {
+            board: None,
+            kept,
+            under_way: VecDeque::new(),
+            disk_fails: false,
+            heard: Vec::new(),
+            history,
+            starts: seed,
+            links: 0,
+        }
     }
 
-    /// Its process dies and starts again on what is durable.
-    pub fn restart(&mut self, now: u64, wall: Timestamp) {
+    /// Starts on what is durable.
+    pub(super) fn start(&mut self, now: u64, wall: Timestamp) {
         self.starts = self.starts.wrapping_add(1);
-        self.under_way.clear();
-        let settings = Settings { name: site::id("duty-1") };
-        self.board =
-            Board::restore(settings, self.starts, Instant::from_micros(now), wall, self.kept.clone());
+        let settings = Settings { name: site::id(site::DUTY_ROOM) };
+        let kept = self.kept.clone();
+        self.board = Some(Board::restore(settings, self.starts, Instant::from_micros(now), wall, kept));
     }
 
-    /// Messages to publish that follow from the input.
-    pub fn handle(&mut self, now: u64, wall: Timestamp, input: Input) -> Vec<(String, Vec<u8>, bool)> {
+    pub(super) fn kill(&mut self) {
+        self.board = None;
+        self.under_way.clear();
+    }
+
+    pub(super) fn handle(&mut self, now: u64, wall: Timestamp, input: Input) -> Vec<Said> {
+        let Some(board) = &mut self.board else { return Vec::new() };
         let mut said = Vec::new();
-        for output in self.board.handle(Instant::from_micros(now), wall, input) {
+        for output in board.handle(Instant::from_micros(now), wall, input) {
             match output {
                 Output::Commit(transaction) => {
-                    let at = self.under_way.back().map_or(0, |(at, _)| *at).max(now + 3_000);
+                    let at = self.under_way.back().map_or(0, |(at, _)| *at).max(now + 3 * MS);
                     self.under_way.push_back((at, transaction));
                 }
                 Output::PublishHeard { to, document } => {
-                    let topic = Topic::new(&to.site, &to.gateway, Leaf::Heard(site::id("duty-1")));
-                    said.push((topic.to_string(), to_bytes(&document), true));
+                    let topic = Topic::new(&to.site, &to.gateway, Leaf::Heard(site::id(site::DUTY_ROOM)));
+                    said.push(Said::Heard { document, topic: topic.to_string() });
                 }
                 Output::PublishCommand { to, name, command } => {
-                    let topic = Topic::new(&to.site, &to.gateway, Leaf::Command(name));
-                    said.push((topic.to_string(), to_bytes(&command), false));
+                    let topic = Topic::new(&to.site, &to.gateway, Leaf::Command(name)).to_string();
+                    said.push(Said::Command { topic, body: to_bytes(&command) });
                 }
-                Output::Answer { .. } | Output::Changed => {}
+                Output::Answer { ticket, outcome } => said.push(Said::Answer { ticket, outcome }),
+                Output::Changed => {}
             }
         }
         said
     }
 
-    /// The next transaction that is durable by now.
-    pub fn turn(&mut self, now: u64) -> Option<Input> {
-        let (_, transaction) = self.under_way.pop_front_if(|(at, _)| *at <= now)?;
-        self.heard.extend(transaction.events);
+    /// The next transaction that has ended by now. One that failed is tried again, in order.
+    pub(super) fn turn(&mut self, now: u64) -> Option<(Input, usize)> {
+        let (at, transaction) = self.under_way.front_mut().filter(|(at, _)| *at <= now)?;
+        if self.disk_fails {
+            *at = now + SECOND;
+            return Some((Input::CommitFailed { transaction: transaction.number }, 0));
+        }
+        let (_, transaction) = self.under_way.pop_front()?;
+        let new = transaction.events.len();
+        self.heard.extend(transaction.events.iter().map(|event| (event.sequence, to_bytes(event))));
         for (key, value) in transaction.keep {
             match value {
                 Some(value) => self.kept.insert(key, value),
                 None => self.kept.remove(&key),
             };
         }
-        Some(Input::Committed { transaction: transaction.number })
+        Some((Input::Committed { transaction: transaction.number }, new))
     }
 
-    pub fn next(&self) -> u64 {
-        let deadline = self.board.next_deadline().map_or(u64::MAX, Instant::as_micros);
+    /// The newest event that is durable here.
+    pub(super) fn newest(&self) -> Sequence {
+        self.heard.last().map_or(self.history, |(sequence, _)| *sequence)
+    }
+
+    pub(super) fn next(&self) -> u64 {
+        let deadline = self.board.as_ref().and_then(Board::next_deadline);
+        let deadline = deadline.map_or(u64::MAX, Instant::as_micros);
         self.under_way.front().map_or(u64::MAX, |(at, _)| *at).min(deadline)
     }
 }

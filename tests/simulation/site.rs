@@ -1,16 +1,20 @@
-//! What is installed in every world: a model whose two alarm registers lie too far apart for one read, so
-//! that one device is asked for blocks of the same size, and a state block of another size and function.
+//! What is installed in a world: detectors of a model whose two alarm registers lie too far apart for one
+//! read, so that one device is asked for blocks of the same size, and a state block of another size and
+//! function; and call units by their shipped profile.
 use std::sync::Arc;
 use std::time::Duration;
 
+use shouwang_catalog::Catalog;
 use shouwang_core::configuration::{
     Configuration, DeviceSettings, Installed, LineKind, LineSettings, PollTimes, UplinkSettings,
 };
 use shouwang_core::profile::{
-    BlockRules, Condition, DeviceTiming, Grade, Kind, Measures, Point, PollClass, Profile, Raises, Scale,
-    Table, Test, WordOrder,
+    BlockRules, Condition, DeviceTiming, Grade, Kind as PointKind, Measures, Point, PollClass, Profile,
+    Raises, Scale, Table, Test, WordOrder,
 };
 use shouwang_message::{Class, Id, Mode, Place, Priority, Text};
+
+use super::scenario::{DeviceShape, Kind, Scenario};
 
 /// Holding register of the smoke bit.
 pub(super) const SMOKE: u16 = 0;
@@ -19,69 +23,107 @@ pub(super) const LEVEL: u16 = 200;
 /// Input registers of a 32-bit number that says which device it is.
 pub(super) const WHO: u16 = 10;
 /// The level alarms at this raw value.
-pub(super) const LEVEL_LIMIT: u16 = 1_000;
+pub(super) const LEVEL_LIMIT: u16 = 5_000;
+/// The duty room that must hear everything.
+pub(super) const DUTY_ROOM: &str = "duty-1";
 
-/// Names the devices of each line; the world has as many lines as entries.
-pub(super) fn configuration(devices_per_line: &[usize]) -> Configuration {
-    let profile = Arc::new(profile());
-    let mut devices = Vec::new();
-    for (line, count) in devices_per_line.iter().enumerate() {
-        devices.extend((0..*count).map(|place| DeviceSettings {
-            id: id(&format!("twin-{line}-{place}")),
-            line,
-            unit_id: u8::try_from(place + 1).unwrap_or(1),
-            conditions: profile.conditions.clone(),
-            profile: Arc::clone(&profile),
-            place: Place::default(),
-            installed: Installed::default(),
-        }));
-    }
-    let poll = PollTimes {
-        alarm: Duration::from_millis(500),
-        state: Duration::from_secs(5),
-        slow: Duration::from_secs(30),
-    };
-    let lines = (0..devices_per_line.len()).map(|line| LineSettings {
-        name: id(&format!("line-{line}")),
-        kind: LineKind::Serial { baud: 9600, bits: 10 },
-        timeout: Duration::from_millis(200),
-        poll,
-    });
-    Configuration {
-        site: id("town"),
-        gateway: id("gw-1"),
-        name: "simulated".into(),
-        version: "0".into(),
-        digest: "sha256:0".into(),
-        mode: Mode::Live,
-        lines: lines.collect(),
-        devices,
-        stations: Vec::new(),
-        uplink: UplinkSettings { hearers: vec![id("duty-1")], signed_commands_only: false },
-    }
+/// What all worlds are made from.
+#[derive(Debug)]
+pub struct Site {
+    smoke: Arc<Profile>,
+    level: Arc<Profile>,
+    call: Arc<Profile>,
 }
 
 pub(super) fn id(text: &str) -> Id {
     text.parse().unwrap_or_else(|_| unreachable!("{text} is an id"))
 }
 
-fn profile() -> Profile {
+pub(super) fn device_id(number: u16) -> Id {
+    id(&format!("device-{number}"))
+}
+
+/// The number of the device of this id.
+pub(super) fn number_of(device: &Id) -> Option<u16> {
+    device.as_str().strip_prefix("device-")?.parse().ok()
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        let catalog = Catalog::shipped();
+        let call = catalog.get("shouwang-call-button").cloned();
+        Self {
+            smoke: Arc::new(detector(Class::Smoke)),
+            level: Arc::new(detector(Class::WaterLevel)),
+            call: call.unwrap_or_else(|| unreachable!("the call unit's profile is shipped")),
+        }
+    }
+}
+
+impl Site {
+    pub(super) fn configuration(&self, scenario: &Scenario) -> Configuration {
+        let poll = PollTimes {
+            alarm: Duration::from_millis(500),
+            state: Duration::from_secs(5),
+            slow: Duration::from_secs(30),
+        };
+        let lines = (0..scenario.lines.len()).map(|line| LineSettings {
+            name: id(&format!("line-{line}")),
+            kind: LineKind::Serial { baud: 9600, bits: 10 },
+            timeout: Duration::from_millis(200),
+            poll,
+        });
+        Configuration {
+            site: id("town"),
+            gateway: id("gw-1"),
+            name: "simulated".into(),
+            version: "0".into(),
+            digest: "sha256:0".into(),
+            mode: Mode::Live,
+            lines: lines.collect(),
+            devices: scenario.devices.iter().map(|shape| self.device(shape)).collect(),
+            stations: Vec::new(),
+            uplink: UplinkSettings { hearers: vec![id(DUTY_ROOM)], signed_commands_only: false },
+            outputs: Vec::new(),
+            local_alarm: None,
+        }
+    }
+
+    fn device(&self, shape: &DeviceShape) -> DeviceSettings {
+        let profile = match shape.kind {
+            Kind::Smoke => &self.smoke,
+            Kind::Level => &self.level,
+            Kind::CallUnit => &self.call,
+        };
+        DeviceSettings {
+            id: device_id(shape.number),
+            line: shape.line,
+            unit_id: shape.unit_id,
+            conditions: profile.conditions.clone(),
+            profile: Arc::clone(profile),
+            place: Place::default(),
+            installed: Installed::default(),
+        }
+    }
+}
+
+fn detector(class: Class) -> Profile {
     let smoke = point(
         "smoke",
         Table::HoldingRegister,
         SMOKE,
-        Kind::Bool { bit: None, active_when: true },
+        PointKind::Bool { bit: None, active_when: true },
         PollClass::Alarm,
     );
-    let level = point("level", Table::HoldingRegister, LEVEL, Kind::U16, PollClass::Alarm);
-    let who = point("who", Table::InputRegister, WHO, Kind::U32(WordOrder::Abcd), PollClass::State);
+    let level = point("level", Table::HoldingRegister, LEVEL, PointKind::U16, PollClass::Alarm);
+    let who = point("who", Table::InputRegister, WHO, PointKind::U32(WordOrder::Abcd), PollClass::State);
     Profile {
-        name: "simulated-twin".into(),
+        name: format!("simulated-{class}"),
+        class,
         vendor: "simulated".into(),
         model: "twin".into(),
         variant: None,
         title: Text::new("模拟设备", "Simulated device"),
-        class: Class::Smoke,
         verified: Grade::Bench,
         source: "made for the simulation".into(),
         serial: None,
@@ -105,7 +147,7 @@ fn profile() -> Profile {
     }
 }
 
-fn point(name: &str, table: Table, address: u16, kind: Kind, poll: PollClass) -> Point {
+fn point(name: &str, table: Table, address: u16, kind: PointKind, poll: PollClass) -> Point {
     Point {
         name: name.into(),
         title: Text::new(name, name),

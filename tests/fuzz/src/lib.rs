@@ -3,7 +3,7 @@
 //!
 //! The fuzzer in `libfuzzer` calls these for as long as it is let; `tests/corpus.rs` calls them in every test
 //! run with the kept inputs of `corpus` and seeded spoilings of them.
-#![expect(clippy::expect_used, clippy::panic, reason = "a broken promise stops the run: that is its result")]
+#![expect(clippy::expect_used, reason = "a broken promise stops the run: that is its result")]
 
 mod configuration;
 mod conversation;

@@ -101,7 +101,11 @@ pub(crate) fn to_duty_room(data: &[u8]) {
         now = now + Duration::from_millis(10);
         take(
             now,
-            BoardInput::Arrived { topic, payload: payload.to_vec(), retained: now.as_micros() % 3 == 0 },
+            BoardInput::Arrived {
+                topic,
+                payload: payload.to_vec(),
+                retained: now.as_micros().is_multiple_of(3),
+            },
         );
     }
     take(now + Duration::from_secs(60), BoardInput::Woke);

@@ -1,5 +1,5 @@
-//! What must be true, counted apart from the shipped decisions: presses by watching the unit's own counter,
-//! what was told by adding up the events on the two disks, and what people did when they did it.
+//! What must be true of one call unit, counted apart from the shipped decisions: presses by watching the unit's
+//! own counter, what was told by adding up the events on the two disks, and what people did when they did it.
 use std::collections::BTreeMap;
 
 use call_button::{Counters, Display};
@@ -7,7 +7,7 @@ use shouwang_message::{AlarmChange, AlarmDocument, AlarmId, CommandName, Event, 
 
 /// The presses that a log tells, and how it leaves the newest call.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
+struct Told {
     presses: BTreeMap<AlarmId, u64>,
     call: Option<AlarmId>,
     is_acknowledged: bool,
@@ -46,10 +46,10 @@ impl Told {
 
 /// Press numbers count from 1 in the order in which the unit counted them.
 #[derive(Debug)]
-pub(crate) struct Truth {
+pub struct Truth {
     first_count: u16,
     seen: Counters,
-    pub(crate) presses: u64,
+    pub presses: u64,
     /// Everything up to this press was taken back at the unit.
     cancelled: u64,
     /// Presses that were told together as one, because the gateway did not know the unit yet (rule 3); none
@@ -67,7 +67,7 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
-    pub(crate) fn new(seen: Counters) -> Self {
+    pub fn new(seen: Counters) -> Self {
         Self {
             first_count: seen.presses,
             seen,
@@ -84,7 +84,7 @@ impl Truth {
     }
 
     /// The unit did something. Is what it counts and shows true?
-    pub(crate) fn unit(&mut self, now: Counters, display: Display) -> Result<(), String> {
+    pub fn unit(&mut self, now: Counters, display: Display) -> Result<(), String> {
         let was = std::mem::replace(&mut self.seen, now);
         let pressed = now.presses.wrapping_sub(was.presses);
         let was_cancelled = now.cancels != was.cancels;
@@ -103,10 +103,7 @@ impl Truth {
     }
 
     /// The engine's own open alarms, after every input.
-    pub(crate) fn engine<'a>(
-        &mut self,
-        alarms: impl Iterator<Item = &'a AlarmDocument>,
-    ) -> Result<(), String> {
+    pub fn engine<'a>(&mut self, alarms: impl Iterator<Item = &'a AlarmDocument>) -> Result<(), String> {
         let mut is_open = false;
         for document in alarms {
             is_open = true;
@@ -123,7 +120,7 @@ impl Truth {
     }
 
     /// A person who had heard of so many presses did this, and it has reached the gateway.
-    pub(crate) fn person(&mut self, name: CommandName, heard: u64) {
+    pub fn person(&mut self, name: CommandName, heard: u64) {
         match name {
             CommandName::Acknowledge => self.acknowledged = self.acknowledged.max(heard),
             CommandName::Coming => self.coming = self.coming.max(heard),
@@ -131,12 +128,18 @@ impl Truth {
         }
     }
 
-    pub(crate) fn heard_presses(&self) -> u64 {
+    /// The same of somebody who saw this call at this occurrence.
+    pub fn person_saw(&mut self, name: CommandName, call: AlarmId, occurrence: u32) {
+        let before = self.recorded_total() - self.recorded.get(&call).copied().unwrap_or(0);
+        self.person(name, before + u64::from(occurrence));
+    }
+
+    pub fn heard_presses(&self) -> u64 {
         self.heard.total()
     }
 
     /// This is on the gateway's disk, and so is that it recorded every press up to this count.
-    pub(crate) fn committed(
+    pub fn committed(
         &mut self,
         events: &[Event],
         recorded: impl FnOnce() -> Option<u16>,
@@ -158,17 +161,17 @@ impl Truth {
     }
 
     /// This is on the duty room's disk.
-    pub(crate) fn heard(&mut self, event: &Event) {
+    pub fn heard(&mut self, event: &Event) {
         self.heard.add(event);
     }
 
     /// The gateway's process is gone, with what was not on disk.
-    pub(crate) fn gateway_died(&mut self) {
+    pub fn gateway_died(&mut self) {
         self.recorded.clone_from(&self.durable.presses);
     }
 
     /// Nothing is left to be told, and the lamp says what the duty room knows.
-    pub(crate) fn agree(&self, display: Display) -> Result<(), String> {
+    pub fn agree(&self, display: Display) -> Result<(), String> {
         let (durable, heard) = (self.durable.total(), self.heard.total());
         if self.merged.is_none() {
             return Err("the gateway does not know the unit".into());

@@ -1,0 +1,17 @@
+//! The simulation's model of the store against the real one: worlds in which every commit, failure, kill and
+//! power cut happens to both, and both must have the same rows, marks and kept state after every start. The
+//! worlds of the planted build have the model alone.
+use shouwang_tests::simulation::{Scenario, Site, live};
+
+#[test]
+fn the_model_of_the_store_is_the_store() {
+    let site = Site::default();
+    let mut lived = 0;
+    for seed in (99..6_000).step_by(100) {
+        let scenario = Scenario::new(seed);
+        let outcome = live(&site, &scenario, false);
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        lived += u32::from(scenario.is_on_real_store());
+    }
+    assert!(lived >= 30, "{lived} worlds had a real store");
+}
