@@ -4,7 +4,7 @@ use modbus_wire::Table;
 use crate::devices::{Device, Manners};
 use crate::pin;
 use crate::site::Site;
-use crate::stage::Stage;
+use crate::stage::{SECOND, Stage};
 
 fn three() -> Site {
     Site::new().smoke("smoke-401", 11).smoke("smoke-402", 12).smoke("smoke-403", 13)
@@ -110,6 +110,33 @@ fn a_cut_cable_is_one_fault_of_the_line() {
     }
     stage.run(40.0);
     pin!(stage);
+}
+
+#[test]
+fn a_loop_that_hung_blames_no_line_for_its_own_absence() {
+    for seconds in [6, 8, 15, 40] {
+        let mut stage = Stage::settled(three());
+        stage.says(
+            "the port went for a second; it is back, and the event loop hangs: the answers wait for it",
+        );
+        stage.set_line(false);
+        stage.run(1.0);
+        stage.set_line(true);
+        stage.now += seconds * SECOND;
+        stage.run(30.0);
+        stage.says("the cable is cut, and it hangs again");
+        for device in ["smoke-401", "smoke-402", "smoke-403"] {
+            stage.behaves(device, Manners::Dead);
+        }
+        stage.run(2.0);
+        stage.now += seconds * SECOND;
+        stage.run(8.0);
+        let transcript = stage.finish();
+        let (before, after) = transcript.split_once("the cable is cut").expect("both headlines");
+        assert!(!before.contains("fault.raised"), "{seconds} s:\n{transcript}");
+        let raised: Vec<_> = after.lines().filter(|line| line.contains("fault.raised")).collect();
+        assert!(matches!(raised[..], [one] if one.contains("line_down")), "{seconds} s:\n{transcript}");
+    }
 }
 
 #[test]

@@ -56,12 +56,7 @@ impl World<'_> {
         let now = self.now;
         let lately = |until: u64| until + 60 * SECOND >= now && until > 0;
         let line_of = |name: &str| name.strip_prefix("line-").and_then(|line| line.parse::<usize>().ok());
-        // A loop that stood still takes its own silence for the line's.
-        let hung = self.health.process.was_bad_lately(now);
         let line = |name: &str| {
-            if hung {
-                return true;
-            }
             let Some(line) = line_of(name).and_then(|line| self.lines.get(line)) else { return false };
             let odd =
                 |device: &super::device::Device| device.manners != Manners::Good || lately(device.odd_until);
@@ -269,23 +264,13 @@ impl World<'_> {
         if !self.tickets.is_empty() {
             return broken("answered-once", "a request has no answer");
         }
-        // A device's state that the broker kept is judged by its time: see what was found, and not mended yet.
-        let has_steps = self.scenario.steps_clock();
         let mut shown = Vec::new();
         for row in board.list(ListState::Open) {
             // An alarm that is over stays for whoever still handles its case.
-            if row["finished"] == true
-                || is_orphan(&row, engine)
-                || (has_steps && row["condition"] == "device_lost")
-            {
+            if row["finished"] == true || is_orphan(&row, engine) {
                 continue;
             }
-            // Documents have no receipt: a broker that lost the one that took it back leaves it standing.
-            if row["unlogged"] == true && self.scenario.has_losses() {
-                return Ok(());
-            }
-            let is_pending = row["pending"] == true && !self.telling.has_said_unlogged;
-            if is_pending || row["provisional"] == true {
+            if row["pending"] == true || row["provisional"] == true {
                 return broken("shown-equals-open", format!("pending or provisional: {row}"));
             }
             match row["kind"].as_str() {

@@ -316,11 +316,6 @@ impl Scenario {
         self.seed % 100 == 99 && self.history == 0
     }
 
-    /// The broker takes messages and loses them at times.
-    pub(super) fn has_losses(&self) -> bool {
-        self.happenings.iter().any(|happening| matches!(happening.what, What::Loses { .. }))
-    }
-
     /// The gateway's wall clock is wrong at times.
     pub(super) fn steps_clock(&self) -> bool {
         let steps = |happening: &Happening| matches!(happening.what, What::ClockSteps { .. });

@@ -22,7 +22,7 @@ pub(crate) const DEVICE_SHOWN_AFTER: Duration = Duration::from_secs(5);
 enum Told {
     /// On its topic, right now: it counts whatever its clock says.
     Live,
-    /// On its topic, kept by the broker: perhaps a leftover.
+    /// On its topic, kept by the broker: a leftover if something live came before it on this link.
     Kept,
     /// As an event, perhaps long after it happened.
     Logged,
@@ -145,7 +145,7 @@ impl Board {
                 }
                 EventData::Command(record) => {
                     if record.ok {
-                        self.confirm(whom, &record.txn);
+                        self.confirmed_by_log(whom, &record.txn);
                     }
                 }
                 EventData::Boot(_) | EventData::Clock(_) => {}
@@ -159,15 +159,23 @@ impl Board {
 
     fn state_arrived(&mut self, now: Instant, whom: &GatewayName, state: &StateDocument, retained: bool) {
         let Some(gateway) = self.gateway(whom) else { return };
+        let before = gateway.watch.boot();
         if !gateway.watch.state(now, state, retained) {
             return;
         }
+        self.boot_seen(whom, before, state.boot);
         self.changed = true;
         if state.state == shouwang_message::GatewayState::Ready {
             for pending in self.pending.values_mut().filter(|pending| pending.whom() == *whom) {
                 pending.hurry(now);
             }
             self.speak(whom);
+        }
+    }
+
+    fn boot_seen(&mut self, whom: &GatewayName, before: Option<u32>, boot: u32) {
+        if before.is_some_and(|before| before < boot) {
+            self.end_unlogged(whom);
         }
     }
 
@@ -198,12 +206,13 @@ impl Board {
 
     fn heartbeat_arrived(&mut self, now: Instant, whom: &GatewayName, heartbeat: &Heartbeat) {
         let Some(gateway) = self.gateway(whom) else { return };
-        let before = gateway.watch.presence;
+        let (before, boot_before) = (gateway.watch.presence, gateway.watch.boot());
         if !gateway.watch.heartbeat(now, heartbeat.boot) {
             return;
         }
         gateway.store = heartbeat.store;
         self.changed |= before != Presence::Present;
+        self.boot_seen(whom, boot_before, heartbeat.boot);
         let Some(gateway) = self.gateways.get_mut(whom) else { return };
         let Some(cursor) = gateway.current.and_then(|log| gateway.logs.get_mut(&log)) else { return };
         if heartbeat.sequence > cursor.taken() {
@@ -249,13 +258,14 @@ impl Board {
         let known = gateway.devices.entry(device.clone()).or_default();
         let outdated = match told {
             Told::Live => false,
-            Told::Kept => known.state.as_ref().is_some_and(|known| known.since > state.since),
+            Told::Kept => known.live,
             // A log told again runs through the past; the topic has the present.
             Told::Logged => known.on_topic,
         };
         if outdated {
             return;
         }
+        known.live |= told == Told::Live;
         known.on_topic |= told != Told::Logged;
         if known.state.as_ref() != Some(&state) {
             let why = known.state.as_ref().and_then(|known| known.why.as_ref());

@@ -118,6 +118,8 @@ pub(crate) struct Device {
     pub(crate) state: Option<DeviceStateDocument>,
     /// Its topic has told a state: events only repeat it.
     pub(crate) on_topic: bool,
+    /// Its topic has told a state right now, since our link is up: what the broker kept is older.
+    pub(crate) live: bool,
     pub(crate) row: Option<AlarmId>,
     /// No row before this: its gateway may yet say what is wrong.
     pub(crate) row_at: Instant,
@@ -378,6 +380,9 @@ impl Board {
         }
         for gateway in self.gateways.values_mut() {
             gateway.watch.link(Some(now));
+            for device in gateway.devices.values_mut() {
+                device.live = false;
+            }
             // What was published while we were away is known to the gateway only.
             if let Some(cursor) = gateway.current.and_then(|log| gateway.logs.get_mut(&log)) {
                 cursor.missing(now);

@@ -34,6 +34,11 @@ impl Watch {
         Self { presence: Presence::Unknown, newest: None, since: now }
     }
 
+    /// The newest boot seen of its log.
+    pub(crate) fn boot(&self) -> Option<u32> {
+        self.newest.map(|(boot, _)| boot)
+    }
+
     /// A `/state` document; true if it counts. A stale one (a retained leftover, a will of an earlier
     /// connection) does not.
     pub(crate) fn state(&mut self, now: Instant, document: &StateDocument, retained: bool) -> bool {

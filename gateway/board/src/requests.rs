@@ -187,8 +187,16 @@ impl Board {
         }
     }
 
+    /// The gateway's log says yes: its alarm events, which say who and when, were before this. What they left
+    /// undone was about a cry that the gateway no longer knew.
+    pub(crate) fn confirmed_by_log(&mut self, whom: &GatewayName, txn: &str) {
+        if self.pending.get(txn).is_some_and(|pending| pending.whom() == *whom) {
+            self.forget(txn);
+        }
+    }
+
     /// The gateway said yes. An acknowledgement stays pending until its event shows who and when.
-    pub(crate) fn confirm(&mut self, whom: &GatewayName, txn: &str) {
+    fn confirm(&mut self, whom: &GatewayName, txn: &str) {
         let Some(pending) = self.pending.get_mut(txn).filter(|pending| pending.whom() == *whom) else {
             return;
         };

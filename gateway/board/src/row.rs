@@ -70,6 +70,12 @@ pub(crate) struct Row {
     /// The gateway answered that it does not know this alarm, and has not told of it since.
     #[serde(skip)]
     pub(crate) unknown: bool,
+    /// While what is shown was told unlogged: the newest that its gateway told as being on its disk.
+    #[serde(skip)]
+    pub(crate) logged: Option<Box<AlarmDocument>>,
+    /// What is shown was told unlogged by a process that is gone: the log's word counts.
+    #[serde(skip)]
+    pub(crate) outlived: bool,
     /// The last request about it that the gateway refused.
     #[serde(skip)]
     pub(crate) refused: Option<(CommandName, CommandError)>,
@@ -98,6 +104,8 @@ impl Row {
             withdrawn: false,
             made_here: false,
             unknown: false,
+            logged: None,
+            outlived: false,
             refused: None,
         }
     }
@@ -130,6 +138,33 @@ impl Row {
     /// Its gateway told it before it was on the gateway's disk.
     pub(crate) fn is_unlogged(&self) -> bool {
         matches!(&self.matter, Matter::Alarm(document) if document.unlogged)
+    }
+
+    /// Shows this document from now on.
+    pub(crate) fn tell(&mut self, document: AlarmDocument) {
+        let is_logged = !document.unlogged;
+        let before = core::mem::replace(&mut self.matter, Matter::Alarm(Box::new(document)));
+        self.outlived = false;
+        if is_logged {
+            self.logged = None;
+        } else if let Matter::Alarm(before) = before
+            && !before.unlogged
+        {
+            self.logged = Some(before);
+        }
+    }
+
+    /// Its gateway's process is gone, and with it what it told unlogged: back to what is on the gateway's disk,
+    /// as far as that is known. True if that changed what is shown.
+    pub(crate) fn end_unlogged(&mut self) -> bool {
+        if !self.is_unlogged() {
+            return false;
+        }
+        let logged = self.logged.take();
+        self.outlived = logged.is_none();
+        let Some(logged) = logged else { return false };
+        self.matter = Matter::Alarm(logged);
+        true
     }
 
     pub(crate) fn belongs_to(&self, whom: &GatewayName) -> bool {

@@ -37,9 +37,9 @@ impl Board {
             Some(row) => {
                 // What was told before it was on disk may have died with its process: the next one begins
                 // where the disk ends, so what is on disk replaces it whatever the numbers say.
-                let outdoes = row.is_unlogged() && !document.unlogged;
+                let outdoes = row.is_unlogged() && (!document.unlogged || row.outlived);
                 if document.revision > row.revision() || outdoes {
-                    row.matter = Matter::Alarm(document.into());
+                    row.tell(document);
                     row.withdrawn = false;
                     row.unknown = false;
                     self.changed = true;
@@ -57,7 +57,12 @@ impl Board {
         let (id, revision) = (document.id, document.revision);
         self.settle_requests(whom, change, document);
         let finished = change == AlarmChange::Finished || document.is_finished();
-        if self.find(id).is_some_and(|row| row.finished) || self.finished.iter().any(|row| row.id() == id) {
+        if self.rows.get(&id).is_some_and(|row| row.finished)
+            || self.finished.iter().any(|row| row.id() == id)
+        {
+            if change == AlarmChange::Finished {
+                self.take_last_word(whom, document);
+            }
             return;
         }
         if let Some(row) = self.rows.get_mut(&id) {
@@ -65,8 +70,11 @@ impl Board {
                 return self.refuse(Refusal::Contradiction);
             }
             row.unknown = false;
-            if revision >= row.revision() || finished || planted::has(Bug::ShowsTheOlder) {
-                row.matter = Matter::Alarm(document.clone().into());
+            let is_last = change == AlarmChange::Finished || row.outlived;
+            if revision >= row.revision() || is_last || planted::has(Bug::ShowsTheOlder) {
+                row.tell(document.clone());
+            } else if row.is_unlogged() {
+                row.logged = Some(document.clone().into());
             }
         } else if !self.add(Row::alarm(whom, document.clone())) {
             return;
@@ -85,9 +93,33 @@ impl Board {
         self.effects.push(Effect::RowHeard { id, revision });
     }
 
+    /// The `finished` of an alarm that an event before it had ended already: so it stays.
+    fn take_last_word(&mut self, whom: &GatewayName, document: &AlarmDocument) {
+        let (id, revision) = (document.id, document.revision);
+        let Some(row) = self.row_mut(id) else { return };
+        let is_newer = revision >= row.revision() || row.is_unlogged();
+        if !row.belongs_to(whom) || row.kind != RowKind::Alarm || !is_newer {
+            return;
+        }
+        row.tell(document.clone());
+        self.case_hears(whom, AlarmChange::Finished, document);
+        let Some(row) = self.find(id) else { return };
+        let heard = Some(row.heard.unwrap_or_default().max(revision));
+        let kept_row = Row { heard, ..row.clone() };
+        self.keep_row(&kept_row, kept_row.is_done());
+        self.effects.push(Effect::RowHeard { id, revision });
+    }
+
+    /// A new process of this gateway: what the one before told unlogged is in no log.
+    pub(crate) fn end_unlogged(&mut self, whom: &GatewayName) {
+        for row in self.rows.values_mut().filter(|row| row.belongs_to(whom)) {
+            self.changed |= row.end_unlogged();
+        }
+    }
+
     /// The event is on disk: the row is no longer provisional, and leaves the open list if it is done.
     pub(crate) fn row_heard(&mut self, id: AlarmId, revision: u32) {
-        let Some(row) = self.rows.get_mut(&id) else { return };
+        let Some(row) = self.row_mut(id) else { return };
         row.heard = Some(row.heard.unwrap_or_default().max(revision));
         self.changed = true;
         self.leave_if_done(id);
@@ -341,6 +373,10 @@ impl Board {
     /// An open row, or a finished one that is still remembered.
     pub(crate) fn find(&self, id: AlarmId) -> Option<&Row> {
         self.rows.get(&id).or_else(|| self.finished.iter().find(|row| row.id() == id))
+    }
+
+    fn row_mut(&mut self, id: AlarmId) -> Option<&mut Row> {
+        self.rows.get_mut(&id).or_else(|| self.finished.iter_mut().find(|row| row.id() == id))
     }
 
     /// Acknowledged as far as people here know: also while the gateway has yet to confirm.

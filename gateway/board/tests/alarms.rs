@@ -78,6 +78,49 @@ fn what_was_told_unlogged_and_died_with_its_process_gives_way_to_the_log() {
     assert_eq!(world.shown(), lines("alarm smoke r2 active"));
 }
 
+fn unlogged_and_cleared(revision: u32) -> AlarmDocument {
+    let cleared_at = Some(wall(Instant::default()));
+    AlarmDocument { active: false, cleared_at, unlogged: true, ..smoke(revision) }
+}
+
+#[test]
+fn a_new_process_ends_the_word_of_what_was_told_unlogged() {
+    let mut world = World::new();
+    world.ready(1, 1);
+    world.event(&raised(1, smoke(1)));
+    world.alarm(&unlogged_and_cleared(3), false);
+    world.ready(1, 2);
+    assert_eq!(
+        world.shown(),
+        lines("alarm smoke r3 cleared provisional"),
+        "the same process, connected again"
+    );
+    // Power is cut, and the broker loses the document that the next process tells.
+    world.ready(2, 1);
+    assert_eq!(world.shown(), lines("alarm smoke r1 active"), "as it was last logged");
+    world.alarm(&unlogged_and_cleared(2), false);
+    assert_eq!(world.shown(), lines("alarm smoke r2 cleared provisional"), "its own word counts");
+}
+
+#[test]
+fn where_nothing_logged_was_known_the_log_says_what_is_so() {
+    let mut world = World::new();
+    world.heartbeat(1, 0);
+    world.alarm(&unlogged_and_cleared(3), false);
+    world.heartbeat(2, 1);
+    assert_eq!(world.shown(), lines("alarm smoke r3 cleared provisional"));
+    world.event(&raised(1, smoke(1)));
+    assert_eq!(world.shown(), lines("alarm smoke r1 active"));
+
+    // Or its own process does, whose disk fails too.
+    let mut world = World::new();
+    world.heartbeat(1, 0);
+    world.alarm(&unlogged_and_cleared(3), false);
+    world.heartbeat(2, 1);
+    world.alarm(&AlarmDocument { unlogged: true, ..smoke(2) }, false);
+    assert_eq!(world.shown(), lines("alarm smoke r2 active provisional"));
+}
+
 #[test]
 fn an_acknowledgement_is_stored_shown_sent_and_confirmed() {
     let mut world = World::new();
@@ -212,6 +255,34 @@ fn a_finished_alarm_leaves_the_list_and_does_not_come_back() {
     assert_eq!(world.board.list(ListState::All).len(), 1);
     world.kill();
     assert_eq!((world.rows().len(), world.board.list(ListState::All).len()), (0, 1));
+}
+
+#[test]
+fn a_finished_row_shows_its_last_event() {
+    let mut world = World::new();
+    let ended = |revision, class| AlarmDocument {
+        active: false,
+        latched: false,
+        cleared_at: Some(wall(Instant::default())),
+        acknowledged: Some(Acknowledged { by: "u-7".into(), at: wall(Instant::default()) }),
+        class,
+        ..smoke(revision)
+    };
+    world.event(&raised(1, smoke(1)));
+    // The finish is here first; nothing that comes after it goes back to what was before.
+    world.event(&change(3, AlarmChange::Finished, ended(3, Class::Smoke)));
+    assert_eq!(world.shown(), lines("alarm smoke r3 cleared provisional by u-7"));
+    world.event(&change(2, AlarmChange::Cleared, ended(2, Class::Smoke)));
+    assert_eq!(world.shown(), lines("alarm smoke r3 cleared by u-7"));
+
+    // In order, and off the list at once: the same.
+    let mut world = World::new();
+    world.event(&raised(1, AlarmDocument { class: Class::Leak, ..smoke(1) }));
+    world.event(&change(2, AlarmChange::Cleared, ended(2, Class::Leak)));
+    world.event(&change(3, AlarmChange::Finished, ended(3, Class::Leak)));
+    world.kill();
+    let finished = world.board.list(ListState::All);
+    assert_eq!((&finished[0]["revision"], &finished[0]["provisional"]), (&3.into(), &false.into()));
 }
 
 #[test]

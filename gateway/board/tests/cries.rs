@@ -97,6 +97,32 @@ fn the_gateway_knows_of_a_newer_cry_than_the_board() {
 }
 
 #[test]
+fn what_was_said_of_a_cry_that_died_with_its_gateway_does_not_answer_it_when_it_is_read_again() {
+    let mut world = World::new();
+    world.ready(1, 1);
+    world.event(&raised(1, cry(1, 1)));
+    world.alarm(&AlarmDocument { unlogged: true, ..cry(2, 2) }, false);
+    world.ask(1, "u-7", Request::Acknowledge);
+    let payload = world.commands.last().unwrap().1.clone();
+    // Killed; the next process knows the first cry only, and takes the acknowledgement for that one.
+    world.ready(2, 1);
+    world.event(&change(2, AlarmChange::Acknowledged, acknowledged(cry(2, 1))));
+    world.reply("acknowledge", &Reply { txn: payload.txn.clone(), ok: true, error: None });
+    let record = CommandRecord {
+        name: CommandName::Acknowledge,
+        txn: payload.txn,
+        by: payload.by,
+        at: payload.at,
+        ok: true,
+        code: None,
+        reason: None,
+    };
+    world.event(&Event { subject: SMOKE.into(), ..event(3, EventData::Command(record)) });
+    world.event(&change(4, AlarmChange::Repeated, cry(3, 2)));
+    assert_eq!((world.shown(), asked(&world)), (lines("alarm smoke r3 active"), 0));
+}
+
+#[test]
 fn a_late_refusal_takes_nothing_from_the_newer_cry() {
     let mut world = World::new();
     world.event(&raised(1, cry(1, 1)));

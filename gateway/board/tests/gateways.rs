@@ -177,6 +177,26 @@ fn a_live_device_state_counts_whatever_its_clock_says() {
 }
 
 #[test]
+fn what_the_broker_kept_while_our_link_was_down_counts_whatever_its_clock_says() {
+    let mut world = World::new();
+    world.ready(1, 1);
+    device(&mut world, "smoke-1", DeviceState::Lost, Some("timeout"), 0, false);
+    world.pass(6);
+    assert_eq!(lost_rows(&world), ["smoke-1"]);
+    // It came back while nobody listened, and the gateway's clock was set back meanwhile.
+    world.give(Input::LinkDown);
+    world.pass(7);
+    world.give(Input::LinkUp);
+    device(&mut world, "smoke-1", DeviceState::Online, None, -90_000, true);
+    assert!(lost_rows(&world).is_empty());
+    // What comes right now outdoes what the broker kept from before.
+    device(&mut world, "smoke-1", DeviceState::Lost, Some("timeout"), -90_000, false);
+    device(&mut world, "smoke-1", DeviceState::Online, None, -90_000, true);
+    world.pass(6);
+    assert_eq!(lost_rows(&world), ["smoke-1"]);
+}
+
+#[test]
 fn an_alarm_its_gateway_does_not_know_ends_counted() {
     let mut world = World::new();
     world.event(&raised(1, smoke(1)));

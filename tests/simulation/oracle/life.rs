@@ -122,8 +122,7 @@ impl Life {
 
     /// What a page shows of an alarm never goes back to what was before.
     pub(in crate::simulation) fn board_shows(&mut self, rows: &[serde_json::Value]) -> Verdict {
-        // A row that is over shows how it ended, whichever of its last events said so first.
-        for row in rows.iter().filter(|row| row["finished"] != true) {
+        for row in rows {
             let (Some(id), Some(revision)) = (row["id"].as_str(), row["revision"].as_u64()) else { continue };
             let Ok(id) = id.parse::<AlarmId>() else { continue };
             let newest = self.shown.entry(id).or_default();

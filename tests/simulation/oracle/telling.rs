@@ -23,8 +23,6 @@ pub(in crate::simulation) struct Telling {
     said: BTreeMap<AlarmId, u32>,
     /// Without a receipt on this connection: whether it is a device's values.
     in_flight: BTreeMap<u64, bool>,
-    /// An alarm was told without the disk: its number of cries may not be the disk's.
-    pub(in crate::simulation) has_said_unlogged: bool,
     /// The newest event that was published.
     pub(in crate::simulation) published: Sequence,
 }
@@ -84,7 +82,6 @@ impl Telling {
 
     fn publishes_alarm(&mut self, id: AlarmId, body: &[u8]) -> Verdict {
         let Ok(document) = from_bytes::<AlarmDocument>(body) else { return broken("readable", "an alarm") };
-        self.has_said_unlogged |= document.unlogged;
         let said = self.said.entry(id).or_default();
         *said = document.revision.max(*said);
         let durable = self.durable.get(&id).copied().unwrap_or(0);
