@@ -1,8 +1,8 @@
 //! A disk that refuses: no room, failed writes, failed syncs. The store says so, does not try blindly, and
 //! what it says is on disk survives a power cut all the same.
 use shouwang_core::input::StoreTrouble;
-use shouwang_core::output::Commit;
-use shouwang_gateway::store::{Reader, Store};
+use shouwang_core::output::{Commit, NewEvent};
+use shouwang_gateway::store::{Reader, Store, Unsound};
 
 use crate::chance::Chance;
 use crate::disk::Disk;
@@ -119,4 +119,24 @@ fn run(vfs: &'static str, seeds: std::ops::Range<u64>) {
 #[test]
 fn a_disk_that_refuses_is_told_and_nothing_claimed_is_lost() {
     run("refusing", 0..2_000);
+}
+
+#[test]
+fn a_disk_that_does_not_read_is_not_taken_for_damage() {
+    let machine = vfs::register("unread");
+    machine.begin(Disk::default(), 1, Fault::None);
+    let (mut store, _) = workload::open("unread").unwrap();
+    let events = (1..2_000).map(|sequence| NewEvent { sequence, body: vec![7; 900] }).collect();
+    store.commit(&[Commit { id: 1, events, ..Commit::default() }]).unwrap();
+    let reader = store.reader().unwrap();
+    assert_eq!(reader.quick_check(), Ok(()));
+    // Soon after it begins, and in the middle: SQLite tells the one as an error and the other as a finding.
+    for reads in [0, 5, 40, 200, 300] {
+        machine.state().reads_left = Some(reads);
+        let verdict = reader.quick_check();
+        assert!(matches!(verdict, Err(Unsound::Unread(_))), "after {reads} reads: {verdict:?}");
+    }
+    machine.state().reads_left = None;
+    assert_eq!(reader.quick_check(), Ok(()));
+    drop((store, reader));
 }

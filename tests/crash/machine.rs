@@ -59,6 +59,8 @@ pub(crate) struct State {
     pub(crate) counts: Counts,
     /// `synchronous=FULL` is taken for `NORMAL`: the control that must lose.
     pub(crate) is_careless: bool,
+    /// After so many reads none is answered any more.
+    pub(crate) reads_left: Option<u32>,
     fault: Fault,
     is_off: bool,
     chance: Chance,
@@ -95,6 +97,7 @@ impl Default for State {
             disk: Disk::default(),
             counts: Counts::default(),
             is_careless: false,
+            reads_left: None,
             fault: Fault::None,
             is_off: false,
             chance: Chance::new(0),
@@ -223,6 +226,9 @@ impl State {
 
     pub(crate) fn read(&mut self, handle: u64, at: usize, buffer: &mut [u8]) -> Answer<()> {
         self.is_on(ffi::SQLITE_IOERR_READ)?;
+        if let Some(left) = &mut self.reads_left {
+            *left = left.checked_sub(1).ok_or(ffi::SQLITE_IOERR_READ)?;
+        }
         let file = self.handle(handle)?.file;
         let length = self.disk.read(file, at, buffer);
         if length < buffer.len() {

@@ -110,7 +110,7 @@ pub(crate) fn judge(
             next += 1;
         }
     }
-    reader.quick_check()?;
+    reader.quick_check().map_err(|error| error.to_string())?;
     let mut held = held.clone();
     held.opened(restored);
     Ok(held)

@@ -109,6 +109,9 @@ fn a_good_configuration_is_good_and_tells_its_latency() {
     let outcome = shouwang(&["check", "--config", path(&file)]);
     assert_eq!(outcome.ending, "exit 0", "{}\n{}", outcome.stdout, outcome.stderr);
     assert!(outcome.stdout.contains("line-1") && outcome.stdout.contains("ms"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("16 MiB are kept for alarms in"), "{}", outcome.stdout);
+    let outcome = shouwang(&["check", "--json", "--config", path(&file)]);
+    assert!(outcome.stdout.contains("\"wanted_bytes\":16777216"), "{}", outcome.stdout);
 }
 
 #[test]

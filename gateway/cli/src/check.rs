@@ -9,6 +9,7 @@ use shouwang_core::plan::{Plan, alarm_round};
 use shouwang_core::profile::Table;
 use shouwang_duty_room as duty_room;
 use shouwang_gateway::config::Config;
+use shouwang_gateway::store::{DISK_BYTES, disk_has};
 
 use crate::exit::{Code, Exit};
 use crate::print;
@@ -91,6 +92,7 @@ fn show(config: &Config, json: bool) -> Result<(), Exit> {
         }
     }
     show_outputs(&config.core, json)?;
+    show_disk(&config.state_dir, json)?;
     if json {
         print::line(&json!({"ok": true, "gateway": config.core.gateway}).to_string())
     } else {
@@ -147,6 +149,35 @@ fn show_outputs(core: &Configuration, json: bool) -> Result<(), Exit> {
             "没有消音按钮:只有值班室能消音 · no silencing button: only a duty room can silence it",
         ),
     }
+}
+
+/// What the store wants of the disk for alarms, and whether the disk has it. Too little is no error of the
+/// configuration, but told; a directory that is not there yet has nothing to tell.
+fn show_disk(state_dir: &Path, json: bool) -> Result<(), Exit> {
+    let has = disk_has(state_dir);
+    let is_enough = has.map(|has| has >= DISK_BYTES);
+    if json {
+        let object = json!({"store": {"state_dir": state_dir, "wanted_bytes": DISK_BYTES,
+            "available_bytes": has, "enough": is_enough}});
+        return print::line(&object.to_string());
+    }
+    let (wanted, has) = (mib(DISK_BYTES), mib(has.unwrap_or(0)));
+    let (zh, en) = match is_enough {
+        None => ("目录尚不存在".into(), "the directory is not there yet".into()),
+        Some(true) => (format!("现有 {has} MiB"), format!("{has} MiB are available")),
+        Some(false) => (
+            format!("警告:只有 {has} MiB,请清理磁盘"),
+            format!("warning: only {has} MiB are available, make room"),
+        ),
+    };
+    let place = state_dir.display();
+    print::line(&format!(
+        "磁盘:{place} 为报警留 {wanted} MiB,{zh} · disk: {wanted} MiB are kept for alarms in {place}, {en}"
+    ))
+}
+
+fn mib(bytes: u64) -> u64 {
+    bytes / (1024 * 1024)
 }
 
 /// Rounded up: a promise must not be a fraction too short.

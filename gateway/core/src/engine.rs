@@ -3,6 +3,7 @@
 //! [`Engine::handle`] changes the state, collects what must be saved, and hands out orders that borrow the
 //! engine, so they are carried out before the next change. [`Engine::next_deadline`] says when to call again
 //! without an input. The same inputs at the same times give the same outputs.
+mod absence;
 mod calls;
 mod commands;
 mod device;
@@ -37,6 +38,7 @@ use crate::planted::{self, Bug};
 use crate::uplink::{Receipt, Session};
 use crate::wall::Wall;
 
+use absence::Absence;
 use commands::Nonces;
 use device::Device;
 use outputs::Switch;
@@ -101,6 +103,7 @@ pub struct Engine {
     restarted_at: Option<Instant>,
     next_heartbeat: Instant,
     next_supervision: Instant,
+    absence: Absence,
     /// When each device's conditions want to be looked at without a reading.
     judge_deadlines: BTreeSet<(Instant, DeviceIndex)>,
     stopping: Option<Stopping>,
@@ -175,6 +178,7 @@ impl Engine {
             restarted_at: None,
             next_heartbeat: now,
             next_supervision: now,
+            absence: Absence::new(now),
             judge_deadlines: BTreeSet::new(),
             stopping: None,
             outputs: VecDeque::new(),
@@ -189,6 +193,9 @@ impl Engine {
 
     /// Takes one input at this moment. Moments never go back.
     pub fn handle(&mut self, now: Instant, input: Input) -> Outputs<'_> {
+        if let Some(away) = self.absence.runs(now) {
+            self.lines.iter_mut().for_each(|state| state.line.was_unwatched(now, away));
+        }
         self.take(now, input);
         self.advance(now);
         Outputs { queue: &mut self.outputs }

@@ -332,6 +332,11 @@ impl Line {
         self.round
     }
 
+    /// Until now nobody asked or listened for so long: that is no silence of the devices.
+    pub fn was_unwatched(&mut self, now: Instant, away: Duration) {
+        self.devices.iter_mut().for_each(|device| device.was_unwatched(now, away));
+    }
+
     /// An ask is long overdue: nothing that is asked here ends any more.
     pub fn is_stuck(&self, now: Instant) -> bool {
         self.outstanding

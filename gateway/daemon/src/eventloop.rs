@@ -20,7 +20,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::line::{self, LineHandle, WireTap};
 use crate::recorder::{DEFAULT_LIMIT, Header, Recorder, RecordingError};
-use crate::store::{Store, StoreError, StoreHandle};
+use crate::store::{FILE_NAME, Store, StoreError, StoreHandle};
 use crate::systemd::Notifier;
 use crate::uplink::{TransportError, Uplink};
 use crate::watchdog::{Alive, Cause, HUNG_AFTER, Pulse, START_WITHIN, Watchdog};
@@ -217,7 +217,7 @@ impl Gateway {
             clock: quality,
             seed: getrandom::u64().map_err(RunError::Chance)?,
         };
-        let (store, restored) = Store::open_or_wait(&config.state_dir.join("gateway.db"), wall)?;
+        let (store, restored) = Store::open_or_wait(&config.state_dir.join(FILE_NAME), wall)?;
         let store_writes = !store.is_awaited();
         let recorder = match &options.record {
             Some(path) => {

@@ -20,12 +20,14 @@ mod schema;
 pub mod thread;
 mod write;
 
-pub use reader::Reader;
+pub use reader::{Reader, Unsound};
 use room::Room;
-pub use room::{ROOM_BYTES, ROOM_EVENT_BYTES, ROOM_EVENTS};
+pub use room::{DISK_BYTES, ROOM_BYTES, ROOM_EVENT_BYTES, ROOM_EVENTS, disk_has};
 pub use thread::StoreHandle;
 use write::Tail;
 
+/// The database's name in the state directory.
+pub const FILE_NAME: &str = "gateway.db";
 /// The newest events that stay even when everybody has heard them (GB 25506: a log of 10,000).
 pub const KEEP_EVENTS: u64 = 10_000;
 /// Heard events taken away with one transaction at most, so that no commit waits for a long tidying.

@@ -103,7 +103,8 @@ impl Engine {
 
     /// Hands that never come back with an answer are no better than a port that is gone.
     fn find_stuck(&mut self, now: Instant, line: usize) {
-        if !self.lines.get(line).is_some_and(|state| state.up && state.line.is_stuck(now)) {
+        let is_stuck = self.lines.get(line).is_some_and(|state| state.up && state.line.is_stuck(now));
+        if !is_stuck || self.absence.is_catching_up(now) {
             return;
         }
         self.line_down(now, line);
@@ -126,7 +127,8 @@ impl Engine {
             quiet += usize::from(!is_online && self.quiet_for(now, device) >= LINE_PATIENCE);
         }
         if !state.up {
-            return is_open || state.down_since.is_some_and(|since| now.since(since) >= LINE_PATIENCE);
+            let is_long = |since| self.absence.seen_since(now, since) >= LINE_PATIENCE;
+            return is_open || state.down_since.is_some_and(is_long);
         }
         if is_open && state.down_since.is_some() {
             return true;
@@ -135,11 +137,11 @@ impl Engine {
         all > 1 && if is_open { online * 2 < all } else { quiet * 2 > all }
     }
 
-    /// Since the device's last good answer, or since its line is well.
+    /// Since the device's last good answer, or since its line is well, as far as anybody listened.
     fn quiet_for(&self, now: Instant, device: DeviceIndex) -> Duration {
         let line = self.configuration.devices.get(device).and_then(|settings| self.lines.get(settings.line));
         let (Some(entry), Some(state)) = (self.devices.get(device), line) else { return Duration::ZERO };
-        now.since(entry.heard_at().max(state.well_since))
+        self.absence.seen_since(now, entry.heard_at().max(state.well_since))
     }
 
     pub(super) fn supervise_device(&mut self, now: Instant, device: DeviceIndex) {

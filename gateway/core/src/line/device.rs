@@ -153,6 +153,10 @@ impl Device {
         }
     }
 
+    pub(super) fn was_unwatched(&mut self, now: Instant, away: Duration) {
+        self.good_at = (self.good_at + away).min(now);
+    }
+
     pub(super) fn line_down(&mut self) {
         self.start_over();
         if self.presence == Presence::Online {

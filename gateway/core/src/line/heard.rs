@@ -29,6 +29,9 @@ enum Heard {
     LineDown,
 }
 
+/// A line that never falls silent is given up after this long (`modbus-wire`'s conversation).
+const LONGEST_NOISE: Duration = Duration::from_secs(1);
+
 impl Line {
     pub(super) fn end(
         &mut self,
@@ -37,7 +40,9 @@ impl Line {
         outcome: &Outcome,
         reports: &mut Vec<Report>,
     ) {
-        let spent = now.since(ended.issued.max(self.free_at));
+        // What the wire can have taken: if nobody listened for longer, that was not this device's doing, and its
+        // next probe must not be put off in proportion.
+        let spent = now.since(ended.issued.max(self.free_at)).min(ended.timeout + LONGEST_NOISE);
         self.free_at = now;
         let heard = self.hear(&ended.request, outcome);
         self.account(&ended, &heard, spent);

@@ -4,6 +4,8 @@
 //! When the file cannot grow, each commit gives up as many of those rows as it needs, in its own transaction;
 //! their pages are on the disk already. The file's own growth is asked of the disk before a commit, never
 //! found wanting after it: pages that only the WAL has, and the file has no space for, would block the WAL.
+use std::path::Path;
+
 use rusqlite::{Connection, FileControl, MAIN_DB, Transaction};
 use shouwang_core::output::Commit;
 
@@ -19,6 +21,8 @@ const ROW_PAGES: usize = 64;
 const ROWS: usize = (ROOM_EVENTS * ROOM_EVENT_BYTES / PAGE).div_ceil(ROW_PAGES) * 5 / 4;
 /// What is laid by, bytes; as much again passes through the WAL when it is laid by first.
 pub const ROOM_BYTES: usize = ROWS * ROW_PAGES * PAGE;
+/// What a store wants of the disk for alarms, bytes: the room, and the WAL between two checkpoints (1,024 pages).
+pub const DISK_BYTES: u64 = ((ROWS * ROW_PAGES + 1024) * PAGE) as u64;
 /// The file grows by this much at a time, bytes, and every checkpoint leaves it a multiple of this.
 const CHUNK: i32 = 64 * 4096;
 
@@ -28,6 +32,15 @@ pub(super) struct Room {
     rows: usize,
     /// The file could not grow when it was last tried.
     pub(super) is_short: bool,
+}
+
+/// What the disk of this directory has for a store there, bytes: what anybody may still write, and what the store
+/// holds already. None if the directory is not there or cannot be asked.
+pub fn disk_has(state_dir: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(state_dir).ok()?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    let held = state_dir.join(super::FILE_NAME).metadata().map_or(0, |file| file.len());
+    Some(free.saturating_add(held))
 }
 
 /// From here on the file is a whole number of chunks, each of which the disk has really given.

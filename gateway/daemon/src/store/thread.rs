@@ -14,7 +14,7 @@ use shouwang_message::Sequence;
 
 use crate::clock;
 
-use super::{Place, ROOM_EVENTS, Reader, Store, StoreError};
+use super::{Place, ROOM_EVENTS, Reader, Store, StoreError, Unsound};
 
 /// Commits in one transaction at most: 39,000 rows/s were measured at 100 rows a transaction.
 const BATCH: usize = 256;
@@ -97,13 +97,17 @@ impl StoreHandle {
     }
 
     /// Looks at every page once, on a thread of its own, so that no look into the log waits for it. A damaged
-    /// file is put aside by the writer, and the next commit fails as [`StoreTrouble::Corrupt`].
+    /// file is put aside by the writer, and the next commit fails as [`StoreTrouble::Corrupt`]; a disk that could
+    /// not be read is only told.
     pub fn quick_check(&mut self) {
         let (Some(checker), Some(orders)) = (self.checker.take(), self.orders.clone()) else { return };
         let check = move || match checker.quick_check() {
             Ok(()) => tracing::debug!("the store's check found nothing"),
-            Err(complaint) => {
-                tracing::error!(%complaint, "the store's check found damage");
+            Err(Unsound::Unread(why)) => {
+                tracing::error!(why, "the store's check could not read the whole file; check the disk");
+            }
+            Err(Unsound::Damaged(complaint)) => {
+                tracing::error!(complaint, "the store's check found damage");
                 // A writer that has ended has nothing to put aside.
                 let _ = orders.send(Order::Condemn { complaint });
             }
