@@ -1,4 +1,4 @@
-//! An alarm's way to a person: seen, heard, acknowledged, dispatched and concluded, all by keyboard.
+//! An alarm's way to a person: seen, heard, acknowledged, dispatched and concluded, by keys.
 use std::time::Duration;
 
 use crate::chromium::Chromium;
@@ -52,7 +52,7 @@ fn an_alarm_is_seen_heard_and_handled_by_keyboard() {
     page.until("document.querySelector('#card .address')?.innerText === '3号楼2单元402'");
     assert!(page.text(".script").contains("3号楼2单元402"), "the words for 119");
 
-    // Silence is no acknowledgement, and ends at the next emergency: gas next door, in another language's name.
+    // Silence is no acknowledgement, and ends at the next emergency: smoke next door, in a place whose name is markup.
     page.press("KeyM");
     page.until("document.body.dataset.sound === 'muted' && document.body.dataset.tone === 'none'");
     room.smoke("smoke-3-2-403", true);
@@ -85,7 +85,7 @@ fn an_alarm_is_seen_heard_and_handled_by_keyboard() {
     page.assert_no_errors();
 }
 
-/// The case of the smoke in 402: acknowledged is accepted; somebody is sent, arrives, and says what it was.
+/// The case of the smoke in 402: acknowledged is accepted; somebody is sent, and what it was is said.
 fn handle(page: &crate::page::Page) {
     page.click("#rows tr.acknowledged td.place");
     page.until("document.querySelector('#card .chain .now')?.innerText === '已受理'");
@@ -127,15 +127,19 @@ fn keys_filter_and_find_and_an_emergency_is_never_hidden() {
     page.press("Escape");
     page.until(&format!("{rows}.includes('社区食堂')"));
     page.press("Slash");
-    page.write("食堂");
-    page.until(&format!("{rows}.startsWith('3-1-101')"));
-    // In the field, keys write.
-    page.press("Digit1");
-    page.press("KeyJ");
+    // The canteen does not fit and goes; the emergency never does.
+    page.write("3-1-101");
+    page.until(&format!("{rows} === '3-1-101'"));
+    // In the field, keys do nothing else.
+    page.press("Digit4");
+    assert_eq!(
+        page.value("document.querySelector('.count.emergency').getAttribute('aria-pressed')"),
+        "false"
+    );
     page.press("Escape");
     page.until("document.activeElement === document.body && document.querySelector('#find').value === ''");
 
-    // A new row waits while the pointer is in the list; an emergency does not.
+    // The pointer in the list holds no emergency back.
     page.point_at(400, 150);
     page.until("document.querySelector('#table').matches(':hover')");
     room.smoke("smoke-3-2-402", true);

@@ -8,7 +8,6 @@
     reason = "a test fails by panicking, and prints the figures it measured"
 )]
 
-mod chance;
 mod control;
 mod desk;
 mod oracle;

@@ -3,9 +3,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use crate::chance::Chance;
 use crate::proxy::Mode;
 use crate::shim::Trouble;
+use shouwang_tests::chance::Chance;
 
 /// A program of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -39,7 +39,11 @@ impl Shim {
 
     /// The program to be started gets this disk and clock.
     pub(crate) fn preload(&self, command: &mut Command) {
-        command.env("LD_PRELOAD", library()).env("CHAOS_SHIM", &self.path);
+        command.envs(self.environment());
+    }
+
+    pub(crate) fn environment(&self) -> [(&'static str, String); 2] {
+        [("LD_PRELOAD", library().display().to_string()), ("CHAOS_SHIM", self.path.display().to_string())]
     }
 
     /// Trouble from now on; none heals it.

@@ -1,12 +1,12 @@
 //! Power cuts: whatever moment the power goes, a start finds everything that was said to be on disk.
 use shouwang_gateway::store::{KEEP_EVENTS, Store};
 
-use crate::chance::Chance;
 use crate::disk::Disk;
 use crate::figures::Figures;
 use crate::machine::{Fault, Machine};
 use crate::vfs;
 use crate::workload::{self, Promise};
+use shouwang_tests::chance::Chance;
 
 /// Disks that a trial may begin with, and what was promised of each.
 struct Beginnings {

@@ -10,8 +10,8 @@ use shouwang_core::output::{Commit, NewEvent};
 use shouwang_gateway::store::{Restored, Store, StoreError};
 use shouwang_message::Timestamp;
 
-use crate::chance::Chance;
 use crate::figures::Figures;
+use shouwang_tests::chance::Chance;
 
 /// 2026-11-22T07:00:00Z.
 fn wall() -> Timestamp {

@@ -7,7 +7,7 @@
 //! assumes of every disk), and what was once synced stays: flash that lies is not modelled.
 use std::collections::BTreeMap;
 
-use crate::chance::Chance;
+use shouwang_tests::chance::Chance;
 
 const SECTOR: usize = 512;
 

@@ -4,12 +4,12 @@ use shouwang_core::input::StoreTrouble;
 use shouwang_core::output::{Commit, NewEvent};
 use shouwang_gateway::store::{Reader, Store, Unsound};
 
-use crate::chance::Chance;
 use crate::disk::Disk;
 use crate::figures::Figures;
 use crate::machine::{Fault, Machine};
 use crate::vfs;
 use crate::workload::{self, Promise};
+use shouwang_tests::chance::Chance;
 
 /// So often is a refused commit sent again, as it was; the faults here end sooner.
 const TRIES: u32 = 12;

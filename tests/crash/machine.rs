@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::ffi;
 
-use crate::chance::Chance;
 use crate::disk::Disk;
+use shouwang_tests::chance::Chance;
 
 /// SQLite maps its WAL index in regions of this size, bytes.
 const REGION: usize = 32 * 1024;

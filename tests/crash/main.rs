@@ -11,7 +11,6 @@
 )]
 #![expect(clippy::print_stdout, reason = "the figures are read by people")]
 
-mod chance;
 mod cuts;
 mod damage;
 mod disk;

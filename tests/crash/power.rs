@@ -15,8 +15,8 @@ use shouwang_core::output::{Commit, NewEvent};
 use shouwang_gateway::store::{ROOM_EVENT_BYTES, ROOM_EVENTS, Store};
 use shouwang_message::{Sequence, Timestamp};
 
-use crate::chance::Chance;
 use crate::figures::Figures;
+use shouwang_tests::chance::Chance;
 
 /// Where the writer finds its database; without it the writer has nothing to do.
 const DATABASE: &str = "SHOUWANG_TEST_DATABASE";

@@ -5,12 +5,12 @@ use shouwang_core::output::{Commit, NewEvent};
 use shouwang_gateway::store::{ROOM_EVENT_BYTES, ROOM_EVENTS, Store};
 use shouwang_message::Sequence;
 
-use crate::chance::Chance;
 use crate::disk::Disk;
 use crate::figures::Figures;
 use crate::machine::{Fault, Machine};
 use crate::vfs;
 use crate::workload::{self, Promise};
+use shouwang_tests::chance::Chance;
 
 /// rules.md, invariant I6.
 const WAL_MOST: usize = 16 * 1024 * 1024;

@@ -6,7 +6,7 @@ use shouwang_core::output::{Commit, NewEvent};
 use shouwang_gateway::store::{KEEP_EVENTS, Restored, Store, StoreError};
 use shouwang_message::{LogId, Sequence, Timestamp};
 
-use crate::chance::Chance;
+use shouwang_tests::chance::Chance;
 
 /// 2026-11-22T07:00:00Z.
 const WALL_MS: i64 = 1_795_330_800_000;

@@ -1,7 +1,6 @@
 //! A gateway that starts while its disk is in trouble watches and tells all the same, and logs it later.
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -74,10 +73,7 @@ impl Site {
     }
 
     fn start(&mut self) {
-        let mut carrier = Command::new("true");
-        self.shim.preload(&mut carrier);
-        let set = carrier.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)));
-        let environment: Vec<(&str, String)> = set.map(|(name, value)| (name, value.to_owned())).collect();
+        let environment = self.shim.environment();
         self.street.gateway = Some(Gateway::start_in(&self.street.configuration, &environment));
     }
 

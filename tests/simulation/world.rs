@@ -16,7 +16,7 @@ use super::duty_room::DutyRoom;
 use super::gateway::Gateway;
 use super::line::Line;
 use super::oracle::{Care, Health, Life, Reading, Telling, Verdict, Violation};
-use super::scenario::{SECOND, Scenario};
+use super::scenario::{DeviceShape, SECOND, Scenario};
 use super::site::{DUTY_ROOM, Site};
 use super::store::Store;
 
@@ -136,7 +136,8 @@ impl<'s> World<'s> {
         let log = LogId::from_parts(1, u128::from(scenario.seed));
         let lines = scenario.lines.iter().enumerate().map(|(line, shape)| {
             let shapes = scenario.devices.iter().filter(|device| device.line == line);
-            let device = |shape: &_| Device::new(*shape, &mut chance(0x100 + u64::from(shape_number(shape))));
+            let device =
+                |shape: &DeviceShape| Device::new(*shape, &mut chance(0x100 + u64::from(shape.number)));
             Line::new(shapes.map(device).collect(), shape.echoes, chance(0x10 + line as u64))
         });
         let lines: Vec<Line> = lines.collect();
@@ -354,8 +355,4 @@ impl<'s> World<'s> {
         }
         notes.push_back(format!("{:>9.3} {}", self.now as f64 / SECOND as f64, line()));
     }
-}
-
-fn shape_number(shape: &super::scenario::DeviceShape) -> u16 {
-    shape.number
 }

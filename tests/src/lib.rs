@@ -13,6 +13,8 @@
 )]
 
 #[cfg(not(planted))]
+pub mod chance;
+#[cfg(not(planted))]
 pub mod clock;
 #[cfg(not(planted))]
 pub mod command;

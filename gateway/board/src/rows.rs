@@ -190,7 +190,10 @@ impl Board {
                 let row = row.clone();
                 self.keep_row(&row, false);
             }
-            self.look_again_at_devices(Instant::default(), whom);
+            // What this fault explains needs no row of its own: look at once.
+            if let Some(gateway) = self.gateways.get_mut(whom) {
+                gateway.devices_at = Instant::default();
+            }
         }
     }
 
@@ -202,12 +205,6 @@ impl Board {
         self.keep_row(&row, true);
         self.effects.push(Effect::RowHeard { id: fault.id, revision: 0 });
         self.fault_is_over(now, whom, fault);
-    }
-
-    fn look_again_at_devices(&mut self, at: Instant, whom: &GatewayName) {
-        if let Some(gateway) = self.gateways.get_mut(whom) {
-            gateway.devices_at = gateway.devices_at.min(at);
-        }
     }
 
     /// Counts a loss: one row per gateway and kind until a person has seen it.

@@ -42,11 +42,10 @@ export function start(hears) {
     report();
     told.beat();
   };
-  try {
-    new Worker("/assets/ticker.js").onmessage = beat;
-  } catch {
-    setInterval(beat, 250);
-  }
+  // A worker whose script cannot be loaded says so by an event, not here. Its beats and these together do no harm.
+  const worker = new Worker("/assets/ticker.js");
+  worker.onmessage = beat;
+  worker.onerror = () => setInterval(beat, 250);
   wantedSince = now();
   connect();
 }
@@ -72,7 +71,8 @@ export async function ask(path, options = {}) {
     const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_WITHIN), ...options });
     const answer = await response.json();
     if (response.status === 401) live.login = answer.error?.code === "login_expired" ? "expired" : "gone";
-    else if (options.method) live.login = "ok";
+    // A person with an old login may still read; only what they may not read tells that they are back.
+    else if (options.method || (response.ok && live.login === "gone")) live.login = "ok";
     return { ok: response.ok, status: response.status, answer };
   } catch {
     return null;

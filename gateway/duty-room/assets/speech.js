@@ -70,7 +70,9 @@ let again = 0;
 
 // Says the newest emergency, and again every 15 s while it waits; of the rest each once, when it is new.
 export function announce(crying, newest, duck) {
-  const item = crying.find(isEmergency) ? crying.filter(isEmergency).at(-1) : newest;
+  // The list ends with those that are over but not acknowledged: what still burns is said before them.
+  const emergencies = crying.filter(isEmergency);
+  const item = emergencies.findLast((one) => one.active) ?? emergencies.at(-1) ?? newest;
   if (!item || !canSpeak()) return;
   const key = item.id + "/" + item.occurrence;
   const at = performance.now();

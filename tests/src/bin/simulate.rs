@@ -58,6 +58,9 @@ fn parse(arguments: &[String]) -> Result<Arguments, String> {
     if parsed.seeds.is_some() == parsed.seconds.is_some() {
         return Err("one of --seeds and --seconds is needed".into());
     }
+    if parsed.planted.is_some() && parsed.cover.is_some() {
+        return Err("--cover is not for planted bugs".into());
+    }
     Ok(parsed)
 }
 

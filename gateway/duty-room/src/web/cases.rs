@@ -155,7 +155,8 @@ impl Body {
                 department: needed(self.department.take(), "department_missing", "department", "部门")?,
             },
             "claim" => CaseStep::Claim { person: named(self.person.take()) },
-            _ => CaseStep::Accept,
+            "accept" => CaseStep::Accept,
+            _ => return Err(("step", Text::new("没有这一步", "There is no such step"))),
         };
         let left = self.to.is_some()
             || self.person.is_some()
