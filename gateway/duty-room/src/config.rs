@@ -1,13 +1,16 @@
 //! `duty-room.toml`: read whole, every problem told at once with its place and what to write instead.
+mod reader;
+mod services;
+
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
-use std::os::unix::fs::PermissionsExt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use shouwang_message::Id;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
+
+use reader::Reader;
+use services::{broker_url, is_loopback};
 
 /// One duty room's configuration.
 #[derive(Clone, Debug)]
@@ -100,8 +103,6 @@ impl fmt::Display for ConfigError {
 /// Longer is no configuration of ours.
 const LONGEST: u64 = 256 * 1_024;
 const TOP_KEYS: &[&str] = &["name", "title", "state_dir", "broker", "web"];
-const BROKER_KEYS: &[&str] = &["url", "username", "password_file", "allow_plaintext", "ca_file"];
-const WEB_KEYS: &[&str] = &["listen", "hosts"];
 
 impl Config {
     /// Reads and checks a file, with the files it names.
@@ -152,23 +153,7 @@ impl Broker {
     }
 }
 
-struct Reader<'a> {
-    path: &'a Path,
-    text: &'a str,
-    problems: Vec<Problem>,
-}
-
-type Value<'i> = Spanned<DeValue<'i>>;
-
 impl Reader<'_> {
-    fn problem(&mut self, span: Range<usize>, what: impl Into<String>, remedy: impl Into<String>) {
-        let before = self.text.get(..span.start.min(self.text.len())).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        let (what, remedy) = (what.into(), remedy.into());
-        self.problems.push(Problem { file: self.path.into(), line, column, what, remedy });
-    }
-
     fn config(&mut self, top: &DeTable<'_>) -> Option<Config> {
         self.unknown_keys(top, "", TOP_KEYS);
         let name = self.required(top, 0..0, "name", r#"write name = "duty-1""#);
@@ -188,204 +173,12 @@ impl Reader<'_> {
         let title = title.unwrap_or_else(|| name.to_string());
         Some(Config { name, title, state_dir: state_dir?, broker: broker?, web: web? })
     }
-
-    fn broker(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Broker> {
-        self.unknown_keys(table, "broker.", BROKER_KEYS);
-        let allow_plaintext = self.flag(table, "allow_plaintext");
-        let username = self.text(table, "username").map(|(_, username)| username);
-        let password = self.text(table, "password_file").and_then(|(span, file)| self.secret(span, &file));
-        let ca_file = self.text(table, "ca_file").map(|(span, file)| {
-            let file = self.beside(&file);
-            if let Err(error) = std::fs::metadata(&file) {
-                self.problem(span, format!("ca_file {}: {error}", file.display()), "name a PEM file");
-            }
-            file
-        });
-        let remedy = r#"write url = "mqtts://broker.example:8883""#;
-        let (span, url) = self.required(table, span, "url", remedy)?;
-        match broker_url(&url) {
-            Err(what) => {
-                self.problem(span, what, remedy);
-                None
-            }
-            Ok((false, host, _)) if !allow_plaintext && !is_loopback(&host) => {
-                let what = format!("{url} would send everything, the password too, in the clear");
-                self.problem(
-                    span,
-                    what,
-                    "use mqtts://, or set allow_plaintext = true on a network you trust",
-                );
-                None
-            }
-            Ok((tls, host, port)) => Some(Broker { host, port, tls, username, password, ca_file }),
-        }
-    }
-
-    fn web(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Web> {
-        self.unknown_keys(table, "web.", WEB_KEYS);
-        let hosts = self.hosts(table);
-        let remedy = r#"write listen = "127.0.0.1:8080""#;
-        let (span, listen) = self.required(table, span, "listen", remedy)?;
-        match listen.parse() {
-            Ok(listen) => Some(Web { listen, hosts }),
-            Err(_) => {
-                self.problem(span, format!("{listen:?} is not an address with a port"), remedy);
-                None
-            }
-        }
-    }
-
-    fn hosts(&mut self, table: &DeTable<'_>) -> Vec<String> {
-        let Some(value) = table.get("hosts") else { return Vec::new() };
-        let remedy = r#"write hosts = ["duty.example.cn"]"#;
-        let Some(items) = value.get_ref().as_array() else {
-            self.problem(value.span(), "hosts must be a list of names", remedy);
-            return Vec::new();
-        };
-        let mut hosts = Vec::new();
-        for item in items {
-            match item.get_ref().as_str() {
-                Some(host) if !host.is_empty() && !host.contains(['/', ':', ' ']) => {
-                    hosts.push(host.to_ascii_lowercase());
-                }
-                _ => self.problem(item.span(), "a host is a name without scheme and port", remedy),
-            }
-        }
-        hosts
-    }
-
-    /// The first line of a file that only its owner may read.
-    fn secret(&mut self, span: Range<usize>, file: &str) -> Option<Secret> {
-        let file = self.beside(file);
-        let about = match std::fs::metadata(&file) {
-            Ok(about) => about,
-            Err(error) => {
-                let what = format!("password_file {}: {error}", file.display());
-                self.problem(span, what, "make the file, with the password as its only line");
-                return None;
-            }
-        };
-        if about.permissions().mode() & 0o007 != 0 {
-            let what = format!("everybody can read password_file {}", file.display());
-            self.problem(span, what, format!("run chmod 600 {}", file.display()));
-            return None;
-        }
-        match std::fs::read_to_string(&file) {
-            Ok(text) if !text.trim().is_empty() => {
-                Some(Secret::new(text.lines().next().unwrap_or_default().trim_end()))
-            }
-            Ok(_) => {
-                self.problem(
-                    span,
-                    format!("password_file {} is empty", file.display()),
-                    "put the password in",
-                );
-                None
-            }
-            Err(error) => {
-                let what = format!("password_file {}: {error}", file.display());
-                self.problem(span, what, "make it readable for the duty room's user, and UTF-8");
-                None
-            }
-        }
-    }
-
-    fn beside(&self, file: &str) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(file)
-    }
-
-    fn unknown_keys(&mut self, table: &DeTable<'_>, prefix: &str, known: &[&str]) {
-        for key in table.keys() {
-            let name: &str = key.get_ref();
-            if !known.contains(&name) {
-                let what = format!("unknown key {prefix}{name}");
-                self.problem(key.span(), what, format!("known here: {}", known.join(", ")));
-            }
-        }
-    }
-
-    fn table<'t, 'i>(&mut self, top: &'t DeTable<'i>, key: &str) -> Option<(Range<usize>, &'t DeTable<'i>)> {
-        let Some(value) = top.get(key) else {
-            let end = self.text.len();
-            self.problem(end..end, format!("[{key}] is missing"), format!("add a [{key}] section"));
-            return None;
-        };
-        let table = value.get_ref().as_table();
-        if table.is_none() {
-            self.wrong_type(value, key, "a section");
-        }
-        Some((value.span(), table?))
-    }
-
-    fn text(&mut self, table: &DeTable<'_>, key: &str) -> Option<(Range<usize>, String)> {
-        let value = table.get(key)?;
-        match value.get_ref().as_str() {
-            Some(text) if !text.trim().is_empty() => Some((value.span(), text.to_owned())),
-            Some(_) => {
-                self.problem(value.span(), format!("{key} is empty"), "write a text, or leave the key out");
-                None
-            }
-            None => {
-                self.wrong_type(value, key, "a text");
-                None
-            }
-        }
-    }
-
-    fn required(
-        &mut self,
-        table: &DeTable<'_>,
-        section: Range<usize>,
-        key: &str,
-        remedy: &str,
-    ) -> Option<(Range<usize>, String)> {
-        if table.get(key).is_none() {
-            self.problem(section, format!("{key} is missing"), remedy);
-        }
-        self.text(table, key)
-    }
-
-    fn flag(&mut self, table: &DeTable<'_>, key: &str) -> bool {
-        let Some(value) = table.get(key) else { return false };
-        let flag = value.get_ref().as_bool();
-        if flag.is_none() {
-            self.wrong_type(value, key, "true or false");
-        }
-        flag.unwrap_or(false)
-    }
-
-    fn wrong_type(&mut self, value: &Value<'_>, key: &str, wanted: &str) {
-        let what = format!("{key} must be {wanted}, not {}", value.get_ref().type_str());
-        self.problem(value.span(), what, format!("write {key} as {wanted}"));
-    }
-}
-
-/// TLS or not, host, port.
-fn broker_url(url: &str) -> Result<(bool, String, u16), String> {
-    let (tls, rest, default_port) = match (url.strip_prefix("mqtts://"), url.strip_prefix("mqtt://")) {
-        (Some(rest), _) => (true, rest, 8883),
-        (_, Some(rest)) => (false, rest, 1883),
-        _ => return Err(format!("{url:?} does not begin with mqtts:// or mqtt://")),
-    };
-    let rest = rest.trim_end_matches('/');
-    let bad = || format!("{url:?} is not a broker's address");
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| bad())?),
-        _ => (rest, default_port),
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    if host.is_empty() || port == 0 || host.contains(['/', '@', ' ', '?', '#']) {
-        return Err(bad());
-    }
-    Ok((tls, host.to_owned(), port))
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn problems(text: &str) -> Vec<String> {

@@ -1,0 +1,102 @@
+//! `[broker]` and `[web]`: where the gateways are heard and where the pages are.
+use std::net::IpAddr;
+use std::ops::Range;
+
+use toml::de::DeTable;
+
+use super::reader::Reader;
+use super::{Broker, Web};
+
+const BROKER_KEYS: &[&str] = &["url", "username", "password_file", "allow_plaintext", "ca_file"];
+const WEB_KEYS: &[&str] = &["listen", "hosts"];
+
+impl Reader<'_> {
+    pub(super) fn broker(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Broker> {
+        self.unknown_keys(table, "broker.", BROKER_KEYS);
+        let allow_plaintext = self.flag(table, "allow_plaintext");
+        let username = self.text(table, "username").map(|(_, username)| username);
+        let password = self.text(table, "password_file").and_then(|(span, file)| self.secret(span, &file));
+        let ca_file = self.text(table, "ca_file").map(|(span, file)| {
+            let file = self.beside(&file);
+            if let Err(error) = std::fs::metadata(&file) {
+                self.problem(span, format!("ca_file {}: {error}", file.display()), "name a PEM file");
+            }
+            file
+        });
+        let remedy = r#"write url = "mqtts://broker.example:8883""#;
+        let (span, url) = self.required(table, span, "url", remedy)?;
+        match broker_url(&url) {
+            Err(what) => {
+                self.problem(span, what, remedy);
+                None
+            }
+            Ok((false, host, _)) if !allow_plaintext && !is_loopback(&host) => {
+                let what = format!("{url} would send everything, the password too, in the clear");
+                self.problem(
+                    span,
+                    what,
+                    "use mqtts://, or set allow_plaintext = true on a network you trust",
+                );
+                None
+            }
+            Ok((tls, host, port)) => Some(Broker { host, port, tls, username, password, ca_file }),
+        }
+    }
+
+    pub(super) fn web(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Web> {
+        self.unknown_keys(table, "web.", WEB_KEYS);
+        let hosts = self.hosts(table);
+        let remedy = r#"write listen = "127.0.0.1:8080""#;
+        let (span, listen) = self.required(table, span, "listen", remedy)?;
+        match listen.parse() {
+            Ok(listen) => Some(Web { listen, hosts }),
+            Err(_) => {
+                self.problem(span, format!("{listen:?} is not an address with a port"), remedy);
+                None
+            }
+        }
+    }
+
+    fn hosts(&mut self, table: &DeTable<'_>) -> Vec<String> {
+        let Some(value) = table.get("hosts") else { return Vec::new() };
+        let remedy = r#"write hosts = ["duty.example.cn"]"#;
+        let Some(items) = value.get_ref().as_array() else {
+            self.problem(value.span(), "hosts must be a list of names", remedy);
+            return Vec::new();
+        };
+        let mut hosts = Vec::new();
+        for item in items {
+            match item.get_ref().as_str() {
+                Some(host) if !host.is_empty() && !host.contains(['/', ':', ' ']) => {
+                    hosts.push(host.to_ascii_lowercase());
+                }
+                _ => self.problem(item.span(), "a host is a name without scheme and port", remedy),
+            }
+        }
+        hosts
+    }
+}
+
+/// TLS or not, host, port.
+pub(super) fn broker_url(url: &str) -> Result<(bool, String, u16), String> {
+    let (tls, rest, default_port) = match (url.strip_prefix("mqtts://"), url.strip_prefix("mqtt://")) {
+        (Some(rest), _) => (true, rest, 8883),
+        (_, Some(rest)) => (false, rest, 1883),
+        _ => return Err(format!("{url:?} does not begin with mqtts:// or mqtt://")),
+    };
+    let rest = rest.trim_end_matches('/');
+    let bad = || format!("{url:?} is not a broker's address");
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| bad())?),
+        _ => (rest, default_port),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host.is_empty() || port == 0 || host.contains(['/', '@', ' ', '?', '#']) {
+        return Err(bad());
+    }
+    Ok((tls, host.to_owned(), port))
+}
+
+pub(super) fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
