@@ -50,7 +50,7 @@ impl DutyRoom {
     /// Starts on what is durable.
     pub(super) fn start(&mut self, now: u64, wall: Timestamp) {
         self.starts = self.starts.wrapping_add(1);
-        let settings = Settings { name: site::id(site::DUTY_ROOM) };
+        let settings = Settings::new(site::id(site::DUTY_ROOM));
         let kept = self.kept.clone();
         self.board = Some(Board::restore(settings, self.starts, Instant::from_micros(now), wall, kept));
     }
@@ -78,7 +78,8 @@ impl DutyRoom {
                     said.push(Said::Command { topic, body: to_bytes(&command) });
                 }
                 Output::Answer { ticket, outcome } => said.push(Said::Answer { ticket, outcome }),
-                Output::Changed => {}
+                // No channel is configured.
+                Output::Tell(_) | Output::Changed => {}
             }
         }
         said

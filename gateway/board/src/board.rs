@@ -234,6 +234,9 @@ impl Board {
             Input::Asked { ticket, asked } => self.asked(now, ticket, asked),
             Input::CaseAsked { ticket, asked } => self.case_asked(ticket, &asked),
             Input::Noted(line) => self.log.push(line),
+            // Of no notice that is waited for: it was told by a process before this one.
+            Input::Told { ticket: _, result: _ } => {}
+            Input::Replied { phone, text } => self.replied(&phone, &text),
             Input::Armed { boards } => {
                 self.armed = boards;
                 self.guard.armed(now, boards > 0);

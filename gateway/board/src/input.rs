@@ -2,7 +2,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Asked, CaseAsked, LogLine};
+use crate::{Asked, CaseAsked, DeliveryResult, LogLine};
 
 /// One thing that happened, in the past tense.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,10 @@ pub enum Input {
     CaseAsked { ticket: u64, asked: CaseAsked },
     /// Something that belongs in the logbook happened at the desk: a log-in.
     Noted(LogLine),
+    /// What became of the notice with this ticket.
+    Told { ticket: u64, result: DeliveryResult },
+    /// Somebody answered by SMS.
+    Replied { phone: String, text: String },
     /// How many boards are live and can sound.
     Armed { boards: u32 },
     /// A deadline passed.

@@ -20,9 +20,11 @@ mod input;
 mod item;
 mod kept;
 mod logbook;
+mod notice;
 mod output;
 pub mod planted;
 mod presence;
+mod replies;
 mod requests;
 mod row;
 mod rows;
@@ -36,6 +38,7 @@ pub use case_item::closed_case;
 pub use input::Input;
 pub use kept::{KEPT_PREFIXES, closed_case_key};
 pub use logbook::LogLine;
+pub use notice::{DeliveryResult, Notice, Recipient, SHORT_UNITS, masked_phone};
 pub use output::{Outcome, Output, Transaction};
 pub use presence::Presence;
 pub use row::RowKind;
@@ -47,6 +50,13 @@ use shouwang_message::Id;
 pub struct Settings {
     /// The duty room's id, the last part of `/heard/{duty-room}`.
     pub name: Id,
+}
+
+impl Settings {
+    /// A duty room that only its own pages tell of an alarm.
+    pub fn new(name: Id) -> Self {
+        Self { name }
+    }
 }
 
 /// A gateway's full name: gateway ids need only be unique within a site.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use shouwang_message::{Acknowledged, Command, CommandName, Event, HeardDocument, Text};
 
-use crate::{GatewayName, LogLine};
+use crate::{GatewayName, LogLine, Notice};
 
 /// One thing to do, in the imperative.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Output {
     PublishCommand { to: GatewayName, name: CommandName, command: Command },
     /// The answer to the person's request with this ticket.
     Answer { ticket: u64, outcome: Outcome },
+    /// Tell somebody outside this room, then say [`crate::Input::Told`].
+    Tell(Notice),
     /// The list of alarms is different now.
     Changed,
 }

@@ -367,7 +367,7 @@ fn restored(starts: u64, kept: &BTreeMap<String, String>) -> Board {
         let below: Vec<_> = below.map(|(key, value)| (key.clone(), value.clone())).collect();
         all.extend_from_slice(&below[below.len().saturating_sub(limit)..]);
     }
-    let settings = Settings { name: "duty-1".parse().unwrap() };
+    let settings = Settings::new("duty-1".parse().unwrap());
     Board::restore(settings, starts, NOW, Timestamp::from_unix_ms(1_800_000_000_000), all)
 }
 

@@ -1,10 +1,12 @@
 //! The one place where broker, disk, pages and board meet.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use shouwang_board::{Asked, Board, CaseAsked, Input, ListState, Outcome, Output, Transaction};
+use shouwang_board::{
+    Asked, Board, CaseAsked, DeliveryResult, Input, ListState, Outcome, Output, Transaction,
+};
 use shouwang_message::{AlarmId, Event, Instant};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -218,7 +220,16 @@ impl Loop {
     }
 
     async fn give(&mut self, input: Input) {
-        let outputs = self.board.handle(self.clock.now(), self.clock.wall(), input);
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let outputs = self.board.handle(self.clock.now(), self.clock.wall(), input);
+            inputs.extend(self.carry_out(outputs).await);
+        }
+    }
+
+    /// Does what the board wants done; gives what is known to have become of it at once.
+    async fn carry_out(&mut self, outputs: Vec<Output>) -> Vec<Input> {
+        let mut became = Vec::new();
         for output in outputs {
             match output {
                 Output::Commit(transaction) => {
@@ -232,11 +243,18 @@ impl Loop {
                         let _ = answer.send(outcome);
                     }
                 }
+                Output::Tell(notice) => {
+                    let text = format!("no channel is called {}", notice.channel);
+                    let at = self.clock.wall();
+                    let result = DeliveryResult::Failed { code: "no_channel".into(), text, at };
+                    became.push(Input::Told { ticket: notice.ticket, result });
+                }
                 Output::Changed => {
                     self.version += 1;
                     self.lists.clear();
                 }
             }
         }
+        became
     }
 }

@@ -81,7 +81,7 @@ pub(crate) fn to_gateway(data: &[u8]) {
 pub(crate) fn to_duty_room(data: &[u8]) {
     let mut now = Instant::from_micros(1);
     let wall = Timestamp::from_unix_ms(1_800_000_000_000);
-    let settings = Settings { name: "duty-1".parse().expect("an id") };
+    let settings = Settings::new("duty-1".parse().expect("an id"));
     let mut board = Board::restore(settings, 7, now, wall, []);
     let mut take = |now: Instant, input: BoardInput| {
         let mut inputs = vec![input];

@@ -14,7 +14,7 @@ pub(crate) struct DutyRoom {
 
 impl DutyRoom {
     pub(crate) fn new(now: u64, wall: Timestamp, seed: u64) -> Self {
-        let settings = Settings { name: duty_room() };
+        let settings = Settings::new(duty_room());
         let board = Board::restore(settings, seed, Instant::from_micros(now), wall, []);
         Self { board, under_way: VecDeque::new(), heard: Vec::new() }
     }
@@ -36,7 +36,8 @@ impl DutyRoom {
                     let topic = Topic::new(&to.site, &to.gateway, Leaf::Command(name));
                     said.push((topic.to_string(), to_bytes(&command), false));
                 }
-                Output::Answer { .. } | Output::Changed => {}
+                // No channel is configured.
+                Output::Answer { .. } | Output::Tell(_) | Output::Changed => {}
             }
         }
         said

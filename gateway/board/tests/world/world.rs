@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shouwang_board::{
-    Asked, Board, CaseAsked, CaseStep, Input, ListState, LogLine, Outcome, Output, Request, Settings,
+    Asked, Board, CaseAsked, CaseStep, Input, ListState, LogLine, Notice, Outcome, Output, Request, Settings,
     Transaction,
 };
 use shouwang_message::*;
@@ -24,6 +24,8 @@ pub(crate) struct World {
     /// The logbook.
     pub(crate) log: Vec<LogLine>,
     pub(crate) commands: Vec<(CommandName, CommandPayload)>,
+    /// Notices on their way out of the house.
+    pub(crate) told: Vec<Notice>,
 }
 
 pub(crate) fn id(text: &str) -> Id {
@@ -35,7 +37,7 @@ pub(crate) fn wall(now: Instant) -> Timestamp {
 }
 
 fn new_board(now: Instant, kept: &BTreeMap<String, String>) -> Board {
-    Board::restore(Settings { name: id("duty-1") }, now.as_micros() + 7, now, wall(now), kept.clone())
+    Board::restore(Settings::new(id("duty-1")), now.as_micros() + 7, now, wall(now), kept.clone())
 }
 
 impl World {
@@ -53,6 +55,7 @@ impl World {
             answers: Vec::new(),
             log: Vec::new(),
             commands: Vec::new(),
+            told: Vec::new(),
         };
         world.give(Input::Armed { boards: 1 });
         world.give(Input::LinkUp);
@@ -116,6 +119,7 @@ impl World {
                 self.commands.push((name, payload));
             }
             Output::Answer { ticket, outcome } => self.answers.push((ticket, outcome)),
+            Output::Tell(notice) => self.told.push(notice),
             Output::Changed => {}
         }
     }
