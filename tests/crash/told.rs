@@ -11,6 +11,7 @@ use shouwang_core::engine::{Engine, Start};
 use shouwang_core::input::{AskFailure, Input, Outcome};
 use shouwang_core::output::{Commit, Output, Publication};
 use shouwang_gateway::store::{Store, StoreHandle};
+use shouwang_gateway::watchdog::Pulse;
 use shouwang_message::{Clock, Id, Instant, Mode, Place, Timestamp};
 
 use crate::disk::Disk;
@@ -94,7 +95,11 @@ impl World {
         let engine = Engine::new(configuration(), restored.into(), start);
         let hands = if threaded {
             let (tell, told) = channel();
-            Hands::Threads(StoreHandle::spawn(store, move |input| drop(tell.send(input))).unwrap(), told)
+            let signs = [Pulse::default().alive(), Pulse::default().alive()];
+            Hands::Threads(
+                StoreHandle::spawn(store, signs, move |input| drop(tell.send(input))).unwrap(),
+                told,
+            )
         } else {
             Hands::Direct(store)
         };

@@ -117,12 +117,17 @@ impl Board {
     fn follow_log(&mut self, whom: &GatewayName, log: LogId) -> bool {
         let Some(gateway) = self.gateway(whom) else { return false };
         let unknown = !gateway.logs.contains_key(&log);
-        if gateway.current.is_some_and(|current| current != log) {
+        let follows_another = gateway.current.is_some_and(|current| current != log);
+        if follows_another {
             gateway.watch.new_log();
         }
         gateway.current = Some(log);
         if unknown && let Some(forgotten) = gateway.add_log(log, Cursor::default()) {
             self.keep.push((kept::cursor(whom, forgotten), None));
+        }
+        if unknown && follows_another {
+            // A new log is a new process.
+            self.end_unlogged(whom);
         }
         unknown
     }

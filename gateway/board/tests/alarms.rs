@@ -103,6 +103,17 @@ fn a_new_process_ends_the_word_of_what_was_told_unlogged() {
 }
 
 #[test]
+fn a_new_log_ends_the_word_of_what_was_told_unlogged() {
+    let mut world = World::new();
+    world.ready(3, 1);
+    world.event(&raised(1, smoke(1)));
+    world.alarm(&unlogged_and_cleared(3), false);
+    // Its database was damaged and put aside: boots are counted from 1 again.
+    world.event(&Event { log: "01KANEXAMPE000000000000BBB".parse().unwrap(), ..tick(1) });
+    assert_eq!(world.shown(), lines("alarm smoke r1 active"), "as it was last logged");
+}
+
+#[test]
 fn where_nothing_logged_was_known_the_log_says_what_is_so() {
     let mut world = World::new();
     world.heartbeat(1, 0);

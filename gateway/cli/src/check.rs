@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use shouwang_core::configuration::Configuration;
 use shouwang_core::latency::worst_latencies;
+use shouwang_core::output::Request;
 use shouwang_core::plan::{Plan, alarm_round};
-use shouwang_core::profile::Table;
 use shouwang_duty_room as duty_room;
 use shouwang_gateway::config::Config;
 use shouwang_gateway::store::{DISK_BYTES, disk_has};
@@ -106,12 +106,9 @@ fn show_outputs(core: &Configuration, json: bool) -> Result<(), Exit> {
     for output in &core.outputs {
         let Some(device) = core.devices.get(output.device) else { continue };
         let Some(point) = device.profile.points.get(output.point) else { continue };
-        let function = match point.table {
-            Table::Coil => 5,
-            _ if device.profile.blocks.write_multiple_only => 16,
-            _ => 6,
-        };
-        let address = point.address;
+        let (address, multiple_only) = (point.address, device.profile.blocks.write_multiple_only);
+        let Some(request) = Request::write(point.table, address, 0, multiple_only) else { continue };
+        let function = request.function();
         if json {
             let object = json!({"output": output.name, "device": device.id, "point": point.name,
                 "function": function, "address": address});

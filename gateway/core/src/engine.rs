@@ -329,7 +329,7 @@ impl Engine {
         }
         state.up_since = now;
         state.deadline = now;
-        self.forget_writes(line);
+        self.forget_lamps(line);
         self.forget_line_outputs(line);
     }
 

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::configuration::{DeviceSettings, LineSettings};
-use crate::line::{ALARM_TO_OTHER, MANY_DEAD_PAUSE};
+use crate::line::{ALARM_TO_OTHER, MANY_DEAD_PAUSE, are_few};
 use crate::plan::{self, Block, Plan};
 use crate::profile::PollClass;
 
@@ -133,7 +133,7 @@ fn probes(dead: usize, all: usize, living: Duration, probe: Duration, patient: D
     let each_once = probe * u32::try_from(dead.saturating_sub(1)).unwrap_or(u32::MAX) + patient;
     match dead {
         0 => Duration::ZERO,
-        _ if dead * 16 <= all * 3 => patient,
+        _ if are_few(dead, all) => patient,
         _ => each_once.min(living / MANY_DEAD_PAUSE + patient),
     }
 }

@@ -28,7 +28,7 @@ use crate::output::{Ask, Request};
 use crate::plan::Plan;
 use crate::reading::{NoData, Raw};
 
-pub(crate) use budget::{ALARM_TO_OTHER, MANY_DEAD_PAUSE};
+pub(crate) use budget::{ALARM_TO_OTHER, MANY_DEAD_PAUSE, are_few};
 
 use budget::Budget;
 use choice::{Chosen, Kind, What};

@@ -77,6 +77,34 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The write of one coil or holding register, by the function this device takes; none if the table cannot
+    /// be written.
+    pub fn write(table: Table, address: u16, value: u16, multiple_only: bool) -> Option<Self> {
+        match table {
+            Table::Coil => Some(Self::WriteCoil { address, on: value != 0 }),
+            Table::HoldingRegister if multiple_only => {
+                Some(Self::WriteRegisters { address, values: alloc::vec![value] })
+            }
+            Table::HoldingRegister => Some(Self::WriteRegister { address, value }),
+            Table::DiscreteInput | Table::InputRegister => None,
+        }
+    }
+
+    /// The Modbus function code (MODBUS Application Protocol V1.1b3, section 6).
+    pub fn function(&self) -> u8 {
+        match self {
+            Self::Read { table: Table::Coil, .. } => 1,
+            Self::Read { table: Table::DiscreteInput, .. } => 2,
+            Self::Read { table: Table::HoldingRegister, .. } => 3,
+            Self::Read { table: Table::InputRegister, .. } => 4,
+            Self::WriteCoil { .. } => 5,
+            Self::WriteRegister { .. } => 6,
+            Self::WriteRegisters { .. } => 16,
+        }
+    }
+}
+
 /// One transaction: events of the log, and the state that goes with them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Commit {

@@ -197,7 +197,7 @@ fn resolve(
     let local_alarm = draft
         .local_alarm
         .as_ref()
-        .and_then(|draft| check.local_alarm(draft, &outputs, all_devices, &devices));
+        .and_then(|local| check.local_alarm(local, &draft.output, &outputs, all_devices, &devices));
     outputs::judge_nothing_of_the_silence_input(local_alarm.as_ref(), &mut devices);
     let sources = match recorded {
         Some(texts) => texts.to_owned(),

@@ -231,12 +231,10 @@ impl Gateway {
         let turns = watchdog.watch("event loop", None, HUNG_AFTER);
         let writes = watchdog.watch("store", Some("store-writer"), HUNG_AFTER);
         let reads = watchdog.watch("log reader", Some("store-reader"), HUNG_AFTER);
-        let (told, alive) = (sender.clone(), writes.alive());
+        let told = sender.clone();
         // A loop that has ended hears nothing more; then nothing is lost by saying it in vain.
-        let store = StoreHandle::spawn(store, move |input| {
-            let _lives_with_its_thread = &alive;
-            drop(told.blocking_send(input));
-        })?;
+        let tell = move |input| drop(told.blocking_send(input));
+        let store = StoreHandle::spawn(store, [writes.alive(), reads.alive()], tell)?;
         let mut lines = Vec::new();
         for (index, (link, settings)) in config.links.into_iter().zip(&config.core.lines).enumerate() {
             let told = sender.clone();

@@ -22,7 +22,7 @@ mod write;
 
 pub use reader::{Reader, Unsound};
 use room::Room;
-pub use room::{DISK_BYTES, ROOM_BYTES, ROOM_EVENT_BYTES, ROOM_EVENTS, disk_has};
+pub use room::{DISK_BYTES, ROOM_EVENT_BYTES, ROOM_EVENTS, disk_has};
 pub use thread::StoreHandle;
 use write::Tail;
 
@@ -151,11 +151,7 @@ impl Store {
         // A damaged file may also have been moved aside while running, just before the process ended.
         let replaced = restored.boot == 1 && place.vfs.is_none() && quarantined(&place.path, 1).exists();
         let restored = Restored { replaced, ..restored };
-        let tail = Tail {
-            next_sequence: restored.next_sequence,
-            first_kept: restored.first_kept,
-            heard_up_to: restored.heard_up_to,
-        };
+        let tail = Tail::of(&restored);
         let store = Self { place, state: State::Open { connection, tail, room }, _lock: lock };
         Ok((store, restored))
     }

@@ -81,6 +81,15 @@ pub struct Cause {
     pub hung_ms: Option<u64>,
 }
 
+/// What one look at the parts showed.
+#[derive(Debug, Default, PartialEq)]
+struct Found {
+    /// Why the process must end.
+    cause: Option<Cause>,
+    /// The parts that hang in the kernel, where no new start would end them.
+    excused: Vec<String>,
+}
+
 impl Pulse {
     pub fn beat(&self) {
         self.state.at.store(clock::now().as_micros().max(1), Relaxed);
@@ -206,17 +215,25 @@ impl Shared {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The part that hangs longest over its limit, or has panicked.
-    fn find(&self, now: Instant) -> Option<(Part, Cause)> {
+    /// A part that has panicked, or the one that hangs longest over its limit of those that a new start would
+    /// help. `waits_for_device` says of a thread by its name whether none would: one such must not hide others.
+    fn find(&self, now: Instant, waits_for_device: impl Fn(&str) -> bool) -> Found {
         let parts = self.parts();
-        let panicked = parts.iter().find(|part| part.pulse.state.has_panicked.load(Relaxed));
-        if let Some(part) = panicked {
-            return Some((part.clone(), Cause { part: part.name.clone(), hung_ms: None }));
+        if let Some(part) = parts.iter().find(|part| part.pulse.state.has_panicked.load(Relaxed)) {
+            return Found {
+                cause: Some(Cause { part: part.name.clone(), hung_ms: None }),
+                excused: Vec::new(),
+            };
         }
-        let hung = parts.iter().filter(|part| part.pulse.silent_for(now) >= part.limit);
-        let part = hung.max_by_key(|part| part.pulse.silent_for(now))?;
-        let hung_ms = u64::try_from(part.pulse.silent_for(now).as_millis()).ok();
-        Some((part.clone(), Cause { part: part.name.clone(), hung_ms }))
+        let mut hung: Vec<_> = parts.iter().filter(|part| part.pulse.silent_for(now) >= part.limit).collect();
+        hung.sort_by_key(|part| part.pulse.silent_for(now));
+        let is_excused = |part: &&Part| part.thread.as_deref().is_some_and(&waits_for_device);
+        let (excused, guilty): (Vec<&Part>, Vec<&Part>) = hung.into_iter().partition(is_excused);
+        let cause = guilty.last().map(|part| Cause {
+            part: part.name.clone(),
+            hung_ms: u64::try_from(part.pulse.silent_for(now).as_millis()).ok(),
+        });
+        Found { cause, excused: excused.into_iter().map(|part| part.name.clone()).collect() }
     }
 
     /// Nobody had a chance to beat.
@@ -247,7 +264,7 @@ fn watch(shared: &Shared, notifier: Option<&Notifier>, stopped: &Receiver<()>) {
     let fed = notifier.and_then(Notifier::watchdog);
     let every = fed.map_or(LOOK, |within| LOOK.min(within / 2));
     let mut looked_at = clock::now();
-    let mut excused = None;
+    let mut excused = Vec::new();
     shared.looked.beat();
     while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
         let now = clock::now();
@@ -256,20 +273,17 @@ fn watch(shared: &Shared, notifier: Option<&Notifier>, stopped: &Receiver<()>) {
         }
         looked_at = now;
         shared.looked.beat();
-        match shared.find(now) {
-            None => excused = None,
-            Some((part, cause)) if part.thread.as_deref().is_some_and(waits_for_device) => {
-                if excused.replace(part.name) != Some(cause.part.clone()) {
-                    tracing::warn!(part = %cause.part, hung_ms = cause.hung_ms, "a thread waits in the kernel for its device; no restart could end it");
-                }
+        let found = shared.find(now, waits_for_device);
+        if let Some(cause) = found.cause {
+            if let Some(notifier) = notifier {
+                notifier.status(&format!("{} hangs", cause.part));
             }
-            Some((_, cause)) => {
-                if let Some(notifier) = notifier {
-                    notifier.status(&format!("{} hangs", cause.part));
-                }
-                shared.end_because(cause);
-            }
+            shared.end_because(cause);
         }
+        for part in found.excused.iter().filter(|part| !excused.contains(*part)) {
+            tracing::warn!(%part, "a thread waits in the kernel for its device; no restart could end it");
+        }
+        excused = found.excused;
         if let Some(notifier) = notifier {
             notifier.alive();
         }
@@ -311,14 +325,37 @@ mod tests {
         let shared = shared(vec![line.clone(), store.clone()]);
         let now = clock::now();
         let later = |seconds| now + Duration::from_secs(seconds);
-        assert!(shared.find(later(1000)).is_none(), "nobody has begun");
+        let find = |seconds| shared.find(later(seconds), |_| false).cause;
+        assert!(find(1000).is_none(), "nobody has begun");
         line.pulse.beat();
-        assert!(shared.find(later(14)).is_none());
-        let (_, cause) = shared.find(later(17)).unwrap();
+        assert!(find(14).is_none());
+        let cause = find(17).unwrap();
         assert_eq!(cause.part, "line b3");
         assert!(cause.hung_ms.is_some_and(|hung_ms| (15_000..=17_000).contains(&hung_ms)), "{cause:?}");
         line.pulse.rest();
-        assert!(shared.find(later(17)).is_none());
+        assert!(find(17).is_none());
+    }
+
+    #[test]
+    fn who_waits_for_a_device_hides_nobody() {
+        let on_thread = |name: &str| Part { thread: Some(name.into()), ..part(name) };
+        let (store, line) = (on_thread("store-writer"), on_thread("line-0"));
+        let shared = shared(vec![store.clone(), line.clone()]);
+        let later = clock::now() + Duration::from_secs(60);
+        let in_the_kernel = |name: &str| name == "store-writer";
+        store.pulse.beat();
+        let found = shared.find(later, in_the_kernel);
+        assert_eq!(found, Found { cause: None, excused: vec!["store-writer".into()] });
+        line.pulse.beat_before(Duration::from_secs(5));
+        let found = shared.find(later, in_the_kernel);
+        assert_eq!(found.excused, ["store-writer"]);
+        assert_eq!(found.cause.unwrap().part, "line-0", "though the other is silent for longer");
+        drop(std::panic::catch_unwind(|| {
+            let _alive = store.pulse.alive();
+            std::panic::resume_unwind(Box::new("a bug"));
+        }));
+        let panicked = Cause { part: "store-writer".into(), hung_ms: None };
+        assert_eq!(shared.find(later, in_the_kernel).cause, Some(panicked), "a panic has no excuse");
     }
 
     #[test]
@@ -327,14 +364,15 @@ mod tests {
         let shared = shared(vec![line.clone()]);
         let alive = line.pulse.alive();
         thread::spawn(move || drop(alive)).join().unwrap();
-        assert!(shared.find(clock::now()).is_none());
+        assert_eq!(shared.find(clock::now(), |_| false), Found::default());
         let alive = line.pulse.alive();
         let panics = thread::spawn(move || {
             let _alive = alive;
             std::panic::resume_unwind(Box::new("a bug"));
         });
         assert!(panics.join().is_err());
-        assert_eq!(shared.find(clock::now()).unwrap().1, Cause { part: "line b3".into(), hung_ms: None });
+        let cause = shared.find(clock::now(), |_| false).cause;
+        assert_eq!(cause, Some(Cause { part: "line b3".into(), hung_ms: None }));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::mpsc;
 use shouwang_core::input::{Input, StoreTrouble};
 use shouwang_core::output::{Commit, NewEvent};
 use shouwang_gateway::store::{KEEP_EVENTS, PRUNE_STEP, Store, StoreError, StoreHandle};
+use shouwang_gateway::watchdog::Pulse;
 use shouwang_message::{Sequence, Timestamp};
 
 fn wall() -> Timestamp {
@@ -219,7 +220,8 @@ fn two_gateways_never_share_a_store() {
 
 fn spawned(path: &Path) -> (StoreHandle, mpsc::Receiver<Input>) {
     let (tell, told) = mpsc::channel();
-    let handle = StoreHandle::spawn(open(path).0, move |input| tell.send(input).unwrap()).unwrap();
+    let signs = [Pulse::default().alive(), Pulse::default().alive()];
+    let handle = StoreHandle::spawn(open(path).0, signs, move |input| tell.send(input).unwrap()).unwrap();
     (handle, told)
 }
 

@@ -236,14 +236,11 @@ impl Engine {
         self.forget_lamp(device);
     }
 
-    /// The line is back. An echo that was with its hands when it went down never ended.
-    pub(super) fn forget_writes(&mut self, line: LineIndex) {
+    /// The line is back: what its lamps show is not known.
+    pub(super) fn forget_lamps(&mut self, line: LineIndex) {
         for device in 0..self.devices.len() {
             if self.configuration.devices.get(device).is_some_and(|settings| settings.line == line) {
                 self.forget_lamp(device);
-                if let Some(call) = self.devices.get_mut(device).and_then(|entry| entry.call.as_mut()) {
-                    call.echoing = None;
-                }
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::configuration::DeviceIndex;
 use crate::line::Purpose;
 use crate::output::Request;
 use crate::planted::{self, Bug};
-use crate::profile::{DeviceReset, Table};
+use crate::profile::DeviceReset;
 
 /// A command that would still be valid in a day is refused: nonces must be kept as long as it lives.
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -252,13 +252,8 @@ impl Engine {
         let Some(device) = self.device_index(device) else { return false };
         let Some(settings) = self.configuration.devices.get(device) else { return false };
         let Some(DeviceReset { table, address, value }) = settings.profile.reset else { return false };
-        let request = match table {
-            Table::Coil | Table::DiscreteInput => Request::WriteCoil { address, on: value != 0 },
-            _ if settings.profile.blocks.write_multiple_only => {
-                Request::WriteRegisters { address, values: alloc::vec![value] }
-            }
-            _ => Request::WriteRegister { address, value },
-        };
+        let multiple_only = settings.profile.blocks.write_multiple_only;
+        let Some(request) = Request::write(table, address, value, multiple_only) else { return false };
         let Some(state) = self.lines.get_mut(settings.line) else { return false };
         state.deadline = now;
         state.line.write(device, Purpose::Reset, request)

@@ -16,7 +16,7 @@ use crate::fault::Source;
 use crate::line::Purpose;
 use crate::local_alarm::Cry;
 use crate::output::Request;
-use crate::profile::{Kind, Point, PollClass, Table};
+use crate::profile::{Kind, Point, PollClass};
 use crate::reading::{NoData, Reading};
 
 /// After a write that failed, or that the device does not show, the next one waits this long.
@@ -252,13 +252,12 @@ impl Engine {
         }
     }
 
-    /// The line was away, and a write that was on the wire then will never be said to have ended.
+    /// The line was away: what its outputs are now is not known.
     pub(super) fn forget_line_outputs(&mut self, line: LineIndex) {
         for (switch, output) in self.switches.iter_mut().zip(&self.configuration.outputs) {
             let device = self.configuration.devices.get(output.device);
             if device.is_some_and(|settings| settings.line == line) {
                 switch.forget();
-                switch.writing = None;
             }
         }
     }
@@ -307,15 +306,6 @@ fn wants_people(document: &AlarmDocument) -> bool {
 /// The write that makes this point on or off; none if the point cannot be an output.
 fn request(point: &Point, on: bool, multiple_only: bool) -> Option<Request> {
     let Kind::Bool { bit: None, active_when } = point.kind else { return None };
-    let address = point.address;
-    let raw = on == active_when;
-    match point.table {
-        _ if !point.writable => None,
-        Table::Coil => Some(Request::WriteCoil { address, on: raw }),
-        Table::HoldingRegister if multiple_only => {
-            Some(Request::WriteRegisters { address, values: alloc::vec![u16::from(raw)] })
-        }
-        Table::HoldingRegister => Some(Request::WriteRegister { address, value: u16::from(raw) }),
-        Table::DiscreteInput | Table::InputRegister => None,
-    }
+    let raw = u16::from(on == active_when);
+    point.writable.then(|| Request::write(point.table, point.address, raw, multiple_only)).flatten()
 }

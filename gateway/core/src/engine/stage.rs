@@ -19,7 +19,7 @@ use crate::planted::{self, Bug};
 const MAX_WAITING_EVENTS: usize = 10_000;
 /// Of these, so many may be no alarms: the rest of the room is for alarms alone.
 const MAX_WAITING_ORDINARY: usize = 2_000;
-/// Events that are no alarms and are still logged on a full disk; beyond it its room is for alarms alone.
+/// Events that are no alarms and are still logged on a full disk; what is left of its room is for alarms alone.
 const MAX_SHORT_ORDINARY: usize = 2_000;
 /// What is not urgent waits this long to share a transaction, to spare the flash.
 const SHARE: Duration = Duration::from_secs(1);

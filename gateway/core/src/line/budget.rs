@@ -22,6 +22,11 @@ const PATIENT_APART: Duration = Duration::from_secs(25);
 const DISTRESS_US: i64 = 500_000;
 const VAIN_MOST_US: i64 = 2_000_000;
 
+/// So few of a line's devices are dead that the living hardly notice: up to 3 of 16 (contract.md).
+pub(crate) fn are_few(dead: usize, all: usize) -> bool {
+    dead * 16 <= all * 3
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     credit_us: i64,
@@ -94,7 +99,7 @@ impl Budget {
 
     /// A probe went unanswered: says when the next may go. `silent` of `all` devices do not answer.
     pub(super) fn probe_failed(&mut self, now: Instant, spent: Duration, silent: usize, all: usize) {
-        let few = silent * 16 <= all * 3;
+        let few = are_few(silent, all);
         let pause = match u32::try_from(silent) {
             _ if silent >= all => 0,
             Ok(silent) if few => {

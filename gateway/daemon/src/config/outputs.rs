@@ -114,13 +114,14 @@ impl Check<'_> {
     pub(super) fn local_alarm(
         &mut self,
         draft: &LocalAlarm,
+        drafts: &[Output],
         outputs: &[OutputSettings],
         all_devices: &[Device],
         devices: &[DeviceSettings],
     ) -> Option<LocalAlarmSettings> {
         let key = |key| [Step::Key("local_alarm"), Step::Key(key)];
-        let output = self.named_output(&key("output"), draft.output.as_ref(), outputs);
-        let no_contact = self.named_output(&key("no_contact"), draft.no_contact.as_ref(), outputs);
+        let output = self.named_output(&key("output"), draft.output.as_ref(), drafts, outputs);
+        let no_contact = self.named_output(&key("no_contact"), draft.no_contact.as_ref(), drafts, outputs);
         if output.is_some() && output == no_contact {
             self.wrong(
                 &key("no_contact"),
@@ -148,14 +149,17 @@ impl Check<'_> {
         })
     }
 
+    /// Its place among the sound outputs. One that is wrong itself is told already.
     fn named_output(
         &mut self,
         at: At<'_>,
         name: Option<&String>,
+        drafts: &[Output],
         outputs: &[OutputSettings],
     ) -> Option<OutputIndex> {
-        let names = outputs.iter().map(|output| output.name.as_str());
-        self.known(at, name?, ("输出", "output"), names)
+        let names = drafts.iter().filter_map(|draft| draft.name.as_deref());
+        self.known(at, name?, ("输出", "output"), names)?;
+        outputs.iter().position(|output| Some(output.name.as_str()) == name.map(String::as_str))
     }
 
     fn silence(
@@ -187,7 +191,7 @@ impl Check<'_> {
     }
 
     /// Its place among the sound devices. One that is wrong itself is told already.
-    fn named_device(
+    pub(super) fn named_device(
         &mut self,
         at: At<'_>,
         name: &str,

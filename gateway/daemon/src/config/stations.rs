@@ -90,10 +90,8 @@ impl Check<'_> {
                 return None;
             }
         };
-        let names = all_devices.iter().filter_map(|device| device.id.as_deref());
-        self.known(&key("device"), name, ("设备", "device"), names)?;
-        // A device that is wrong itself is told already.
-        let device = devices.iter().find(|device| device.id.as_str() == name)?;
+        let device = self.named_device(&key("device"), name, all_devices, devices)?;
+        let device = devices.get(device)?;
         let points = device.profile.points.iter().map(|point| point.name.as_str());
         self.known(&key("point"), point, ("点", "point"), points);
         let installed = &device.installed;

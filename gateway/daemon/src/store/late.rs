@@ -92,12 +92,7 @@ impl Store {
             return Err(StoreTrouble::Corrupt);
         }
         tracing::info!(log = %restored.log, "the store is open: what was told unlogged is logged now");
-        let tail = Tail {
-            next_sequence: restored.next_sequence,
-            first_kept: restored.first_kept,
-            heard_up_to: restored.heard_up_to,
-        };
-        self.state = State::Open { connection, tail, room };
+        self.state = State::Open { connection, tail: Tail::of(&restored), room };
         Ok(())
     }
 }

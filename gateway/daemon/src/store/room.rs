@@ -19,8 +19,6 @@ const PAGE: usize = 4096;
 const ROW_PAGES: usize = 64;
 /// The events, and a quarter of that for the pieces of state that change with them.
 const ROWS: usize = (ROOM_EVENTS * ROOM_EVENT_BYTES / PAGE).div_ceil(ROW_PAGES) * 5 / 4;
-/// What is laid by, bytes; as much again passes through the WAL when it is laid by first.
-pub const ROOM_BYTES: usize = ROWS * ROW_PAGES * PAGE;
 /// What a store wants of the disk for alarms, bytes: the room, and the WAL between two checkpoints (1,024 pages).
 pub const DISK_BYTES: u64 = ((ROWS * ROW_PAGES + 1024) * PAGE) as u64;
 /// The file grows by this much at a time, bytes, and every checkpoint leaves it a multiple of this.

@@ -13,6 +13,7 @@ use shouwang_core::output::Commit;
 use shouwang_message::Sequence;
 
 use crate::clock;
+use crate::watchdog::Alive;
 
 use super::{Place, ROOM_EVENTS, Reader, Store, StoreError, Unsound};
 
@@ -51,8 +52,13 @@ struct Look {
 }
 
 impl StoreHandle {
-    /// Starts the threads. `tell` is called from both and may block while the event loop is busy.
-    pub fn spawn(store: Store, tell: impl Fn(Input) + Clone + Send + 'static) -> Result<Self, StoreError> {
+    /// Starts the threads, each with its own sign of life: the writer's, the reader's. `tell` is called from
+    /// both and may block while the event loop is busy.
+    pub fn spawn(
+        store: Store,
+        [writes, reads]: [Alive; 2],
+        tell: impl Fn(Input) + Clone + Send + 'static,
+    ) -> Result<Self, StoreError> {
         let place = store.place.clone();
         let (reader, checker) = match store.is_awaited() {
             // Read when it must be; what a disk in trouble answers to a look at every page is no damage.
@@ -66,11 +72,17 @@ impl StoreHandle {
         let told = tell.clone();
         let writer = thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || write_all(store, &ordered, &told))
+            .spawn(move || {
+                let _writes = writes;
+                write_all(store, &ordered, &told);
+            })
             .map_err(failed)?;
         let reader = thread::Builder::new()
             .name("store-reader".into())
-            .spawn(move || read_all(reader, &place, &asked, &tell))
+            .spawn(move || {
+                let _reads = reads;
+                read_all(reader, &place, &asked, &tell);
+            })
             .map_err(failed)?;
         let (orders, looks) = (Some(orders), Some(looks));
         Ok(Self { orders, looks, checker, threads: vec![writer, reader] })
@@ -219,7 +231,7 @@ fn tell_space(store: &Store, upkeep: &mut Upkeep, tell: &impl Fn(Input)) {
     upkeep.told_short = short;
     if short {
         tracing::error!(
-            "the disk is full: from now on only alarms are logged, and there is room for {ROOM_EVENTS} of them at most; make space on it"
+            "the disk is full: from now on room is kept for alarms, {ROOM_EVENTS} of them at most; make space on it"
         );
     } else {
         tracing::info!("the disk has space again: everything is logged");

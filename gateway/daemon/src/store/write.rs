@@ -4,7 +4,7 @@ use shouwang_core::output::{Commit, NewEvent};
 use shouwang_message::Sequence;
 
 use super::room::Room;
-use super::{KEEP_EVENTS, PRUNE_STEP};
+use super::{KEEP_EVENTS, PRUNE_STEP, Restored};
 
 /// Where the log begins and ends.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,11 @@ pub(super) struct Tail {
 }
 
 impl Tail {
+    pub(super) fn of(restored: &Restored) -> Self {
+        let Restored { next_sequence, first_kept, heard_up_to, .. } = *restored;
+        Self { next_sequence, first_kept, heard_up_to }
+    }
+
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let (next_sequence, heard_up_to) =
             connection.query_row("SELECT next_sequence, heard_up_to FROM meta", [], |row| {
