@@ -51,7 +51,7 @@ async fn play(wanted: Demo) -> Result<(), Exit> {
     let rooms = setting::duty_room(wanted.listen, broker.address(), state.path())?;
     let room =
         duty_room::start(rooms, duty_room::Clock::system()).await.map_err(|error| Exit::failed(&error))?;
-    tell::link(wanted.json, &room.link)?;
+    tell::link(wanted.json, &room.link())?;
 
     let gateway = setting::gateway(&field, broker.address(), state.path())?;
     let teller = Teller::new(wanted.json, &gateway);

@@ -37,7 +37,7 @@ pub(crate) fn duty_room(config: &Path) -> Result<(), Exit> {
         let asked = signal::asked().map_err(|error| Exit::failed(&error))?;
         let running = duty_room::start(config, duty_room::Clock::system()).await;
         let running = running.map_err(|error| Exit::failed(&error))?;
-        println!("值班室 · duty room: {}", running.link);
+        println!("值班室 · duty room: {}", running.link());
         let by = asked.await;
         running.stop().await.map_err(|error| Exit::failed(&error))?;
         ended(by)

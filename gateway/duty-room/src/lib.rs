@@ -4,13 +4,13 @@
 //! `shouwang-board` and its outputs out again; `eventloop` is the one place where they meet.
 #![forbid(unsafe_code)]
 
+mod accounts;
 pub mod clock;
 pub mod config;
 mod eventloop;
 pub mod format;
 mod link;
 pub mod logbook;
-mod login;
 mod stop;
 mod store;
 mod tls;
@@ -28,6 +28,8 @@ pub use clock::Clock;
 pub use config::{Broker, Config, ConfigError, Problem, Web};
 pub use eventloop::HeardEvent;
 
+use accounts::door::Door;
+use accounts::sessions::{Link, Token};
 use eventloop::{Channels, Pulse};
 
 /// Why a duty room could not start; each says what it was doing.
@@ -65,8 +67,7 @@ pub enum StopError {
 pub struct Running {
     /// Where the pages are: the real port, also when the configuration said 0.
     pub web: SocketAddr,
-    /// Signs an operator in and leads to `/`. Works until ten minutes after its first use.
-    pub link: String,
+    door: Door,
     heard: broadcast::Sender<Arc<HeardEvent>>,
     pulse: watch::Receiver<Pulse>,
     stop: watch::Sender<bool>,
@@ -82,12 +83,11 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let (store, kept) = store::Store::open(&config.state_dir)?;
     let random = |error: getrandom::Error| StartError::Randomness(error.to_string());
     let seed = getrandom::u64().map_err(random)?;
-    let token = login::Token::random().map_err(random)?;
+    let door = Door::new(Link::new(Token::random().map_err(random)?));
     let address = config.web.listen;
     let listen_failed = |source| StartError::Listen { address, source };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(listen_failed)?;
     let web = listener.local_addr().map_err(listen_failed)?;
-    let link = format!("http://{web}/login/{token}");
 
     let (stop, stopped) = stop::Stopped::channel();
     let (heard, _) = broadcast::channel(1_024);
@@ -121,10 +121,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     )));
     let channels = Channels { inputs, completions, to_store, outbox, heard: heard.clone(), pulse };
     tasks.push(tokio::spawn(eventloop::run(board, clock.clone(), channels, stopped.clone())));
-    let desk = web::Desk::new(&config, clock, input, pulses.clone(), login::Logins::new(token));
+    let desk = web::Desk::new(&config, clock, input, pulses.clone(), door.clone());
     tasks.push(tokio::spawn(web::serve(listener, desk, stopped)));
     tracing::info!(name = %config.name, %web, "duty room started");
-    Ok(Running { web, link, heard, pulse: pulses, stop, tasks, store: Some(store) })
+    Ok(Running { web, door, heard, pulse: pulses, stop, tasks, store: Some(store) })
 }
 
 impl Running {
@@ -132,6 +132,12 @@ impl Running {
     /// than 1,024 events behind is told that it lagged.
     pub fn heard(&self) -> broadcast::Receiver<Arc<HeardEvent>> {
         self.heard.subscribe()
+    }
+
+    /// A link that signs an operator in and leads to `/`, for a demo and for tests: it works from this call on, until
+    /// ten minutes after its first use. Without a call there is none.
+    pub fn link(&self) -> String {
+        format!("http://{}/login/{}", self.web, self.door.show_link())
     }
 
     /// Whether the broker connection stands now.

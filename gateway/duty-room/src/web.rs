@@ -1,9 +1,12 @@
 //! The pages and the API: who may ask, how much, and in which words; every answer comes from the loop.
+mod access;
 mod api;
 mod boards;
 mod cases;
 mod guard;
 mod logbook;
+#[cfg(test)]
+mod matrix;
 mod page;
 mod serve;
 mod stream;
@@ -17,18 +20,18 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub(crate) use serve::serve;
 
+use access::{DESK, RECORDS, Route, WATCH, Who, get, post};
 use boards::{BoardCount, Boards};
 
 use crate::Config;
+use crate::accounts::door::Door;
 use crate::clock::Clock;
 use crate::eventloop::{Message, Pulse};
 use crate::logbook::Reader;
-use crate::login::Logins;
 
 /// A request's body, bytes.
 const BODY: usize = 64 * 1_024;
@@ -50,7 +53,7 @@ struct Inner {
     clock: Clock,
     to_loop: mpsc::Sender<Message>,
     pulse: watch::Receiver<Pulse>,
-    logins: Logins,
+    door: Door,
     streams: Arc<Semaphore>,
     boards: Boards,
     logbook: Reader,
@@ -75,7 +78,7 @@ impl Desk {
         clock: Clock,
         to_loop: mpsc::Sender<Message>,
         pulse: watch::Receiver<Pulse>,
-        logins: Logins,
+        door: Door,
     ) -> Self {
         let inner = Inner {
             title: config.title.clone(),
@@ -83,7 +86,7 @@ impl Desk {
             clock,
             to_loop,
             pulse,
-            logins,
+            door,
             streams: Arc::new(Semaphore::new(STREAMS)),
             boards: Boards::default(),
             logbook: Reader::new(&config.state_dir),
@@ -120,27 +123,30 @@ impl Desk {
     }
 }
 
+/// Every route, and whom it is for.
+fn routes() -> Vec<Route> {
+    vec![
+        get("/", Who::Page(DESK), page::board),
+        get("/wall", Who::Page(DESK), page::wall),
+        get("/login", Who::Anybody, page::login),
+        get("/login/{token}", Who::Anybody, page::enter),
+        get("/assets/{name}", Who::Anybody, page::asset),
+        get("/healthz", Who::Anybody, api::healthz),
+        get("/readyz", Who::Anybody, api::readyz),
+        get("/api/v1/alarms", Who::Look(DESK), api::list),
+        post("/api/v1/alarms/{id}/{request}", Who::ByVerb(api::VERBS), api::ask),
+        get("/api/v1/cases", Who::Look(DESK), cases::list),
+        get("/api/v1/cases/{id}", Who::Look(DESK), cases::one),
+        post("/api/v1/cases/{id}/{step}", Who::ByVerb(cases::VERBS), cases::step),
+        get("/api/v1/logbook", Who::Look(RECORDS), logbook::page),
+        get("/api/v1/logbook.csv", Who::Look(RECORDS), logbook::csv),
+        get("/api/v1/stream", Who::Look(DESK), stream::stream),
+        post("/api/v1/boards/{page}", Who::Act(WATCH), boards::report),
+    ]
+}
+
 fn router(desk: Desk) -> Router {
-    let api = Router::new()
-        .route("/api/v1/alarms", get(api::list))
-        .route("/api/v1/alarms/{id}/{request}", post(api::ask))
-        .route("/api/v1/cases", get(cases::list))
-        .route("/api/v1/cases/{id}", get(cases::one))
-        .route("/api/v1/cases/{id}/{step}", post(cases::step))
-        .route("/api/v1/logbook", get(logbook::page))
-        .route("/api/v1/logbook.csv", get(logbook::csv))
-        .route("/api/v1/stream", get(stream::stream))
-        .route("/api/v1/boards/{page}", post(boards::report))
-        .layer(from_fn_with_state(desk.clone(), guard::session));
-    Router::new()
-        .merge(api)
-        .route("/", get(page::board))
-        .route("/wall", get(page::wall))
-        .route("/login", get(page::login))
-        .route("/login/{token}", get(page::enter))
-        .route("/assets/{name}", get(page::asset))
-        .route("/healthz", get(api::healthz))
-        .route("/readyz", get(api::readyz))
+    access::routed(&desk, routes())
         .fallback(api::not_found)
         .method_not_allowed_fallback(api::method_not_allowed)
         .layer(from_fn_with_state(desk.clone(), guard::origin))

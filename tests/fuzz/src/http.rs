@@ -50,7 +50,8 @@ impl Desk {
         };
         let running =
             runtime.block_on(shouwang_duty_room::start(config, Clock::system())).expect("a duty room");
-        let path = running.link.splitn(4, '/').nth(3).expect("a path in the link");
+        let link = running.link();
+        let path = link.splitn(4, '/').nth(3).expect("a path in the link");
         let head = format!("GET /{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", running.web);
         let answer = runtime.block_on(ask(&running, head.as_bytes()));
         let cookie = answer.lines().find_map(|line| {

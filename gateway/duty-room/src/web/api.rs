@@ -16,13 +16,13 @@ use shouwang_message::{AlarmId, CommandName, Text, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::access::{LEADS, WATCH};
 use super::{Desk, Peer, guard};
+use crate::accounts::{Person, Role};
 use crate::eventloop::{Listed, Message};
 
 /// An answer later than this is an answer that the disk or the loop is in trouble.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// The account that the login link signs in.
-pub(super) const OPERATOR: &str = "operator";
 /// Characters of a reason or a person's name.
 pub(super) const LONGEST_TEXT: usize = 200;
 
@@ -70,13 +70,12 @@ struct Body {
 pub(super) async fn ask(
     State(desk): State<Desk>,
     Extension(peer): Extension<Peer>,
+    Extension(person): Extension<Person>,
     Path((id, request)): Path<(String, String)>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let Some(name) = CommandName::parse(&request).filter(is_offered) else {
-        return not_found(Method::POST).await;
-    };
+    let Some(name) = CommandName::parse(&request) else { return not_found(Method::POST).await };
     let body = match body_of(&headers, body).and_then(with_short_texts) {
         Ok(body) => body,
         Err(refused) => return *refused,
@@ -87,7 +86,7 @@ pub(super) async fn ask(
         Err(refused) => return *refused,
     };
     let seen = body.occurrence;
-    let asked = Asked { alarm, by: OPERATOR.into(), from: peer.to_string(), reason: body.reason, request };
+    let asked = Asked { alarm, by: person.id, from: peer.to_string(), reason: body.reason, request };
     let (answer, answered) = oneshot::channel();
     match ask_loop(&desk, Message::Ask { asked, seen, answer }, answered).await {
         Some(outcome) => told(outcome),
@@ -95,17 +94,15 @@ pub(super) async fn ask(
     }
 }
 
-fn is_offered(name: &CommandName) -> bool {
-    matches!(
-        name,
-        CommandName::Acknowledge
-            | CommandName::Silence
-            | CommandName::Shelve
-            | CommandName::Unshelve
-            | CommandName::Reset
-            | CommandName::OutOfService
-    )
-}
+/// What may be asked about an alarm, and by whom.
+pub(super) const VERBS: &[(&str, &[Role])] = &[
+    ("acknowledge", WATCH),
+    ("silence", WATCH),
+    ("shelve", WATCH),
+    ("unshelve", WATCH),
+    ("reset", WATCH),
+    ("out-of-service", LEADS),
+];
 
 /// The JSON of a change.
 pub(super) fn body_of<T: DeserializeOwned>(

@@ -4,19 +4,18 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, Path, Query, State};
+use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap};
-use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use shouwang_board::{CallBack, CaseAsked, CaseStep, Conclusion};
 use shouwang_message::{AlarmId, Text};
 use tokio::sync::oneshot;
 
-use super::api::{
-    LONGEST_TEXT, ListQuery, OPERATOR, ask_loop, body_of, not_found, refusal, state_of, told, too_slow,
-    with_text,
-};
+use super::access::WATCH;
+use super::api::{LONGEST_TEXT, ListQuery, ask_loop, body_of, refusal, state_of, told, too_slow, with_text};
 use super::{Desk, Peer};
+use crate::accounts::{Person, Role};
 use crate::eventloop::{Listed, Message};
 
 pub(super) async fn list(State(desk): State<Desk>, Query(query): Query<ListQuery>) -> Response {
@@ -73,13 +72,11 @@ struct Body {
 pub(super) async fn step(
     State(desk): State<Desk>,
     Extension(peer): Extension<Peer>,
+    Extension(person): Extension<Person>,
     Path((id, verb)): Path<(String, String)>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    if !VERBS.contains(&verb.as_str()) {
-        return not_found(Method::POST).await;
-    }
     let mut body: Body = match body_of(&headers, body) {
         Ok(body) => body,
         Err(refused) => return *refused,
@@ -91,7 +88,7 @@ pub(super) async fn step(
     };
     let asked = CaseAsked {
         case,
-        by: OPERATOR.into(),
+        by: person.id,
         from: peer.to_string(),
         note: body.note.filter(|note| !note.trim().is_empty()),
         call_back: body.call_back,
@@ -106,8 +103,19 @@ pub(super) async fn step(
     }
 }
 
-const VERBS: &[&str] =
-    &["accept", "dispatch", "receive", "arrive", "handle", "rate", "close", "whistle", "report-in", "claim"];
+/// The steps of a case, and whose they are.
+pub(super) const VERBS: &[(&str, &[Role])] = &[
+    ("accept", WATCH),
+    ("dispatch", WATCH),
+    ("receive", WATCH),
+    ("arrive", WATCH),
+    ("handle", WATCH),
+    ("rate", WATCH),
+    ("close", WATCH),
+    ("whistle", WATCH),
+    ("report-in", WATCH),
+    ("claim", WATCH),
+];
 
 type Wrong = (&'static str, Text);
 

@@ -1,4 +1,4 @@
-//! Who may ask: the right host, the same origin for changes, a session; and what browsers may do with answers.
+//! Who may ask at all: the right host, the same origin for changes; who it is by their session; and what browsers may do with answers.
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
@@ -7,7 +7,8 @@ use axum::response::Response;
 
 use super::Desk;
 use super::api::refusal;
-use crate::login::Standing;
+use crate::accounts::Person;
+use crate::accounts::sessions::Standing;
 
 pub(super) const COOKIE: &str = "shouwang_session";
 
@@ -65,30 +66,21 @@ fn is_ours(desk: &Desk, host: &str) -> bool {
     name == "localhost" || address.parse::<std::net::IpAddr>().is_ok() || desk.inner.hosts.contains(&name)
 }
 
-/// The API answers 401 with JSON, never with a redirect.
-pub(super) async fn session(State(desk): State<Desk>, request: Request, next: Next) -> Response {
-    match standing(&desk, request.headers()) {
-        Standing::Valid => next.run(request).await,
-        Standing::Expired if matches!(*request.method(), Method::GET | Method::HEAD) => {
-            next.run(request).await
-        }
-        Standing::Expired => refusal(
-            StatusCode::UNAUTHORIZED,
-            "login_expired",
-            "登录已过期,只能查看;请重新登录",
-            "Your login has expired: you may look; log in again to act",
-        ),
-        Standing::Stranger => refusal(StatusCode::UNAUTHORIZED, "login", "请先登录", "Log in first"),
+/// Who asks by the best of a request's sessions, and what it is good for.
+pub(super) fn standing(desk: &Desk, headers: &HeaderMap) -> (Standing, Option<Person>) {
+    let now = desk.inner.clock.now();
+    let found = sessions(headers).filter_map(|session| desk.inner.door.who(now, session));
+    match found.max_by_key(|(standing, _)| *standing) {
+        Some((standing, person)) => (standing, Some(person)),
+        None => (Standing::Stranger, None),
     }
 }
 
-/// What the best of a request's sessions is good for.
-pub(super) fn standing(desk: &Desk, headers: &HeaderMap) -> Standing {
+/// The sessions that a browser brings.
+pub(super) fn sessions(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let now = desk.inner.clock.now();
-    let sessions = pairs.filter(|(name, _)| *name == COOKIE);
-    sessions.map(|(_, value)| desk.inner.logins.standing(now, value)).max().unwrap_or(Standing::Stranger)
+    pairs.filter(|(name, _)| *name == COOKIE).map(|(_, session)| session)
 }
 
 pub(super) fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {

@@ -9,10 +9,11 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use shouwang_board::{Input, LogLine};
 
-use super::api::{OPERATOR, too_slow};
+use super::api::too_slow;
 use super::{Desk, Peer, guard};
+use crate::accounts::GUEST;
+use crate::accounts::sessions::KEPT;
 use crate::eventloop::Message;
-use crate::login::{KEPT, Standing};
 
 /// What pages load besides themselves: name, content type, text.
 const ASSETS: &[(&str, &str, &str)] = &[
@@ -62,11 +63,7 @@ pub(super) async fn wall(
     shown(&desk, &query, &headers, WALL)
 }
 
-/// A page for whoever has a session, be it one that may only look.
 fn shown(desk: &Desk, query: &PageQuery, headers: &HeaderMap, page: &str) -> Response {
-    if guard::standing(desk, headers) == Standing::Stranger {
-        return see_other("/login");
-    }
     Html(fill(page, language(query, headers), &desk.inner.title)).into_response()
 }
 
@@ -75,7 +72,7 @@ pub(super) async fn login(
     Query(query): Query<PageQuery>,
     headers: HeaderMap,
 ) -> Response {
-    Html(fill(LOGIN, language(&query, &headers), &desk.inner.title)).into_response()
+    shown(&desk, &query, &headers, LOGIN)
 }
 
 /// The login link: a session for whoever holds it, then the board.
@@ -84,12 +81,12 @@ pub(super) async fn enter(
     Extension(peer): Extension<Peer>,
     Path(token): Path<String>,
 ) -> Response {
-    let Some(session) = desk.inner.logins.enter(desk.inner.clock.now(), &token) else {
+    let Some(session) = desk.inner.door.enter(desk.inner.clock.now(), &token) else {
         return see_other("/login");
     };
     let line = LogLine {
         at: desk.inner.clock.wall(),
-        by: OPERATOR.into(),
+        by: GUEST.into(),
         from: peer.to_string(),
         what: "login".into(),
         about: None,

@@ -212,8 +212,8 @@ impl Browser {
     /// Signed in by the login link.
     pub(crate) async fn log_in(running: &Running) -> Self {
         let mut browser = Self { address: running.web.to_string(), cookie: String::new() };
-        let path = running.link.strip_prefix(&format!("http://{}", running.web)).unwrap();
-        let answer = browser.get(path).await;
+        let link = running.link();
+        let answer = browser.get(link.strip_prefix(&format!("http://{}", running.web)).unwrap()).await;
         assert_eq!(answer.status, 303);
         assert!(answer.head.contains("location: /\r\n"), "{}", answer.head);
         let cookie = answer.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();

@@ -1,0 +1,145 @@
+//! Who may call what: each route says it in its own line, and one check in front of every route reads it. A route
+//! that says nothing cannot be written, and what is in no line is refused.
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::handler::Handler;
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+
+use super::api::{not_found, refusal};
+use super::{Desk, guard};
+use crate::accounts::sessions::Standing;
+use crate::accounts::{Person, Role};
+
+/// Everybody who may log in.
+pub(super) const DESK: &[Role] = &[Role::Operator, Role::Lead, Role::Installer, Role::Viewer];
+/// Who does something about alarms.
+pub(super) const WATCH: &[Role] = &[Role::Operator, Role::Lead];
+/// Who may read what people did.
+pub(super) const RECORDS: &[Role] = &[Role::Operator, Role::Lead, Role::Viewer];
+/// Who answers for the watch.
+pub(super) const LEADS: &[Role] = &[Role::Lead];
+
+/// Whom a route is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Who {
+    /// No log-in asked: what comes before it, signs of life, and what proves itself.
+    Anybody,
+    /// These roles, also when their log-in has expired: an alarm disappears for nobody.
+    Look(&'static [Role]),
+    /// These roles, logged in now.
+    Act(&'static [Role]),
+    /// Roles by the last part of the address, logged in now.
+    ByVerb(&'static [(&'static str, &'static [Role])]),
+    /// A page: as `Look`, but a stranger is led to the log-in page.
+    Page(&'static [Role]),
+}
+
+/// One line of the table.
+pub(super) struct Route {
+    #[cfg(test)]
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) who: Who,
+    answered: MethodRouter<Desk>,
+}
+
+pub(super) fn get<H, T>(path: &'static str, who: Who, handler: H) -> Route
+where
+    H: Handler<T, Desk>,
+    T: 'static,
+{
+    Route {
+        #[cfg(test)]
+        method: Method::GET,
+        path,
+        who,
+        answered: on(MethodFilter::GET, handler),
+    }
+}
+
+pub(super) fn post<H, T>(path: &'static str, who: Who, handler: H) -> Route
+where
+    H: Handler<T, Desk>,
+    T: 'static,
+{
+    Route {
+        #[cfg(test)]
+        method: Method::POST,
+        path,
+        who,
+        answered: on(MethodFilter::POST, handler),
+    }
+}
+
+/// The router that knows these routes and no others.
+pub(super) fn routed(desk: &Desk, routes: Vec<Route>) -> Router<Desk> {
+    routes.into_iter().fold(Router::new(), |router, route| {
+        let checked = from_fn_with_state((desk.clone(), route.who), admit);
+        router.route(route.path, route.answered.route_layer(checked))
+    })
+}
+
+/// Lets a request through with the person who asks, or refuses it. The API answers 401 and 403 with JSON, never
+/// with a redirect.
+async fn admit(State((desk, who)): State<(Desk, Who)>, mut request: Request, next: Next) -> Response {
+    let (standing, person) = guard::standing(&desk, request.headers());
+    match may(who, standing, person.as_ref(), request.uri().path()) {
+        Ok(()) => {}
+        Err(Refusal::Login) if matches!(who, Who::Page(_)) => return Redirect::to("/login").into_response(),
+        Err(refused) => return refused.answer().await,
+    }
+    if let Some(person) = person {
+        request.extensions_mut().insert(person);
+    }
+    next.run(request).await
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    Login,
+    Expired,
+    Role,
+    Unknown,
+}
+
+fn may(who: Who, standing: Standing, person: Option<&Person>, path: &str) -> Result<(), Refusal> {
+    let (roles, also_expired) = match who {
+        Who::Anybody => return Ok(()),
+        Who::Look(roles) | Who::Page(roles) => (Some(roles), true),
+        Who::Act(roles) => (Some(roles), false),
+        Who::ByVerb(verbs) => {
+            let verb = path.rsplit('/').next().unwrap_or_default();
+            (verbs.iter().find(|(known, _)| *known == verb).map(|(_, roles)| *roles), false)
+        }
+    };
+    let Some(person) = person.filter(|_| standing != Standing::Stranger) else { return Err(Refusal::Login) };
+    if standing == Standing::Expired && !also_expired {
+        return Err(Refusal::Expired);
+    }
+    let Some(roles) = roles else { return Err(Refusal::Unknown) };
+    if roles.contains(&person.role) { Ok(()) } else { Err(Refusal::Role) }
+}
+
+impl Refusal {
+    async fn answer(self) -> Response {
+        match self {
+            Self::Login => refusal(StatusCode::UNAUTHORIZED, "login", "请先登录", "Log in first"),
+            Self::Expired => refusal(
+                StatusCode::UNAUTHORIZED,
+                "login_expired",
+                "登录已过期,只能查看;请重新登录",
+                "Your login has expired: you may look; log in again to act",
+            ),
+            Self::Role => refusal(
+                StatusCode::FORBIDDEN,
+                "role",
+                "您的角色不能做这件事,请找班长",
+                "Your role may not do this: ask the lead of the watch",
+            ),
+            Self::Unknown => not_found(Method::POST).await,
+        }
+    }
+}

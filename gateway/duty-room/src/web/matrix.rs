@@ -1,0 +1,197 @@
+//! Every route and every role, asked at the real router and held against a table that is written here by hand. A route
+//! that this table does not name fails, and so does a line that no route answers.
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::{mpsc, watch};
+
+use super::access::Who;
+use super::{Desk, routes};
+use crate::accounts::door::Door;
+use crate::accounts::sessions::{Link, Token};
+use crate::accounts::{Person, Role};
+use crate::eventloop::Pulse;
+use crate::{Broker, Clock, Config, Web};
+
+/// Method, address, and who gets through: O operator, L lead, I installer, G grid worker, V viewer (each logged in),
+/// e the operator whose log-in has expired, s a stranger. Everybody not named is refused.
+const MATRIX: &str = "
+GET  /                                       O L I V e
+GET  /wall                                   O L I V e
+GET  /login                                  O L I G V e s
+GET  /login/0123456789abcdef                 O L I G V e s
+GET  /assets/board.js                        O L I G V e s
+GET  /healthz                                O L I G V e s
+GET  /readyz                                 O L I G V e s
+GET  /api/v1/alarms                          O L I V e
+POST /api/v1/alarms/{ID}/acknowledge         O L
+POST /api/v1/alarms/{ID}/silence             O L
+POST /api/v1/alarms/{ID}/shelve              O L
+POST /api/v1/alarms/{ID}/unshelve            O L
+POST /api/v1/alarms/{ID}/reset               O L
+POST /api/v1/alarms/{ID}/out-of-service      L
+POST /api/v1/alarms/{ID}/delete              -
+POST /api/v1/alarms/{ID}/resend              -
+GET  /api/v1/cases                           O L I V e
+GET  /api/v1/cases/{ID}                      O L I V e
+POST /api/v1/cases/{ID}/accept               O L
+POST /api/v1/cases/{ID}/dispatch             O L
+POST /api/v1/cases/{ID}/receive              O L
+POST /api/v1/cases/{ID}/arrive               O L
+POST /api/v1/cases/{ID}/handle               O L
+POST /api/v1/cases/{ID}/rate                 O L
+POST /api/v1/cases/{ID}/close                O L
+POST /api/v1/cases/{ID}/whistle              O L
+POST /api/v1/cases/{ID}/report-in            O L
+POST /api/v1/cases/{ID}/claim                O L
+POST /api/v1/cases/{ID}/remove               -
+GET  /api/v1/logbook                         O L V e
+GET  /api/v1/logbook.csv                     O L V e
+GET  /api/v1/stream                          O L I V e
+POST /api/v1/boards/page-0001                O L
+";
+
+const WHO: [char; 7] = ['O', 'L', 'I', 'G', 'V', 'e', 's'];
+const ALARM: &str = "01KANEXAMP0000000000000001";
+
+/// A duty room's pages in front of a loop that has ended: whoever gets through is told so, or gets a page.
+struct Pages {
+    desk: Desk,
+    now: shouwang_message::Instant,
+    _state: tempfile::TempDir,
+}
+
+impl Pages {
+    fn new() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let config = Config {
+            name: "duty-1".parse().unwrap(),
+            title: "matrix".into(),
+            state_dir: state.path().into(),
+            broker: Broker::at("mqtt://127.0.0.1:1").unwrap(),
+            web: Web { listen: "127.0.0.1:0".parse().unwrap(), hosts: vec![] },
+        };
+        let clock = Clock::system();
+        let now = clock.now();
+        let (to_loop, _) = mpsc::channel(1);
+        let (_, pulse) = watch::channel(Pulse { turned: now, ..Pulse::default() });
+        let door = Door::new(Link::new(Token::random().unwrap()));
+        Self { desk: Desk::new(&config, clock, to_loop, pulse, door), now, _state: state }
+    }
+
+    /// The session of one of [`WHO`].
+    fn session(&self, who: char) -> String {
+        let (id, role) = match who {
+            'O' | 'e' => ("operator", Role::Operator),
+            'L' => ("lead", Role::Lead),
+            'I' => ("installer", Role::Installer),
+            'G' => ("grid-worker", Role::GridWorker),
+            'V' => ("viewer", Role::Viewer),
+            _ => return "0".repeat(32),
+        };
+        let ends = if who == 'e' { self.now } else { self.now + Duration::from_secs(3_600) };
+        let person = Person { id: id.into(), name: id.into(), role };
+        self.desk.inner.door.seat(self.now, person, ends).unwrap().to_string()
+    }
+
+    async fn ask(&self, method: &str, path: &str, who: char) -> (StatusCode, String) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path.replace("{ID}", ALARM))
+            .header(header::HOST, "localhost")
+            .header(header::ORIGIN, "http://localhost")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::COOKIE, format!("shouwang_session={}", self.session(who)))
+            .extension(super::Peer([127, 0, 0, 1].into()))
+            .body(Body::from("{}"))
+            .unwrap();
+        let response =
+            TowerToHyperService::new(super::router(self.desk.clone())).call(request).await.unwrap();
+        let place = response.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
+        (response.status(), place.unwrap_or_default().to_owned())
+    }
+}
+
+/// What a refusal looks like to this one: a page leads strangers to the log-in, the API says 401, 403 or 404.
+fn is_refused(path: &str, who: char, status: StatusCode, place: &str) -> bool {
+    match status {
+        StatusCode::UNAUTHORIZED => matches!(who, 's' | 'e'),
+        StatusCode::FORBIDDEN => !matches!(who, 's'),
+        StatusCode::NOT_FOUND => true,
+        StatusCode::SEE_OTHER => who == 's' && place == "/login" && !path.starts_with("/login/"),
+        _ => false,
+    }
+}
+
+fn lines() -> impl Iterator<Item = (&'static str, &'static str, BTreeSet<char>)> {
+    MATRIX.lines().filter(|line| !line.is_empty()).map(|line| {
+        let mut parts = line.split_whitespace();
+        let (method, path) = (parts.next().unwrap(), parts.next().unwrap());
+        (method, path, parts.filter_map(|who| who.chars().next()).filter(|who| *who != '-').collect())
+    })
+}
+
+#[tokio::test]
+async fn every_route_lets_in_whom_it_should_and_nobody_else() {
+    let pages = Pages::new();
+    let (mut asked, mut wrong) = (0, Vec::new());
+    for (method, path, allowed) in lines() {
+        for who in WHO {
+            let (status, place) = pages.ask(method, path, who).await;
+            // A case that nobody knows is no refusal.
+            let through = !is_refused(path, who, status, &place);
+            if through != allowed.contains(&who) {
+                wrong.push(format!("{method} {path} as {who}: {status} {place}"));
+            }
+            asked += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(asked, lines().count() * WHO.len());
+}
+
+/// Whether a route's pattern answers this address.
+fn fits(pattern: &str, path: &str) -> bool {
+    let (pattern, path): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
+    pattern.len() == path.len()
+        && pattern.iter().zip(&path).all(|(one, other)| one.starts_with('{') || one == other)
+}
+
+#[tokio::test]
+async fn the_table_names_every_route_and_every_verb() {
+    let routes = routes();
+    for route in &routes {
+        let known =
+            || lines().filter(|(method, path, _)| *method == route.method.as_str() && fits(route.path, path));
+        assert!(known().next().is_some(), "{} {} is not in the matrix", route.method, route.path);
+        if let Who::ByVerb(verbs) = route.who {
+            for (verb, _) in verbs {
+                let named = known().any(|(_, path, _)| path.ends_with(&format!("/{verb}")));
+                assert!(named, "{} with {verb} is not in the matrix", route.path);
+            }
+        }
+    }
+    for (method, path, _) in lines() {
+        let is_routed = routes.iter().any(|route| route.method == method && fits(route.path, path));
+        assert!(is_routed, "{method} {path} is in the matrix, but no route answers it");
+    }
+}
+
+/// Deny by default: other methods and other addresses, for whoever asks.
+#[tokio::test]
+async fn what_is_in_no_line_is_refused() {
+    let pages = Pages::new();
+    for who in WHO {
+        for method in ["DELETE", "PUT", "PATCH"] {
+            let (status, _) = pages.ask(method, "/api/v1/alarms", who).await;
+            assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} as {who}");
+        }
+        for path in ["/api/v1/nothing", "/api/v1/alarms/", "/api/v1/alarms/{ID}", "/index.html"] {
+            assert_eq!(pages.ask("GET", path, who).await.0, StatusCode::NOT_FOUND, "{path} as {who}");
+        }
+    }
+}
