@@ -35,7 +35,7 @@ pub(crate) const PURE: &[(&str, &[&str])] = &[
     ("firmware/call-button", NEVER_STD),
     ("gateway/message", &["serde", "serde_json", "thiserror", "jiff", "ulid"]),
     ("gateway/core", &["serde", "serde_json", "thiserror", "ed25519-dalek", "base64", "sha2"]),
-    ("gateway/board", &["serde", "serde_json", "thiserror"]),
+    ("gateway/board", &["serde", "serde_json", "thiserror", "sha2"]),
 ];
 
 /// Crates that have no `std` to leave out.

@@ -17,6 +17,7 @@ use crate::hearing::Cursor;
 use crate::planted::{self, Bug};
 use crate::presence::{Presence, Watch};
 use crate::row::{Row, RowKind};
+use crate::shift::Shift;
 use crate::trust::Refusal;
 use crate::watching::Guard;
 use crate::{GatewayName, Input, LogLine, Outcome, Output, Settings, Transaction, bounds, kept};
@@ -46,6 +47,7 @@ pub struct Board {
     store_row: Option<AlarmId>,
     armed: u32,
     pub(crate) guard: Guard,
+    pub(crate) shift: Shift,
     pub(crate) counts: Counts,
     in_flight: VecDeque<InFlight>,
     next_transaction: u64,
@@ -128,12 +130,34 @@ pub(crate) struct Device {
 /// What becomes true once a transaction is on disk.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    Heard { whom: GatewayName, log: LogId, up_to: Sequence },
-    RowHeard { id: AlarmId, revision: u32 },
-    Asked { txn: String },
-    Answer { ticket: u64, id: AlarmId },
-    CaseAnswer { ticket: u64, id: AlarmId },
-    Concluded { id: AlarmId },
+    Heard {
+        whom: GatewayName,
+        log: LogId,
+        up_to: Sequence,
+    },
+    RowHeard {
+        id: AlarmId,
+        revision: u32,
+    },
+    Asked {
+        txn: String,
+    },
+    Answer {
+        ticket: u64,
+        id: AlarmId,
+    },
+    CaseAnswer {
+        ticket: u64,
+        id: AlarmId,
+    },
+    /// `about`: the sheet that was signed.
+    ShiftAnswer {
+        ticket: u64,
+        about: Option<AlarmId>,
+    },
+    Concluded {
+        id: AlarmId,
+    },
 }
 
 #[derive(Debug)]
@@ -169,6 +193,7 @@ impl Board {
             store_row: None,
             armed: 0,
             guard: Guard::new(now),
+            shift: Shift::new(),
             counts: Counts::default(),
             in_flight: VecDeque::new(),
             next_transaction: 1,
@@ -184,6 +209,7 @@ impl Board {
             unreadable += u64::from(board.remember(now, &key, &value).is_none());
         }
         board.match_cases_to_rows();
+        board.shift.restored(now, wall);
         if unreadable > 0 {
             let own = board.own_name();
             let text = Text::new("部分保存的记录无法读取", "Some kept records cannot be read");
@@ -217,6 +243,7 @@ impl Board {
             }
             "case" | "closed" => self.remember_case(serde_json::from_str(value).ok()?),
             "count" => self.counts.heard = value.parse().ok()?,
+            "shift" => self.shift.remember(rest, value)?,
             _ => return None,
         }
         Some(())
@@ -233,6 +260,7 @@ impl Board {
             Input::LinkDown => self.link_is_down(now),
             Input::Asked { ticket, asked } => self.asked(now, ticket, asked),
             Input::CaseAsked { ticket, asked } => self.case_asked(ticket, &asked),
+            Input::ShiftAsked { ticket, asked } => self.shift_asked(now, ticket, &asked),
             Input::Noted(line) => self.log.push(line),
             // Of no notice that is waited for: it was told by a process before this one.
             Input::Told { ticket: _, result: _ } => {}
@@ -250,7 +278,7 @@ impl Board {
 
     /// When to call [`Self::handle`] with [`Input::Woke`] at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let mut next = self.link_row_at.min(self.guard.next_deadline());
+        let mut next = self.link_row_at.min(self.guard.next_deadline()).min(self.shift.next_deadline());
         for gateway in self.gateways.values() {
             let askable = self.link_up && gateway.may_answer();
             next = next.min(gateway.watch.next_deadline().unwrap_or(Instant::NEVER)).min(gateway.devices_at);
@@ -297,6 +325,11 @@ impl Board {
         self.link_up
     }
 
+    /// Boards that can sound.
+    pub(crate) fn armed_boards(&self) -> u32 {
+        self.armed
+    }
+
     /// Transactions handed out and not yet on disk.
     pub fn uncommitted(&self) -> usize {
         self.in_flight.len()
@@ -327,6 +360,7 @@ impl Board {
             self.link_row = self.own_row(RowKind::Fault, &own, "broker_down", Priority::Urgent, text);
         }
         self.look_at_guard(now);
+        self.look_at_shift(now);
         self.send_requests(now);
     }
 
@@ -456,6 +490,11 @@ impl Board {
                         let outcome =
                             case.map_or(Outcome::Unknown, |case| Outcome::CaseTaken { case: case.into() });
                         self.out.push(Output::Answer { ticket, outcome });
+                    }
+                    Effect::ShiftAnswer { ticket, about } => {
+                        let shift = self.shift().into();
+                        self.out
+                            .push(Output::Answer { ticket, outcome: Outcome::ShiftTaken { shift, about } });
                     }
                     Effect::Concluded { id } => self.leave_if_done(id),
                 }

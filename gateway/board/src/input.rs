@@ -2,7 +2,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Asked, CaseAsked, DeliveryResult, LogLine};
+use crate::{Asked, CaseAsked, DeliveryResult, LogLine, ShiftAsked};
 
 /// One thing that happened, in the past tense.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub enum Input {
     Asked { ticket: u64, asked: Asked },
     /// A person did something about a case; the answer carries the same ticket.
     CaseAsked { ticket: u64, asked: CaseAsked },
+    /// A person on duty, or coming or going; the answer carries the same ticket.
+    ShiftAsked { ticket: u64, asked: ShiftAsked },
     /// Something that belongs in the logbook happened at the desk: a log-in.
     Noted(LogLine),
     /// What became of the notice with this ticket.

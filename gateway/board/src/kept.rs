@@ -7,7 +7,7 @@ use crate::{GatewayName, bounds};
 
 /// What [`crate::Board::restore`] needs: of the keys below each prefix the last so many in their order, which is
 /// by age where there may be more.
-pub const KEPT_PREFIXES: [(&str, usize); 7] = [
+pub const KEPT_PREFIXES: [(&str, usize); 8] = [
     ("cursor/", 100_000),
     ("row/", 100_000),
     ("asked/", 100_000),
@@ -15,10 +15,18 @@ pub const KEPT_PREFIXES: [(&str, usize); 7] = [
     ("finished/", bounds::FINISHED_ROWS),
     ("case/", bounds::OPEN_CASES),
     ("closed/", bounds::CLOSED_CASES),
+    ("shift/", 3),
 ];
 
 /// How many events this duty room has heard in all.
 pub(crate) const HEARD_COUNT: &str = "count/heard";
+
+/// Who is on duty, and what is due by time.
+pub(crate) const SHIFT_NOW: &str = "shift/now";
+/// What they noted for the next shift.
+pub(crate) const SHIFT_NOTES: &str = "shift/notes";
+/// What the shift had to do.
+pub(crate) const SHIFT_FIGURES: &str = "shift/figures";
 
 pub(crate) fn cursor(whom: &GatewayName, log: LogId) -> String {
     format!("cursor/{}/{}/{log}", whom.site, whom.gateway)
@@ -44,6 +52,11 @@ pub(crate) fn closed(id: AlarmId) -> String {
 /// Where a closed case stays on disk, as JSON, when the board no longer remembers it.
 pub fn closed_case_key(id: AlarmId) -> String {
     format!("closed/{id}")
+}
+
+/// Where a signed hand-over sheet stays on disk for good, as the text of which the logbook has the SHA-256.
+pub fn sheet_key(id: AlarmId) -> String {
+    format!("sheet/{id}")
 }
 
 pub(crate) fn asked(txn: &str) -> String {

@@ -28,6 +28,7 @@ mod replies;
 mod requests;
 mod row;
 mod rows;
+mod shift;
 mod trust;
 mod watching;
 
@@ -36,12 +37,13 @@ pub use board::{Board, Counts, GatewaySummary, ListState};
 pub use case::{CallBack, CaseAsked, CaseState, CaseStep, Conclusion};
 pub use case_item::closed_case;
 pub use input::Input;
-pub use kept::{KEPT_PREFIXES, closed_case_key};
+pub use kept::{KEPT_PREFIXES, closed_case_key, sheet_key};
 pub use logbook::LogLine;
 pub use notice::{DeliveryResult, Notice, Recipient, SHORT_UNITS, masked_phone};
 pub use output::{Outcome, Output, Transaction};
 pub use presence::Presence;
 pub use row::RowKind;
+pub use shift::{LogbookEnd, ShiftAsked, ShiftStep};
 
 use shouwang_message::Id;
 

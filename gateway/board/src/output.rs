@@ -3,7 +3,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use shouwang_message::{Acknowledged, Command, CommandName, Event, HeardDocument, Text};
+use shouwang_message::{Acknowledged, AlarmId, Command, CommandName, Event, HeardDocument, Text};
 
 use crate::{GatewayName, LogLine, Notice};
 
@@ -48,6 +48,8 @@ pub enum Outcome {
     CaseTaken { case: Box<serde_json::Value> },
     /// This step was done before, by the one named in `already`; not an error.
     CaseAlready { case: Box<serde_json::Value>, already: Box<serde_json::Value> },
+    /// Stored; the shift as JSON, and the hand-over sheet that was signed with it.
+    ShiftTaken { shift: Box<serde_json::Value>, about: Option<AlarmId> },
     /// No open row has this id.
     Unknown,
     /// Refused by a rule, with a stable code and a sentence.

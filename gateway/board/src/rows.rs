@@ -56,6 +56,7 @@ impl Board {
     pub(crate) fn take_alarm(&mut self, whom: &GatewayName, change: AlarmChange, document: &AlarmDocument) {
         let (id, revision) = (document.id, document.revision);
         self.settle_requests(whom, change, document);
+        self.shift_hears(change, document);
         let finished = change == AlarmChange::Finished || document.is_finished();
         if self.rows.get(&id).is_some_and(|row| row.finished)
             || self.finished.iter().any(|row| row.id() == id)
@@ -260,9 +261,7 @@ impl Board {
         priority: Priority,
         text: Text,
     ) -> Option<AlarmId> {
-        let unix_ms = u64::try_from(self.wall.unix_ms()).unwrap_or_default();
-        let chance = (u128::from(self.chance.draw()) << 64) | u128::from(self.chance.draw());
-        let id = AlarmId::from_parts(unix_ms, chance);
+        let id = self.new_id();
         let document = FaultDocument {
             id,
             gateway: whom.gateway.clone(),
@@ -286,6 +285,12 @@ impl Board {
             return Some(id);
         }
         self.add(row).then_some(id)
+    }
+
+    pub(crate) fn new_id(&mut self) -> AlarmId {
+        let unix_ms = u64::try_from(self.wall.unix_ms()).unwrap_or_default();
+        let chance = (u128::from(self.chance.draw()) << 64) | u128::from(self.chance.draw());
+        AlarmId::from_parts(unix_ms, chance)
     }
 
     /// A row for a device whose gateway says lost or fault without raising a fault.

@@ -180,13 +180,20 @@ pub(super) fn told(outcome: Outcome) -> Response {
             }
             Json(*case).into_response()
         }
+        Outcome::ShiftTaken { mut shift, about } => {
+            if let Some(fields) = shift.as_object_mut() {
+                fields.insert("sheet".into(), json!(about));
+            }
+            Json(*shift).into_response()
+        }
         Outcome::Unknown => unknown_alarm(),
         Outcome::Refused { code, text } => {
             let status = match code {
                 "busy" => StatusCode::SERVICE_UNAVAILABLE,
                 "finished" | "not_an_alarm" | "newer_cry" | "not_accepted" | "not_acknowledged"
                 | "not_dispatched" | "not_handled" | "not_called" | "concluded" | "conclusion_stands"
-                | "on_site_missing" | "closed" | "too_many" => StatusCode::CONFLICT,
+                | "on_site_missing" | "closed" | "too_many" | "not_on_duty" | "not_relieved"
+                | "same_person" | "nobody_on_duty" | "emergency_waiting" => StatusCode::CONFLICT,
                 _ => StatusCode::UNPROCESSABLE_ENTITY,
             };
             with_text(status, code, &text)
