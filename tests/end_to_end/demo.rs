@@ -1,9 +1,12 @@
 //! The README's first command: within seconds a person sees the whole path work.
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 use serde_json::Value;
 use shouwang_tests::gateway::binary;
 use shouwang_tests::program::{Program, ending};
@@ -13,6 +16,8 @@ use tempfile::TempDir;
 /// Contract: the first alarm within 10 s, all four classes within 45 s.
 const FIRST_ALARM: Duration = Duration::from_secs(10);
 const ALL_CLASSES: Duration = Duration::from_secs(45);
+/// What a key brings about takes seconds at most, a lost device ten of them.
+const SOON: Duration = Duration::from_secs(40);
 const RAISED: &str = "shouwang.alarm.raised.v1";
 
 #[test]
@@ -54,9 +59,96 @@ fn the_demo_tells_its_story() {
     let seen = lamps(&demo).pop().expect("a lamp");
     assert_eq!(seen["request"], "0F 06 00 01 00 02 58 E5", "the write that moved it: {seen}");
 
+    // The broker goes at 34 s and is back at 44: what happened meanwhile is late, and nothing is missing or there twice.
     let status = demo.wait(Duration::from_secs(60));
     assert_eq!(ending(status), "exit 0", "{}", demo.stderr());
     assert!(!demo.stderr().contains("panicked"), "{}", demo.stderr());
+    let late =
+        alarms(&demo).into_iter().find(|line| line["device"] == "smoke-3-2-403").expect("smoke in 403");
+    assert!((8000.0..20_000.0).contains(&late["heard_ms"].as_f64().expect("ms")), "{late}");
+    assert!(late["answer"].is_string(), "the bytes that brought it: {late}");
+    let end = lines(&demo).pop().expect("a last line");
+    assert_eq!(
+        (&end["type"], &end["heard"], &end["twice"]),
+        (&"end".into(), &end["wire"], &0.into()),
+        "both databases agree: {end}"
+    );
+    assert!(end["wire"].as_u64() >= Some(7), "{end}");
+}
+
+#[test]
+fn the_demo_answers_its_viewers_keys_and_leaves_the_terminal_as_it_was() {
+    let directory = TempDir::with_prefix("shouwang-demo-").expect("a directory for the demo");
+    let (mut hand, terminal) = terminal();
+    let mut demo = start_at(&terminal, directory.path(), "120");
+    wait_until(SOON, "the demo should take single keys", || modes(&terminal) == (false, false));
+    let is_told = |kind: &str, device: &str| {
+        lines(&demo).iter().any(|line| line["type"] == kind && line["device"] == device)
+    };
+    wait_until(SOON, "the gateway should be heard", || is_told("shouwang.device.state.v1", "call-3-2-401"));
+
+    let mut press = |key: &[u8], does: &str| {
+        hand.write_all(key).expect("a key");
+        wait_until(SOON, &format!("{does} should be told"), || {
+            lines(&demo).iter().any(|line| {
+                line["type"] == "key" && line["text"]["en"].as_str().is_some_and(|text| text.contains(does))
+            })
+        });
+    };
+    press(b"b", "the broker is gone");
+    press(b"c", "pressed");
+    press(b"b", "the broker is back");
+    wait_until(SOON, "the call should be heard, late", || is_told(RAISED, "call-3-2-401"));
+    press(b"u", "unplugged");
+    wait_until(SOON, "the unplugged device should be lost", || {
+        is_told("shouwang.fault.raised.v1", "smoke-3-1-102")
+    });
+    press(b"u", "plugged in again");
+    press(b"k", "kill -9");
+    wait_until(SOON, "the gateway should be back", || {
+        lines(&demo).iter().any(|line| line["text"]["en"] == "gateway started, boot 2")
+    });
+
+    // Ctrl-C is the terminal's own.
+    hand.write_all(&[3]).expect("Ctrl-C");
+    assert_eq!(ending(demo.wait(SOON)), "exit 130", "{}", demo.stderr());
+    assert_eq!(modes(&terminal), (true, true), "the terminal is as it was");
+    let end = lines(&demo).pop().expect("a last line");
+    assert_eq!(
+        (&end["type"], &end["heard"], &end["twice"]),
+        (&"end".into(), &end["wire"], &0.into()),
+        "{end}"
+    );
+
+    let again = TempDir::with_prefix("shouwang-demo-").expect("a directory for the demo");
+    let mut demo = start_at(&terminal, again.path(), "1");
+    assert_eq!(ending(demo.wait(SOON)), "exit 0", "{}", demo.stderr());
+    assert_eq!(modes(&terminal), (true, true), "also when its time is over");
+}
+
+/// A viewer's hand, and the terminal that it types at.
+fn terminal() -> (File, File) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let hand = openpt(flags).expect("a pty");
+    grantpt(&hand).expect("granting a pty");
+    unlockpt(&hand).expect("unlocking a pty");
+    let terminal = ioctl_tiocgptpeer(&hand, flags).expect("its other end");
+    (hand.into(), terminal.into())
+}
+
+/// In a session of its own, with the terminal as its own.
+fn start_at(terminal: &File, directory: &std::path::Path, seconds: &str) -> Program {
+    let mut command = Command::new("setsid");
+    command.args(["--ctty", "--wait"]).arg(binary()).args(["demo", "--json", "--seconds", seconds]);
+    command.args(["--listen", &format!("127.0.0.1:{}", port::free())]);
+    let input = Stdio::from(terminal.try_clone().expect("the terminal once more"));
+    Program::start_reading("demo", &mut command, directory, input)
+}
+
+/// Whether lines are edited, and whether keys are echoed.
+fn modes(terminal: &File) -> (bool, bool) {
+    let modes = tcgetattr(terminal).expect("a terminal's settings").local_modes;
+    (modes.contains(LocalModes::ICANON), modes.contains(LocalModes::ECHO))
 }
 
 /// Waits until everything that the lamp has said is this.

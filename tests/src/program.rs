@@ -26,11 +26,16 @@ impl Program {
     /// Starts `command`; standard output and error go to `NAME.out` and `NAME.err` in `directory`, after
     /// what is already there. Standard input is a pipe.
     pub fn start(name: &str, command: &mut Command, directory: &Path) -> Self {
+        Self::start_reading(name, command, directory, Stdio::piped())
+    }
+
+    /// The same, with this as its standard input.
+    pub fn start_reading(name: &str, command: &mut Command, directory: &Path, input: Stdio) -> Self {
         let (stdout, stderr) = (directory.join(format!("{name}.out")), directory.join(format!("{name}.err")));
         let open = |path: &Path| {
             File::options().create(true).append(true).open(path).expect("a file for a program's output")
         };
-        let spawned = command.stdin(Stdio::piped()).stdout(open(&stdout)).stderr(open(&stderr)).spawn();
+        let spawned = command.stdin(input).stdout(open(&stdout)).stderr(open(&stderr)).spawn();
         match spawned {
             Ok(child) => Self { name: name.to_owned(), child, stdout, stderr },
             Err(error) => panic!("cannot start {name} ({command:?}): {error}; `tests/run` installs it"),

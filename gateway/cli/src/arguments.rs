@@ -17,6 +17,13 @@ pub(crate) struct Arguments {
 pub(crate) enum Verb {
     /// 演示整个系统(模拟设备) · Show the whole system on a simulated field
     Demo(Demo),
+    /// 演示里的网关进程 · The demo's gateway, started by `demo`
+    #[command(hide = true)]
+    DemoGateway {
+        /// demo 写下的 gateway.toml · The gateway.toml that `demo` wrote
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
     /// 运行一个网关 · Run one gateway
     Run {
         /// gateway.toml

@@ -1,41 +1,50 @@
-//! `demo`: the whole system in one process, on a simulated field, telling what happens as it happens.
+//! `demo`: the whole system on a simulated field, telling what happens as it happens, and answering its viewer's keys.
 //!
 //! Only the devices are simulated. The serial line is a pty paced at its baud rate, Modbus TCP, the disk, the
-//! MQTT connection and the duty room are the real ones, and so is every decision.
+//! MQTT connection and the duty room are the real ones, and so is every decision. The gateway is a process of its own.
+mod child;
+mod count;
+mod gateway;
+mod keys;
 mod ledger;
 mod person;
 mod setting;
+mod stage;
+mod story;
 mod tell;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use shouwang_catalog::Catalog;
+use shouwang_core::Instant;
 use shouwang_duty_room as duty_room;
 use shouwang_field as field;
 use shouwang_gateway::broker::Broker;
 use shouwang_gateway::clock;
-use shouwang_gateway::eventloop::{self, Moment, Options};
-use shouwang_gateway::line::WireTap;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::oneshot;
 
 use crate::arguments::Demo;
 use crate::exit::{Code, Exit};
 use crate::serve::{log, runtime};
 use crate::signal::{self, Asked};
+use keys::Keys;
 use ledger::Ledger;
 use person::Person;
-use tell::Teller;
+use stage::{Act, Stage};
+use story::{OVER, Step};
+use tell::{Cause, Teller, Times};
 
-/// How often the lamps and the simulated duty person are looked at.
+pub(crate) use gateway::gateway;
+
+/// How often the story, the lamps and the simulated duty person are looked at.
 const LOOK: Duration = Duration::from_millis(50);
-/// The duty room goes on this long after the gateway said farewell, to hear it.
-const LAST_WORDS: Duration = Duration::from_millis(300);
+/// The duty room goes on this long at most after the gateway said farewell, to hear all of it.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 pub(crate) fn demo(wanted: Demo) -> Result<(), Exit> {
-    log("warn");
+    log("error");
     runtime()?.block_on(play(wanted))
 }
 
@@ -53,61 +62,155 @@ async fn play(wanted: Demo) -> Result<(), Exit> {
         duty_room::start(rooms, duty_room::Clock::system()).await.map_err(|error| Exit::failed(&error))?;
     tell::link(wanted.json, &room.link())?;
 
-    let gateway = setting::gateway(&field, broker.address(), state.path())?;
+    let config = setting::write_gateway(&field, broker.address(), state.path())?;
+    let gateway = setting::gateway(&config)?;
+    // From here on a dropped `keys` is what makes the terminal as it was.
+    let keys = Keys::listen();
     let teller = Teller::new(wanted.json, &gateway);
-    let mut person = Person::new(&gateway, broker.address());
-    teller.welcome(&field, broker.address())?;
-    let tap = WireTap::new();
-    let ledger = Arc::new(Mutex::new(Ledger::new(&gateway, tap.listen())));
-    let writing = Arc::clone(&ledger);
-    let watcher = move |now, moment: Moment<'_>| {
-        writing.lock().unwrap_or_else(PoisonError::into_inner).note(now, &moment);
+    teller.welcome(&field, broker.address(), keys.is_some())?;
+    let person = Person::new(&gateway, broker.address());
+    let (told, notices) = child::notices();
+    let stage = Stage::new(field, broker, config, told)?;
+    let mut show = Show {
+        room,
+        stage,
+        person,
+        teller,
+        ledger: Ledger::default(),
+        began: clock::now(),
+        story: story::story().into(),
+        counted: false,
+        state: state.path(),
     };
-    let mut heard = room.heard();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let options = Options { tap, watcher: Some(Box::new(watcher)), ..Options::default() };
-    let running = tokio::spawn(eventloop::run(gateway, options, async move {
-        // Dropped or sent: both mean the end.
-        let _ = stopped.await;
-    }));
-
-    let mut end = std::pin::pin!(ended(asked, wanted.seconds));
-    let mut look = tokio::time::interval(LOOK);
-    let by = loop {
-        tokio::select! {
-            by = &mut end => break by,
-            _ = look.tick() => {
-                teller.lamps(&field)?;
-                if let Some(done) = person.act(clock::now()) {
-                    teller.person(&done)?;
-                }
-            }
-            event = heard.recv() => match event {
-                Ok(event) => {
-                    // What brought it about comes first.
-                    teller.lamps(&field)?;
-                    let now = clock::now();
-                    person.hear(now, &event.event);
-                    let line = ledger.lock().unwrap_or_else(PoisonError::into_inner).heard(now, &event.event);
-                    teller.event(&event.event, &line)?;
-                }
-                Err(RecvError::Lagged(missed)) => teller.missed(missed)?,
-                Err(RecvError::Closed) => break None,
-            },
-        }
-    };
-    drop(stop);
-    let ran = running.await.map_err(|error| Exit::failed(&error))?;
-    tokio::time::sleep(LAST_WORDS).await;
-    room.stop().await.map_err(|error| Exit::failed(&error))?;
-    broker.stop().await;
-    field.stop();
-    ran.map_err(|error| Exit::failed(&error))?;
-    let count = ledger.lock().unwrap_or_else(PoisonError::into_inner).count();
-    teller.goodbye(&count)?;
+    let by = show.go_on(keys, notices, ended(asked, wanted.seconds)).await?;
+    show.end().await?;
     match by {
         Some(Asked::Interrupt) => Err(Exit::Said(Code::Interrupted)),
         _ => Ok(()),
+    }
+}
+
+/// Everything that runs, and how far the story is.
+struct Show<'a> {
+    room: duty_room::Running,
+    stage: Stage,
+    person: Person,
+    teller: Teller,
+    ledger: Ledger,
+    began: Instant,
+    story: VecDeque<Step>,
+    counted: bool,
+    state: &'a Path,
+}
+
+impl Show<'_> {
+    async fn go_on(
+        &mut self,
+        keys: Option<Keys>,
+        mut notices: tokio::sync::mpsc::Receiver<ledger::Notice>,
+        ended: impl Future<Output = Option<Asked>>,
+    ) -> Result<Option<Asked>, Exit> {
+        let mut heard = self.room.heard();
+        let mut ended = std::pin::pin!(ended);
+        let mut look = tokio::time::interval(LOOK);
+        let mut keys = keys;
+        loop {
+            let key = async {
+                match &mut keys {
+                    Some(keys) => keys.pressed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                by = &mut ended => return Ok(by),
+                key = key => self.pressed(key).await?,
+                _ = look.tick() => self.look().await?,
+                notice = notices.recv() => {
+                    if let Some(notice) = notice {
+                        self.ledger.note(notice);
+                        self.tell_heard()?;
+                    }
+                }
+                event = heard.recv() => match event {
+                    Ok(event) => {
+                        // What brought it about comes first.
+                        self.teller.lamps(&self.stage.field)?;
+                        let now = clock::now();
+                        self.person.hear(now, &event.event);
+                        self.ledger.hear(now, event);
+                        self.tell_heard()?;
+                    }
+                    Err(RecvError::Lagged(missed)) => self.teller.missed(missed)?,
+                    Err(RecvError::Closed) => return Ok(None),
+                },
+            }
+        }
+    }
+
+    fn tell_heard(&mut self) -> Result<(), Exit> {
+        while let Some((event, way)) = self.ledger.next(clock::now()) {
+            self.teller.event(&event.event, &way)?;
+        }
+        Ok(())
+    }
+
+    /// What is due by the clock.
+    async fn look(&mut self) -> Result<(), Exit> {
+        let now = clock::now();
+        let played = now.since(self.began);
+        while let Some(step) = self.story.pop_front_if(|step| step.at <= played) {
+            if let Some(scene) = &step.scene {
+                self.teller.scene(Cause::Story, scene)?;
+            }
+            self.act(Cause::Story, step.act).await?;
+        }
+        if let Some(done) = self.stage.look_after_gateway(now)? {
+            self.teller.scene(Cause::Story, &done)?;
+        }
+        self.teller.lamps(&self.stage.field)?;
+        if let Some(done) = self.person.act(now, &self.room).await {
+            self.teller.person(&done)?;
+        }
+        if played >= OVER && !self.counted {
+            self.counted = true;
+            self.teller.count(&count::count(self.state)?, self.times(), false)?;
+        }
+        self.tell_heard()
+    }
+
+    async fn pressed(&mut self, key: u8) -> Result<(), Exit> {
+        match self.stage.key(key) {
+            Some(act) => self.act(Cause::Key, act).await,
+            None => self.teller.legend(),
+        }
+    }
+
+    async fn act(&mut self, cause: Cause, act: Act) -> Result<(), Exit> {
+        match self.stage.act(clock::now(), act).await? {
+            // The story's scene has said what a press is.
+            Some(done) if cause == Cause::Key || act != Act::Press => self.teller.scene(cause, &done),
+            _ => Ok(()),
+        }
+    }
+
+    /// The gateway first, then the duty room when it has heard everything, and the count of both.
+    async fn end(mut self) -> Result<(), Exit> {
+        self.stage.stop_gateway().await?;
+        let mut left = LAST_WORDS;
+        let mut count = count::count(self.state)?;
+        while count.heard < count.wire && !left.is_zero() {
+            tokio::time::sleep(LOOK).await;
+            left = left.saturating_sub(LOOK);
+            count = count::count(self.state)?;
+        }
+        let times = self.times();
+        self.room.stop().await.map_err(|error| Exit::failed(&error))?;
+        self.stage.stop().await;
+        self.teller.count(&count, times, true)
+    }
+
+    fn times(&self) -> Times {
+        Times { slowest: self.ledger.slowest(), broker_away: self.stage.broker_away(clock::now()) }
     }
 }
 

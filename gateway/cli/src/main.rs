@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let exit = match arguments.verb {
         Verb::Demo(wanted) => demo::demo(wanted),
+        Verb::DemoGateway { config } => demo::gateway(&config),
         Verb::Run { config, record } => serve::gateway(&config, record),
         Verb::DutyRoom { config } => serve::duty_room(&config),
         Verb::Check { config, json } => check::check(&config, json),

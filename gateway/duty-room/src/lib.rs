@@ -69,6 +69,7 @@ pub struct Running {
     pub web: SocketAddr,
     door: Door,
     heard: broadcast::Sender<Arc<HeardEvent>>,
+    input: mpsc::Sender<eventloop::Message>,
     pulse: watch::Receiver<Pulse>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -121,10 +122,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     )));
     let channels = Channels { inputs, completions, to_store, outbox, heard: heard.clone(), pulse };
     tasks.push(tokio::spawn(eventloop::run(board, clock.clone(), channels, stopped.clone())));
-    let desk = web::Desk::new(&config, clock, input, pulses.clone(), door.clone());
+    let desk = web::Desk::new(&config, clock, input.clone(), pulses.clone(), door.clone());
     tasks.push(tokio::spawn(web::serve(listener, desk, stopped)));
     tracing::info!(name = %config.name, %web, "duty room started");
-    Ok(Running { web, door, heard, pulse: pulses, stop, tasks, store: Some(store) })
+    Ok(Running { web, door, heard, input, pulse: pulses, stop, tasks, store: Some(store) })
 }
 
 impl Running {
@@ -138,6 +139,13 @@ impl Running {
     /// ten minutes after its first use. Without a call there is none.
     pub fn link(&self) -> String {
         format!("http://{}/login/{}", self.web, self.door.show_link())
+    }
+
+    /// Does one step of a case, as a person at a page would; none if the duty room ends.
+    pub async fn ask_case(&self, asked: shouwang_board::CaseAsked) -> Option<shouwang_board::Outcome> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        self.input.send(eventloop::Message::CaseAsk { asked, answer }).await.ok()?;
+        answered.await.ok()
     }
 
     /// Whether the broker connection stands now.

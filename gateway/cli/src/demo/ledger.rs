@@ -1,138 +1,129 @@
-//! What the transcript needs to know of each event: the bytes that brought it, and how long it took.
-use std::collections::BTreeMap;
+//! What the transcript needs to know of each event: the bytes that brought it, and how long it took. The gateway
+//! process notes the first half, the duty room's hearing is the second; all clocks here count since the machine's start.
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use shouwang_core::Instant;
-use shouwang_core::input::Input;
-use shouwang_core::output::Output;
-use shouwang_gateway::config::Config;
-use shouwang_gateway::eventloop::Moment;
-use shouwang_gateway::line::Exchange;
-use shouwang_message::{Event, EventData, Sequence};
-use tokio::sync::broadcast::Receiver;
+use shouwang_duty_room::HeardEvent;
+use shouwang_message::{EventData, Sequence};
 
-/// Events whose hearing is awaited; a demo has a few dozen.
-const AWAITED: usize = 1024;
+/// Events noted and not heard, or heard and not noted; a demo has a few dozen.
+const KEPT: usize = 1024;
+/// A gateway that was killed cannot note what it had committed: after this long the event is told without.
+const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Follows events from the wire to the duty room.
-#[derive(Debug)]
-pub(super) struct Ledger {
-    devices: Vec<String>,
-    exchanges: Receiver<Exchange>,
-    /// The newest answered exchange of each device.
-    newest: BTreeMap<usize, Exchange>,
-    awaited: BTreeMap<Sequence, Awaited>,
-    committed: u64,
-    heard: u64,
-    alarms_heard: u64,
-    slowest_alarm: Duration,
-}
-
-#[derive(Debug)]
-struct Awaited {
+/// One committed event, as the gateway process tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Notice {
+    pub(super) sequence: Sequence,
     /// When the bytes had arrived, or the gateway decided it without any.
-    since: Instant,
-    exchange: Option<Exchange>,
-    committed_at: Option<Instant>,
+    pub(super) since: Instant,
+    pub(super) committed: Instant,
+    /// Request and answer, in hex.
+    pub(super) bytes: Option<(String, String)>,
 }
 
 /// One event's way, as far as it is known.
 #[derive(Debug, Default)]
 pub(super) struct Way {
-    pub(super) exchange: Option<Exchange>,
+    pub(super) bytes: Option<(String, String)>,
     /// From the answer's last byte to the commit, and to the duty room's own commit.
     pub(super) committed: Option<Duration>,
     pub(super) heard: Option<Duration>,
 }
 
-/// The balance at the end.
-#[derive(Debug)]
-pub(super) struct Count {
-    pub(super) committed: u64,
-    pub(super) heard: u64,
-    pub(super) alarms_heard: u64,
-    pub(super) slowest_alarm: Duration,
+/// Brings the two halves together, in the order of hearing.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    noted: BTreeMap<Sequence, Notice>,
+    heard: VecDeque<(Instant, Arc<HeardEvent>)>,
+    slowest: Duration,
+}
+
+impl Notice {
+    pub(super) fn to_json(&self) -> String {
+        let (request, answer) = self.bytes.as_ref().map(|(request, answer)| (request, answer)).unzip();
+        json!({"sequence": self.sequence, "since": self.since.as_micros(), "committed": self.committed.as_micros(),
+            "request": request, "answer": answer})
+        .to_string()
+    }
+
+    pub(super) fn parse(line: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(line).ok()?;
+        let number = |name: &str| value.get(name).and_then(Value::as_u64);
+        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            sequence: number("sequence")?,
+            since: Instant::from_micros(number("since")?),
+            committed: Instant::from_micros(number("committed")?),
+            bytes: text("request").zip(text("answer")),
+        })
+    }
 }
 
 impl Ledger {
-    pub(super) fn new(gateway: &Config, exchanges: Receiver<Exchange>) -> Self {
-        Self {
-            devices: gateway.core.devices.iter().map(|device| device.id.to_string()).collect(),
-            exchanges,
-            newest: BTreeMap::new(),
-            awaited: BTreeMap::new(),
-            committed: 0,
-            heard: 0,
-            alarms_heard: 0,
-            slowest_alarm: Duration::ZERO,
+    pub(super) fn note(&mut self, notice: Notice) {
+        if self.noted.len() >= KEPT {
+            self.noted.pop_first();
         }
+        self.noted.insert(notice.sequence, notice);
     }
 
-    pub(super) fn note(&mut self, now: Instant, moment: &Moment<'_>) {
-        match moment {
-            Moment::Input(Input::Answered { .. }) => self.read_exchanges(),
-            Moment::Input(Input::Committed { .. }) => {
-                for awaited in self.awaited.values_mut() {
-                    awaited.committed_at.get_or_insert(now);
-                }
-            }
-            Moment::Output(Output::Commit(commit)) => {
-                for event in &commit.events {
-                    self.await_event(now, event.sequence, &event.body);
-                }
-            }
-            _ => {}
+    pub(super) fn hear(&mut self, now: Instant, event: Arc<HeardEvent>) {
+        if self.heard.len() >= KEPT {
+            self.heard.pop_front();
         }
+        self.heard.push_back((now, event));
     }
 
-    pub(super) fn heard(&mut self, now: Instant, event: &Event) -> Way {
-        self.heard += 1;
-        let Some(awaited) = self.awaited.remove(&event.sequence) else { return Way::default() };
-        let took = now.since(awaited.since);
-        if let EventData::Alarm(..) = event.data {
-            self.alarms_heard += 1;
-            self.slowest_alarm = self.slowest_alarm.max(took);
+    /// The next event to be told.
+    pub(super) fn next(&mut self, now: Instant) -> Option<(Arc<HeardEvent>, Way)> {
+        let (at, event) = self.heard.front()?;
+        let noted = self.noted.remove(&event.event.sequence);
+        if noted.is_none() && now.since(*at) < PATIENCE {
+            return None;
         }
-        Way {
-            exchange: awaited.exchange,
-            committed: awaited.committed_at.map(|at| at.since(awaited.since)),
-            heard: Some(took),
+        let (at, event) = self.heard.pop_front()?;
+        let Some(noted) = noted else { return Some((event, Way::default())) };
+        let took = at.since(noted.since);
+        if let EventData::Alarm(..) = event.event.data {
+            self.slowest = self.slowest.max(took);
         }
+        let committed = Some(noted.committed.since(noted.since));
+        Some((event, Way { bytes: noted.bytes, committed, heard: Some(took) }))
     }
 
-    pub(super) fn count(&self) -> Count {
-        let Self { committed, heard, alarms_heard, slowest_alarm, .. } = *self;
-        Count { committed, heard, alarms_heard, slowest_alarm }
-    }
-
-    fn read_exchanges(&mut self) {
-        loop {
-            match self.exchanges.try_recv() {
-                Ok(exchange) if exchange.answer.is_empty() => {}
-                Ok(exchange) => drop(self.newest.insert(exchange.device, exchange)),
-                Err(tokio::sync::broadcast::error::TryRecvError::Lagged(_)) => {}
-                Err(_) => return,
-            }
-        }
-    }
-
-    fn await_event(&mut self, now: Instant, sequence: Sequence, body: &[u8]) {
-        self.committed += 1;
-        if self.awaited.len() >= AWAITED {
-            self.awaited.pop_first();
-        }
-        let event: Option<Event> = shouwang_message::from_bytes(body).ok();
-        let device = event.as_ref().and_then(|event| self.devices.iter().position(|id| *id == event.subject));
-        // Only what a reading decides has bytes that brought it.
-        let read =
-            matches!(event.map(|event| event.data), Some(EventData::Alarm(change, _)) if is_judged(change));
-        let exchange = device.filter(|_| read).and_then(|device| self.newest.get(&device)).cloned();
-        let since = exchange.as_ref().map_or(now, |exchange| exchange.at);
-        self.awaited.insert(sequence, Awaited { since, exchange, committed_at: None });
+    /// From an alarm's bytes on the wire to the duty room's disk.
+    pub(super) fn slowest(&self) -> Duration {
+        self.slowest
     }
 }
 
-fn is_judged(change: shouwang_message::AlarmChange) -> bool {
-    use shouwang_message::AlarmChange::{Cleared, Raised, Repeated};
-    matches!(change, Raised | Repeated | Cleared)
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_reads_back_as_it_is_written_and_anything_else_is_none() {
+        let bytes = Some(("0C 03".to_owned(), "0C 03 02".to_owned()));
+        let notice = Notice {
+            sequence: 7,
+            since: Instant::from_micros(1_000),
+            committed: Instant::from_micros(2_100),
+            bytes,
+        };
+        assert_eq!(Notice::parse(&notice.to_json()), Some(notice.clone()));
+        let without = Notice { bytes: None, ..notice };
+        assert_eq!(Notice::parse(&without.to_json()), Some(without));
+        assert_eq!(
+            [Notice::parse("thread panicked"), Notice::parse("{}"), Notice::parse("7")],
+            [None, None, None]
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! The demo's gateway and duty room, configured as an installer would write them.
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shouwang_duty_room as duty_room;
@@ -15,8 +15,8 @@ use crate::exit::{Code, Exit};
 pub(super) const RIVER_ON_DELAY: Duration = Duration::from_secs(1);
 const RIVER_OFF_DELAY: Duration = Duration::from_secs(5);
 
-/// The gateway for this field. Everything it tells is marked simulated.
-pub(super) fn gateway(field: &Running, broker: SocketAddr, state: &Path) -> Result<Config, Exit> {
+/// Writes the configuration of the gateway for this field; its path.
+pub(super) fn write_gateway(field: &Running, broker: SocketAddr, state: &Path) -> Result<PathBuf, Exit> {
     let mut lines = String::new();
     for line in field.lines() {
         let wire = match line.place {
@@ -35,8 +35,16 @@ pub(super) fn gateway(field: &Running, broker: SocketAddr, state: &Path) -> Resu
         .replace("{broker}", &broker.to_string())
         .replace("{state_dir}", &state.join("gateway").display().to_string())
         .replace("{lines}", &lines);
-    let mut config = Config::from_bytes(Path::new("demo/gateway.toml"), text.as_bytes())
-        .map_err(|problems| Exit::bad(&problems))?;
+    let path = state.join("gateway.toml");
+    std::fs::write(&path, text).map_err(|error| {
+        Exit::Because(Code::Failed, format!("writing the demo's {}: {error}", path.display()))
+    })?;
+    Ok(path)
+}
+
+/// The gateway's configuration as written. Everything it tells is marked simulated.
+pub(super) fn gateway(path: &Path) -> Result<Config, Exit> {
+    let mut config = Config::load(path).map_err(|problems| Exit::bad(&problems))?;
     config.core.mode = Mode::Simulated;
     for device in config.core.devices.iter_mut().filter(|device| device.profile.class == Class::WaterLevel) {
         for condition in &mut device.conditions {

@@ -8,10 +8,11 @@ use serde_json::json;
 use shouwang_field::{Running, Shown};
 use shouwang_gateway::clock;
 use shouwang_gateway::config::Config;
-use shouwang_message::{AlarmChange, Class, CommandName, Event, EventData, Timestamp};
+use shouwang_message::{AlarmChange, Class, Event, EventData, Text, Timestamp};
 
-use super::ledger::{Count, Way};
-use super::person::{Done, LONGER_PATIENCE, PATIENCE};
+use super::count::Count;
+use super::ledger::{Way, hex};
+use super::person::{Done, LONGER_PATIENCE, PATIENCE, Wish};
 use super::setting::RIVER_ON_DELAY;
 use crate::exit::Exit;
 use crate::print;
@@ -21,6 +22,22 @@ pub(super) struct Teller {
     json: bool,
     /// Where each device is, in people's words.
     places: BTreeMap<String, String>,
+}
+
+/// Why a scene plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Story,
+    Key,
+}
+
+/// What the count's figures are to be read with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// From an alarm's bytes on the wire to the duty room's disk.
+    pub(super) slowest: Duration,
+    /// Without a broker, in all: no alarm can be faster than that.
+    pub(super) broker_away: Duration,
 }
 
 /// Always the first line.
@@ -39,7 +56,7 @@ impl Teller {
         Self { json, places }
     }
 
-    pub(super) fn welcome(&self, field: &Running, broker: SocketAddr) -> Result<(), Exit> {
+    pub(super) fn welcome(&self, field: &Running, broker: SocketAddr, keys: bool) -> Result<(), Exit> {
         if self.json {
             return Ok(());
         }
@@ -63,8 +80,37 @@ impl Teller {
         print::line(&format!(
             "  呼叫若无人在网页上确认,{first} 秒后(再次按下则 {later} 秒后)由模拟的值班员代为确认\n  \
              A call that nobody acknowledges on the page is acknowledged by a simulated duty person: after {first} s, \
-             pressed again after {later} s\n"
-        ))
+             pressed again after {later} s"
+        ))?;
+        if keys {
+            self.legend()?;
+        }
+        print::line("")
+    }
+
+    /// What the viewer's keys do.
+    pub(super) fn legend(&self) -> Result<(), Exit> {
+        if self.json {
+            return Ok(());
+        }
+        print::line(
+            "  按键:c 按下呼叫按钮 · b 断开/恢复 MQTT 服务器 · k 杀死网关(kill -9) · u 拔掉/插回烟感 · ? 本行 · Ctrl-C 结束\n  \
+             Keys: c presses the call button · b takes the broker away and back · k kills the gateway (kill -9) · \
+             u unplugs a smoke alarm and plugs it in · ? this line · Ctrl-C ends",
+        )
+    }
+
+    /// What happens in the story, or because of a viewer's key, and what to look at.
+    pub(super) fn scene(&self, cause: Cause, text: &Text) -> Result<(), Exit> {
+        let (at, Text { zh, en }) = (clock::wall().0, text);
+        if self.json {
+            let cause = if cause == Cause::Key { "key" } else { "scene" };
+            let object = json!({"type": cause, "class": null, "device": null, "mode": "simulated", "time": at,
+                "text": {"zh": format!("【模拟】{zh}"), "en": en}});
+            return print::line(&object.to_string());
+        }
+        let mark = if cause == Cause::Key { "⌨" } else { "——" };
+        print::line(&format!("{} {mark} {zh} · {en}", stamp(at)))
     }
 
     /// What the call units' lamps and buzzers began to say.
@@ -106,17 +152,22 @@ impl Teller {
 
     /// What the simulated duty person did.
     pub(super) fn person(&self, done: &Done) -> Result<(), Exit> {
-        let (zh, en) = match done.name {
-            CommandName::Acknowledge => ("确认", "acknowledges"),
-            CommandName::Coming => ("有人正在赶来", "says that somebody is coming"),
-            _ => ("处置完毕,复位", "resets: all is well"),
+        let (zh, en) = match done.wish {
+            Wish::Acknowledge => ("确认", "acknowledges"),
+            Wish::SendKeyHolder => {
+                ("回拨无人接听,派持钥匙的王阿姨", "calls back, nobody answers, and sends the key holder")
+            }
+            Wish::Coming => ("有人正在赶来", "says that somebody is coming"),
+            Wish::Arrive => ("王阿姨到了", "hears that the key holder is there"),
+            Wish::Reset => ("处置完毕,复位", "resets: all is well"),
+            Wish::Conclude => ("办结:真实,人没事", "concludes: a real call, and all is well"),
         };
         let (zh, en) = (format!("模拟的值班员:{zh}"), format!("the simulated duty person {en}"));
         let (at, device) = (clock::wall().0, &done.device);
         if self.json {
             let text = json!({"zh": format!("【模拟】{zh}"), "en": en});
             let object = json!({"type": "person", "class": Class::Call, "device": device, "mode": "simulated",
-                "time": at, "does": done.name, "text": text});
+                "time": at, "does": done.wish.as_str(), "text": text});
             return print::line(&object.to_string());
         }
         print::line(&format!("{} {zh} · {en}  {}", stamp(at), self.place(device)))
@@ -141,19 +192,30 @@ impl Teller {
         }
     }
 
-    pub(super) fn goodbye(&self, count: &Count) -> Result<(), Exit> {
-        let Count { committed, heard, alarms_heard, slowest_alarm } = count;
-        let slowest_ms = slowest_alarm.as_millis();
+    /// What the two databases say, and what the slowest alarm took.
+    pub(super) fn count(&self, count: &Count, times: Times, over: bool) -> Result<(), Exit> {
+        let Count { wire, heard, twice, events } = count;
+        let seconds = |time: Duration| time.as_millis() as f64 / 1e3;
+        let (slowest_s, broker_away_s) = (seconds(times.slowest), seconds(times.broker_away));
         if self.json {
-            let slowest_ms = u64::try_from(slowest_ms).unwrap_or(u64::MAX);
-            let object = json!({"type": "end", "class": null, "device": null, "committed": committed, "heard": heard,
-                "alarms_heard": alarms_heard, "slowest_ms": slowest_ms});
+            let kind = if over { "end" } else { "count" };
+            let object = json!({"type": kind, "class": null, "device": null, "wire": wire, "heard": heard,
+                "twice": twice, "events": events, "slowest_s": slowest_s,
+                "broker_away_s": broker_away_s});
             return print::line(&object.to_string());
         }
         print::line(&format!(
-            "\n【模拟】结束:网关落盘 {committed} 条,值班室听到 {heard} 条,其中报警 {alarms_heard} 条,最慢 {slowest_ms} ms\n  \
-             End: {committed} events committed, {heard} heard, {alarms_heard} of them alarms', the slowest in {slowest_ms} ms"
-        ))
+            "\n【模拟】两边数据库对账:网关从线路上读到报警变化 {wire} 次,值班室听到 {heard} 次,重复 {twice} 次,最慢 {slowest_s:.3} 秒\
+             (MQTT 服务器共断开 {broker_away_s:.1} 秒)\n  \
+             Counted in both databases: {wire} on the wire, {heard} heard, {twice} twice, slowest {slowest_s:.3} s \
+             (the broker was away for {broker_away_s:.1} s); {events} events of all kinds"
+        ))?;
+        match wire.checked_sub(*heard) {
+            None | Some(0) => Ok(()),
+            Some(owed) => print::line(&format!(
+                "  还欠 {owed} 次,在网关的磁盘上等着 · {owed} wait on the gateway's disk for a broker"
+            )),
+        }
     }
 }
 
@@ -168,8 +230,8 @@ fn text(event: &Event, way: &Way) -> Result<(), Exit> {
     let subject = place.map_or_else(|| event.subject.clone(), |place| format!("{place}({})", event.subject));
     // Writing to a String cannot fail.
     let _ = write!(line, "  {subject}");
-    if let Some(exchange) = &way.exchange {
-        let _ = write!(line, "\n        > {}\n        < {}", hex(&exchange.request), hex(&exchange.answer));
+    if let Some((request, answer)) = &way.bytes {
+        let _ = write!(line, "\n        > {request}\n        < {answer}");
     }
     let _ = write!(line, "\n        落盘 committed #{}", event.sequence);
     if let Some(committed) = way.committed {
@@ -205,8 +267,7 @@ fn object(event: &Event, way: &Way) -> String {
     json!({
         "type": event.kind().as_str(), "class": class, "device": device, "mode": mode,
         "sequence": event.sequence, "time": event.time, "text": {"zh": format!("【模拟】{zh}"), "en": en},
-        "request": way.exchange.as_ref().map(|exchange| hex(&exchange.request)),
-        "answer": way.exchange.as_ref().map(|exchange| hex(&exchange.answer)),
+        "request": way.bytes.as_ref().map(|(request, _)| request), "answer": way.bytes.as_ref().map(|(_, answer)| answer),
         "committed_ms": ms(way.committed), "heard_ms": ms(way.heard),
     })
     .to_string()
@@ -248,8 +309,4 @@ fn change_words(change: AlarmChange) -> (&'static str, &'static str) {
         AlarmChange::Reset => ("已复位", "reset"),
         AlarmChange::Finished => ("结束", "finished"),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(" ")
 }
