@@ -62,7 +62,10 @@ impl Board {
                 self.device_arrived(now, &whom, &device, trust::document(payload)?, told);
             }
             Leaf::Reply(_) => self.reply_arrived(now, &whom, trust::document(payload)?),
-            Leaf::DeviceValues(_) | Leaf::History | Leaf::Heard(_) | Leaf::Command(_) => {
+            Leaf::DeviceValues(device) => {
+                self.values_arrived(now, &whom, &device, trust::document(payload)?, retained);
+            }
+            Leaf::History | Leaf::Heard(_) | Leaf::Command(_) => {
                 return Err(Refusal::Topic);
             }
         }
@@ -192,6 +195,9 @@ impl Board {
         }
         let Some(gateway) = self.gateway(whom) else { return };
         gateway.title = Some(info.name);
+        for device in gateway.devices.values_mut() {
+            device.listed = false;
+        }
         for told in info.devices.into_iter().take(bounds::DEVICES_PER_GATEWAY) {
             if gateway.devices.len() >= bounds::DEVICES_PER_GATEWAY && !gateway.devices.contains_key(&told.id)
             {
@@ -205,6 +211,7 @@ impl Board {
             device.class = Some(told.class);
             device.place = told.place;
             device.title = Some(told.title);
+            device.listed = true;
         }
         self.changed = true;
     }

@@ -16,6 +16,7 @@ use crate::chance::Chance;
 use crate::hearing::Cursor;
 use crate::planted::{self, Bug};
 use crate::presence::{Presence, Watch};
+use crate::readings::Readings;
 use crate::row::{Row, RowKind};
 use crate::shift::Shift;
 use crate::trust::Refusal;
@@ -48,6 +49,8 @@ pub struct Board {
     armed: u32,
     pub(crate) guard: Guard,
     pub(crate) shift: Shift,
+    /// Values remembered, of all devices.
+    pub(crate) points_held: usize,
     pub(crate) counts: Counts,
     in_flight: VecDeque<InFlight>,
     next_transaction: u64,
@@ -125,6 +128,9 @@ pub(crate) struct Device {
     pub(crate) row: Option<AlarmId>,
     /// No row before this: its gateway may yet say what is wrong.
     pub(crate) row_at: Instant,
+    /// Its gateway's newest `/info` has it.
+    pub(crate) listed: bool,
+    pub(crate) readings: Option<Readings>,
 }
 
 /// What becomes true once a transaction is on disk.
@@ -194,6 +200,7 @@ impl Board {
             armed: 0,
             guard: Guard::new(now),
             shift: Shift::new(),
+            points_held: 0,
             counts: Counts::default(),
             in_flight: VecDeque::new(),
             next_transaction: 1,

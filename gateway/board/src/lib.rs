@@ -20,10 +20,12 @@ mod input;
 mod item;
 mod kept;
 mod logbook;
+mod neighbours;
 mod notice;
 mod output;
 pub mod planted;
 mod presence;
+mod readings;
 mod replies;
 mod requests;
 mod row;
@@ -90,6 +92,9 @@ pub mod bounds {
     pub const REQUESTS: usize = 1_000;
     /// Device states remembered per gateway.
     pub const DEVICES_PER_GATEWAY: usize = 1_024;
+    /// Values remembered of one device, and of all together.
+    pub const POINTS_PER_DEVICE: usize = 32;
+    pub const POINTS: usize = 50_000;
     /// Gap rows; further losses add to the newest row of the same kind.
     pub const GAP_ROWS: usize = 200;
     /// Bytes of one message.

@@ -32,10 +32,10 @@ pub(crate) fn topic(topic: &str, payload: &[u8], retained: bool) -> Result<Topic
         return Err(Refusal::TooLong);
     }
     match topic.leaf {
-        Leaf::State | Leaf::Info | Leaf::DeviceState(_) | Leaf::Alarm(_) => Ok(topic),
+        Leaf::State | Leaf::Info | Leaf::DeviceState(_) | Leaf::DeviceValues(_) | Leaf::Alarm(_) => Ok(topic),
         Leaf::Event | Leaf::Heartbeat | Leaf::Reply(_) if retained => Err(Refusal::Retained),
         Leaf::Event | Leaf::Heartbeat | Leaf::Reply(_) => Ok(topic),
-        Leaf::DeviceValues(_) | Leaf::History | Leaf::Heard(_) | Leaf::Command(_) => Err(Refusal::Topic),
+        Leaf::History | Leaf::Heard(_) | Leaf::Command(_) => Err(Refusal::Topic),
     }
 }
 

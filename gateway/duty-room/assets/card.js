@@ -5,6 +5,7 @@ import {
   placeFull, say, shapes, stateOf, valueOf, words,
 } from "./words.js";
 import * as cases from "./case.js";
+import * as neighbours from "./neighbours.js";
 import { ask, serverNow } from "./live.js";
 
 // Earlier alarms of the same device shown.
@@ -19,6 +20,7 @@ export function show(item, items, onAction) {
     byId("card-top").replaceChildren(make("p", "hint", words.nothing_selected));
     byId("card-body").replaceChildren();
     cases.show(null, onAction);
+    neighbours.of(null);
     return;
   }
   if (past.id !== item.id) readPast(item, () => show(item, items, onAction));
@@ -27,15 +29,17 @@ export function show(item, items, onAction) {
   if (key !== shown) {
     shown = key;
     byId("card-top").replaceChildren(head(item), facts(item), actions(item, onAction), steps(item));
-    byId("card-body").replaceChildren(...scripts(item), history(), nearbyList(near));
+    byId("card-body").replaceChildren(neighbours.box(), ...scripts(item), history(), nearbyList(near));
   }
   cases.show(item, onAction);
+  neighbours.of(item);
   beat();
 }
 
 export function beat() {
   const age = byId("card-age");
   if (age) age.textContent = ageText(age.dataset.since, serverNow());
+  neighbours.beat();
 }
 
 function head(item) {

@@ -47,6 +47,11 @@ pub(crate) enum Message {
         id: AlarmId,
         answer: oneshot::Sender<Option<Value>>,
     },
+    /// The devices, or those nearest to an alarm; none if there is no such alarm.
+    Devices {
+        near: Option<AlarmId>,
+        answer: oneshot::Sender<Option<Vec<Value>>>,
+    },
     /// The list as JSON: `{"items":[...]}`.
     List {
         of: Listed,
@@ -173,6 +178,13 @@ impl Loop {
             }
             Message::Case { id, answer } => {
                 let _ = answer.send(self.board.case(id));
+            }
+            Message::Devices { near, answer } => {
+                let now = self.clock.now();
+                let _ = answer.send(match near {
+                    Some(alarm) => self.board.neighbours(now, alarm),
+                    None => Some(self.board.devices(now)),
+                });
             }
             Message::List { of, state, answer } => {
                 let _ = answer.send(self.list(of, state));

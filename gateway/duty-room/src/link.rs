@@ -18,7 +18,8 @@ use crate::stop::Stopped;
 use crate::{Broker, Config};
 
 /// What a duty room listens to, below `shouwang/v1/+/+/`.
-const LEAVES: [&str; 7] = ["state", "info", "heartbeat", "event", "device/+/state", "alarm/+", "reply/+"];
+const LEAVES: [&str; 8] =
+    ["state", "info", "heartbeat", "event", "device/+/state", "alarm/+", "reply/+", "device/+/values"];
 /// Publishes without a receipt at a time.
 const OUTSTANDING: usize = 32;
 /// Commands that wait for the broker; the oldest goes, the board sends it again.

@@ -3,6 +3,7 @@ mod access;
 mod api;
 mod boards;
 mod cases;
+mod devices;
 mod guard;
 mod logbook;
 #[cfg(test)]
@@ -138,6 +139,7 @@ fn routes() -> Vec<Route> {
         get("/api/v1/cases", Who::Look(DESK), cases::list),
         get("/api/v1/cases/{id}", Who::Look(DESK), cases::one),
         post("/api/v1/cases/{id}/{step}", Who::ByVerb(cases::VERBS), cases::step),
+        get("/api/v1/devices", Who::Look(DESK), devices::list),
         get("/api/v1/logbook", Who::Look(RECORDS), logbook::page),
         get("/api/v1/logbook.csv", Who::Look(RECORDS), logbook::csv),
         get("/api/v1/stream", Who::Look(DESK), stream::stream),

@@ -240,7 +240,7 @@ pub(super) async fn method_not_allowed() -> Response {
     )
 }
 
-fn unknown_alarm() -> Response {
+pub(super) fn unknown_alarm() -> Response {
     refusal(StatusCode::NOT_FOUND, "unknown_alarm", "没有这条报警", "There is no such alarm")
 }
 

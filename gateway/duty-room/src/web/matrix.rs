@@ -49,6 +49,7 @@ POST /api/v1/cases/{ID}/whistle              O L
 POST /api/v1/cases/{ID}/report-in            O L
 POST /api/v1/cases/{ID}/claim                O L
 POST /api/v1/cases/{ID}/remove               -
+GET  /api/v1/devices                         O L I V e
 GET  /api/v1/logbook                         O L V e
 GET  /api/v1/logbook.csv                     O L V e
 GET  /api/v1/stream                          O L I V e

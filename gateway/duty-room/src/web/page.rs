@@ -21,6 +21,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("card.js", SCRIPT, include_str!("../../assets/card.js")),
     ("case.js", SCRIPT, include_str!("../../assets/case.js")),
     ("live.js", SCRIPT, include_str!("../../assets/live.js")),
+    ("neighbours.js", SCRIPT, include_str!("../../assets/neighbours.js")),
     ("rows.js", SCRIPT, include_str!("../../assets/rows.js")),
     ("sound.js", SCRIPT, include_str!("../../assets/sound.js")),
     ("speech.js", SCRIPT, include_str!("../../assets/speech.js")),
