@@ -14,6 +14,7 @@ use crate::asking::{Pending, resend};
 use crate::case::Case;
 use crate::chance::Chance;
 use crate::hearing::Cursor;
+use crate::losses::SmokeSeen;
 use crate::planted::{self, Bug};
 use crate::presence::{Presence, Watch};
 use crate::readings::Readings;
@@ -33,8 +34,11 @@ pub struct Board {
     pub(crate) chance: Chance,
     /// Wall-clock time of the input at hand: only for what people and gateways read, never for a decision.
     pub(crate) wall: Timestamp,
+    /// Steady time of the input at hand.
+    pub(crate) now: Instant,
     pub(crate) gateways: BTreeMap<GatewayName, Gateway>,
     pub(crate) rows: BTreeMap<AlarmId, Row>,
+    pub(crate) smoke_seen: SmokeSeen,
     /// The newest finished rows, oldest first.
     pub(crate) finished: VecDeque<Row>,
     /// Not closed, by their alarms; an alarm without one has a new case.
@@ -152,6 +156,11 @@ pub(crate) enum Effect {
         ticket: u64,
         id: AlarmId,
     },
+    GroupAnswer {
+        ticket: u64,
+        id: AlarmId,
+        member: AlarmId,
+    },
     CaseAnswer {
         ticket: u64,
         id: AlarmId,
@@ -187,8 +196,10 @@ impl Board {
             settings,
             chance: Chance::new(seed),
             wall,
+            now,
             gateways: BTreeMap::new(),
             rows: BTreeMap::new(),
+            smoke_seen: SmokeSeen::new(),
             finished: VecDeque::new(),
             cases: BTreeMap::new(),
             closed: VecDeque::new(),
@@ -217,6 +228,7 @@ impl Board {
         }
         board.match_cases_to_rows();
         board.shift.restored(now, wall);
+        board.remember_smoke();
         if unreadable > 0 {
             let own = board.own_name();
             let text = Text::new("部分保存的记录无法读取", "Some kept records cannot be read");
@@ -236,8 +248,9 @@ impl Board {
                 gateway.current = Some(log);
             }
             "row" => {
-                let row: Row = serde_json::from_str(value).ok()?;
+                let mut row: Row = serde_json::from_str(value).ok()?;
                 self.gateway(&row.whom())?;
+                self.link_kept_loss(&mut row);
                 self.rows.insert(row.id(), row);
             }
             "finished" => {
@@ -259,6 +272,7 @@ impl Board {
     /// Takes one input; gives everything to do because of it, in order.
     pub fn handle(&mut self, now: Instant, wall: Timestamp, input: Input) -> Vec<Output> {
         self.wall = wall;
+        self.now = now;
         match input {
             Input::Arrived { topic, payload, retained } => self.arrived(now, &topic, &payload, retained),
             Input::Committed { transaction } => self.committed(now, transaction),
@@ -301,12 +315,20 @@ impl Board {
 
     /// The rows in the order a person should see them.
     pub fn list(&self, state: ListState) -> Vec<Value> {
-        let mut open: Vec<_> = self.rows.values().map(|row| (self.place_in_list(row), row)).collect();
+        let groups = self.groups();
+        let rows = self.rows.values().map(|row| (self.place_in_list(row, &groups), Ok(row)));
+        let mut open: Vec<_> = rows.collect();
+        open.extend(groups.all.iter().map(|group| ((group.place, 0, group.place), Err(group))));
         open.sort_by_key(|(place, _)| *place);
-        let open = open.into_iter().map(|(_, row)| self.item(row));
+        let open = open.into_iter().map(|(_, what)| match what {
+            Ok(row) => self.item_in(row, &groups),
+            Err(group) => self.group_item(group),
+        });
         match state {
             ListState::Open => open.collect(),
-            ListState::All => open.chain(self.finished.iter().rev().map(|row| self.item(row))).collect(),
+            ListState::All => {
+                open.chain(self.finished.iter().rev().map(|row| self.item_in(row, &groups))).collect()
+            }
         }
     }
 
@@ -486,10 +508,13 @@ impl Board {
                         }
                     }
                     Effect::Answer { ticket, id } => {
-                        let outcome = match self.find(id) {
-                            Some(row) => Outcome::Taken { row: self.item(row).into() },
-                            None => Outcome::Unknown,
-                        };
+                        let row = self.find(id).map(|row| self.item(row));
+                        let outcome = row.map_or(Outcome::Unknown, |row| Outcome::Taken { row: row.into() });
+                        self.out.push(Output::Answer { ticket, outcome });
+                    }
+                    Effect::GroupAnswer { ticket, id, member } => {
+                        let row = self.group_or_row(id, member);
+                        let outcome = row.map_or(Outcome::Unknown, |row| Outcome::Taken { row: row.into() });
                         self.out.push(Output::Answer { ticket, outcome });
                     }
                     Effect::CaseAnswer { ticket, id } => {

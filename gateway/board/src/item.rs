@@ -1,6 +1,6 @@
 //! A row as the API and the page see it: the alarm document's fields, with what the duty room adds.
 use serde_json::{Map, Value, json};
-use shouwang_message::{Acknowledged, OutOfService, Shelved, Text};
+use shouwang_message::{Acknowledged, AlarmId, OutOfService, Shelved, Text};
 
 use crate::case::{CaseState, Conclusion};
 use crate::row::{Matter, Row};
@@ -14,6 +14,10 @@ pub(crate) struct Surroundings<'a> {
     /// Suppressed, and what explains it is in the list.
     pub(crate) explained: bool,
     pub(crate) device_state: Option<&'static str>,
+    /// The group that tells of it.
+    pub(crate) in_group: Option<AlarmId>,
+    /// The devices of a lost gateway, and how many they are.
+    pub(crate) devices: Option<(Value, usize)>,
     /// Alarms have a case, what is no alarm has none.
     pub(crate) case: Option<(CaseState, Option<Conclusion>)>,
     /// Requests not confirmed yet: shown as done, marked pending.
@@ -34,11 +38,12 @@ pub(crate) fn item(row: &Row, around: &Surroundings<'_>) -> Value {
             let fields = json!({
                 "id": document.id, "revision": 0, "gateway": row.gateway, "device": document.device,
                 "line": document.line, "condition": document.code, "class": document.class,
-                "priority": document.priority, "mode": "live", "active": document.active,
+                "priority": row.priority(), "mode": "live", "active": document.active,
                 "acknowledged": row.acknowledged, "latched": false, "shelved": null, "suppressed": null,
                 "out_of_service": null, "occurrence": 1, "raised_at": document.raised_at,
                 "cleared_at": document.cleared_at, "clock": document.clock, "value": null, "limit": null,
-                "unit": null, "place": document.place, "text": document.text, "unlogged": false,
+                "unit": null, "place": document.place, "text": row.words(), "unlogged": false,
+                "after_alarm": row.after_alarm,
             });
             match fields {
                 Value::Object(fields) => fields,
@@ -66,6 +71,11 @@ pub(crate) fn item(row: &Row, around: &Surroundings<'_>) -> Value {
     set("explained", json!(around.explained));
     set("device_state", json!(around.device_state));
     set("finished", json!(row.finished));
+    set("in_group", json!(around.in_group));
+    if let Some((devices, count)) = &around.devices {
+        set("devices", devices.clone());
+        set("devices_count", json!(count));
+    }
     set("case", json!(around.case.map(|(state, _)| state)));
     set("conclusion", json!(around.case.and_then(|(_, what)| what)));
     let refused = row.refused.as_ref().map(|(name, error)| {

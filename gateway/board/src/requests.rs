@@ -32,12 +32,12 @@ impl Board {
     /// Stores the request; the answer follows its commit. An outcome that needs no disk is given at once.
     fn accept(&mut self, now: Instant, ticket: u64, asked: Asked) -> Result<(), Outcome> {
         let id = asked.alarm;
-        let row = self.find(id).ok_or(Outcome::Unknown)?;
+        let Some(row) = self.find(id) else { return self.acknowledge_group(ticket, &asked) };
         let acknowledging = asked.request == Request::Acknowledge;
         if acknowledging && let Some(acknowledged) = self.acknowledger(id) {
             return Err(Outcome::AlreadyAcknowledged { acknowledged, row: self.item(row).into() });
         }
-        if self.rows.get(&id).is_none_or(|row| row.finished) {
+        if self.rows.get(&id).is_none_or(|row| row.finished && !row.waits_for_a_person()) {
             return Err(refused("finished", "该报警已结束", "This alarm is finished"));
         }
         if self.room() == 0 {
@@ -83,7 +83,7 @@ impl Board {
         Ok(())
     }
 
-    fn log_request(&mut self, asked: &Asked) {
+    pub(crate) fn log_request(&mut self, asked: &Asked) {
         let (old, new) = asked.request.change();
         self.log.push(LogLine {
             at: self.wall,
@@ -120,14 +120,14 @@ impl Board {
     }
 
     /// What is no alarm is acknowledged here only. A loss that was seen is done; a fault stays until it clears.
-    fn acknowledge_here(&mut self, asked: &Asked) {
+    pub(crate) fn acknowledge_here(&mut self, asked: &Asked) {
         let Some(row) = self.rows.get_mut(&asked.alarm) else { return };
         row.acknowledged = Some(Acknowledged { by: asked.by.clone(), at: self.wall });
         self.changed = true;
         let row = row.clone();
-        if row.kind == RowKind::Gap {
+        if row.kind == RowKind::Gap || row.finished {
             self.close(row.id());
-        } else if row.kind == RowKind::Fault && !row.made_here {
+        } else if row.after_alarm || (row.kind == RowKind::Fault && !row.made_here) {
             self.keep_row(&row, false);
         }
     }

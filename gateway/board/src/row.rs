@@ -58,6 +58,9 @@ pub(crate) struct Row {
     /// Its alarm is finished, or its fault cleared: nothing of it changes any more.
     #[serde(default)]
     pub(crate) finished: bool,
+    /// A loss right after smoke or gas: an emergency until a person has seen it.
+    #[serde(default)]
+    pub(crate) after_alarm: bool,
     /// Its case has a conclusion.
     #[serde(default)]
     pub(crate) concluded: bool,
@@ -100,6 +103,7 @@ impl Row {
             acknowledged: None,
             heard: None,
             finished: false,
+            after_alarm: false,
             concluded: false,
             withdrawn: false,
             made_here: false,
@@ -132,7 +136,7 @@ impl Row {
     /// It may leave the list: life safety only with a person's conclusion.
     pub(crate) fn is_done(&self) -> bool {
         let waits = self.alarm_document().is_some_and(|document| document.class.is_life_safety());
-        self.finished && (self.concluded || !waits)
+        self.finished && (self.concluded || !waits) && !self.waits_for_a_person()
     }
 
     /// Its gateway told it before it was on the gateway's disk.
@@ -189,6 +193,14 @@ impl Row {
         }
     }
 
+    pub(crate) fn priority(&self) -> Priority {
+        match &self.matter {
+            Matter::Other(_) if self.after_alarm => Priority::Emergency,
+            Matter::Alarm(document) => document.priority,
+            Matter::Other(document) => document.priority,
+        }
+    }
+
     pub(crate) fn acknowledged(&self) -> Option<&Acknowledged> {
         match &self.matter {
             Matter::Alarm(document) => document.acknowledged.as_ref(),
@@ -209,9 +221,8 @@ impl Row {
     }
 
     pub(crate) fn is_live_emergency(&self) -> bool {
-        !self.finished
-            && matches!(&self.matter, Matter::Alarm(document)
-            if document.priority == Priority::Emergency && document.mode == Mode::Live)
+        let live = self.alarm_document().is_none_or(|document| document.mode == Mode::Live);
+        !self.finished && live && self.priority() == Priority::Emergency
     }
 
     /// The gateway has a newer cry than `occurrence`: an acknowledgement up to there was for another one.
@@ -228,10 +239,11 @@ impl Row {
     /// Active unacknowledged, then cleared unacknowledged, then acknowledged, then what only waits for a
     /// conclusion; the worst first; the oldest first.
     pub(crate) fn order(&self, acknowledged: bool) -> Order {
-        let (active, priority, raised_at) = match &self.matter {
-            Matter::Alarm(document) => (document.active, document.priority, document.raised_at),
-            Matter::Other(document) => (document.active, document.priority, document.raised_at),
+        let (active, raised_at) = match &self.matter {
+            Matter::Alarm(document) => (document.active, document.raised_at),
+            Matter::Other(document) => (document.active, document.raised_at),
         };
+        let priority = self.priority();
         let group = match (acknowledged, active) {
             (false, true) => 0,
             (false, false) => 1,
@@ -250,6 +262,13 @@ pub(crate) struct Order {
     kind: RowKind,
     raised_at: Timestamp,
     id: AlarmId,
+}
+
+impl Order {
+    /// A group stands where the worst of its rows would.
+    pub(crate) fn of_group(self, id: AlarmId) -> Self {
+        Self { id, ..self }
+    }
 }
 
 impl Ord for Order {

@@ -8,6 +8,7 @@ use shouwang_message::{
 };
 
 use crate::board::{Board, Effect};
+use crate::groups::Groups;
 use crate::item::{Surroundings, item};
 use crate::planted::{self, Bug};
 use crate::presence::Presence;
@@ -22,6 +23,7 @@ impl Board {
     /// Shows an alarm document that has not been heard as an event: provisional.
     pub(crate) fn show_alarm(&mut self, whom: &GatewayName, document: AlarmDocument) -> Result<(), Refusal> {
         let id = document.id;
+        self.note_smoke(whom, &document);
         let over = self.rows.get(&id).filter(|row| row.finished);
         if let Some(done) = over.or_else(|| self.finished.iter().find(|row| row.id() == id)) {
             // A leftover of what is finished; a retained document of a finished alarm is emptied soon.
@@ -55,6 +57,7 @@ impl Board {
     /// Takes an alarm event: its document replaces what was shown unless that is newer.
     pub(crate) fn take_alarm(&mut self, whom: &GatewayName, change: AlarmChange, document: &AlarmDocument) {
         let (id, revision) = (document.id, document.revision);
+        self.note_smoke(whom, document);
         self.settle_requests(whom, change, document);
         self.shift_hears(change, document);
         let finished = change == AlarmChange::Finished || document.is_finished();
@@ -186,7 +189,12 @@ impl Board {
         if self.rows.get(&fault.id).is_some_and(|row| !row.belongs_to(whom)) {
             return self.refuse(Refusal::Contradiction);
         }
-        if self.add(Row::other(RowKind::Fault, whom, fault.clone())) {
+        let mut row = Row::other(RowKind::Fault, whom, fault.clone());
+        if let Some(before) = self.rows.get(&fault.id) {
+            (row.after_alarm, row.acknowledged) = (before.after_alarm, before.acknowledged.clone());
+        }
+        self.judge_loss(whom, &mut row);
+        if self.add(row) {
             if let Some(row) = self.rows.get(&fault.id) {
                 let row = row.clone();
                 self.keep_row(&row, false);
@@ -203,7 +211,7 @@ impl Board {
         row.matter = Matter::Other(fault.clone().into());
         row.finished = true;
         let row = row.clone();
-        self.keep_row(&row, true);
+        self.keep_row(&row, row.is_done());
         self.effects.push(Effect::RowHeard { id: fault.id, revision: 0 });
         self.fault_is_over(now, whom, fault);
     }
@@ -277,7 +285,12 @@ impl Board {
             place,
             text,
         };
-        let row = Row { made_here: true, ..Row::other(kind, whom, document) };
+        let mut row = Row { made_here: true, ..Row::other(kind, whom, document) };
+        self.judge_loss(whom, &mut row);
+        // What a person must see outlives this process.
+        if row.after_alarm {
+            self.keep_row(&row, false);
+        }
         // Gap rows have their own, smaller bound and are how a full list is told: always room for them.
         if kind == RowKind::Gap {
             self.rows.insert(id, row);
@@ -307,7 +320,11 @@ impl Board {
         };
         // A lost smoke detector is not a trifle.
         let life_safety = device.class.is_some_and(Class::is_life_safety);
-        let priority = if life_safety { Priority::Urgent } else { Priority::Ordinary };
+        let priority = match (lost, life_safety) {
+            (true, _) => self.priority_of_loss(&whom.site, id, device),
+            (false, true) => Priority::Urgent,
+            (false, false) => Priority::Ordinary,
+        };
         let (class, place) = (device.class, device.place.clone());
         let row =
             self.own_device_row(RowKind::Fault, whom, Some(id.clone()), class, place, code, priority, text);
@@ -318,14 +335,15 @@ impl Board {
 
     /// A row made here is over.
     pub(crate) fn close(&mut self, id: AlarmId) {
-        let Some(mut row) = self.rows.remove(&id) else { return };
-        if let Matter::Other(document) = &mut row.matter {
-            document.active = false;
-            document.cleared_at = Some(self.wall);
-        }
-        self.keep_row(&row, true);
-        self.add_finished(row);
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        row.end(self.wall);
+        let row = row.clone();
         self.changed = true;
+        self.keep_row(&row, row.is_done());
+        if row.is_done() {
+            self.rows.remove(&id);
+            self.add_finished(row);
+        }
     }
 
     /// Adds a row; false at the bound, where only a live emergency still finds a place, by pushing out a row
@@ -408,16 +426,24 @@ impl Board {
         Some((top, steps))
     }
 
-    /// What is explained stands right below what explains it.
-    pub(crate) fn place_in_list(&self, row: &Row) -> (Order, u8, Order) {
+    /// What is explained stands right below what explains it, and what is in a group below its group.
+    pub(crate) fn place_in_list(&self, row: &Row, groups: &Groups<'_>) -> (Order, u8, Order) {
         let own = row.order(self.is_acknowledged(row));
+        if let Some(group) = groups.of(row.id()) {
+            return (group.place, 1, own);
+        }
         match self.explained_by(row) {
             Some((top, steps)) => (top.order(self.is_acknowledged(top)), steps, own),
             None => (own, 0, own),
         }
     }
 
+    /// One row by itself.
     pub(crate) fn item(&self, row: &Row) -> Value {
+        self.item_in(row, &self.groups())
+    }
+
+    pub(crate) fn item_in(&self, row: &Row, groups: &Groups<'_>) -> Value {
         let gateway = self.gateways.get(&row.whom());
         let mut around = Surroundings {
             gateway_name: gateway.and_then(|gateway| gateway.title.as_deref()),
@@ -429,6 +455,8 @@ impl Board {
                 .map(|state| state.state.as_str()),
             explained: self.explained_by(row).is_some(),
             case: (row.kind == RowKind::Alarm).then(|| self.case_words(row)),
+            in_group: groups.of(row.id()).map(|group| group.id),
+            devices: self.devices_of(row),
             ..Surroundings::default()
         };
         for pending in self.pending.values().filter(|pending| pending.alarm == row.id()) {

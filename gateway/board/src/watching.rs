@@ -194,7 +194,7 @@ impl Board {
 /// The gateway's own word for a store that fails.
 const STORE_FAILING: &str = "store_failing";
 /// The fault of a line, and the reason of the devices that are lost with it.
-const LINE_DOWN: &str = "line_down";
+pub(crate) const LINE_DOWN: &str = "line_down";
 
 impl Device {
     pub(crate) fn is_bad(&self) -> bool {

@@ -7,29 +7,6 @@ use shouwang_board::{Asked, Input, ListState, Request};
 use shouwang_message::*;
 use world::*;
 
-fn fault(n: u64, code: &str, line: Option<&str>) -> FaultDocument {
-    FaultDocument {
-        id: AlarmId::from_parts(n, 5),
-        gateway: id("gw-1"),
-        device: None,
-        line: line.map(id),
-        code: code.into(),
-        class: None,
-        priority: Priority::Urgent,
-        active: true,
-        raised_at: wall(Instant::default()),
-        cleared_at: None,
-        clock: Clock::Synced,
-        place: Place::default(),
-        text: Text::new("故障", "Fault"),
-    }
-}
-
-fn cleared(fault: FaultDocument) -> EventData {
-    let cleared_at = Some(fault.raised_at);
-    EventData::FaultCleared(FaultDocument { active: false, cleared_at, ..fault })
-}
-
 #[test]
 fn a_failing_store_is_told_by_the_heartbeat() {
     let mut world = World::new();
@@ -75,39 +52,6 @@ fn what_was_made_here_and_seen_by_a_person_does_not_outlive_its_cause() {
     assert_eq!(world.shown(), lines("fault store r0 active by u-7"));
     world.kill();
     assert!(world.rows().is_empty(), "the next heartbeat says whether it still fails");
-}
-
-fn device(world: &mut World, name: &str, state: DeviceState, why: Option<&str>, at_ms: i64, retained: bool) {
-    let since = Timestamp::from_unix_ms(wall(world.now).unix_ms() + at_ms);
-    let document = DeviceStateDocument { state, since, why: why.map(Into::into) };
-    world.arrive(&format!("gw-1/device/{name}/state"), to_bytes(&document), retained);
-}
-
-fn info(world: &mut World, devices: &[(&str, &str)]) {
-    let devices = devices
-        .iter()
-        .map(|(name, line)| DeviceInfo {
-            id: id(name),
-            line: id(line),
-            unit_id: 1,
-            profile: "p".into(),
-            class: Class::Smoke,
-            title: Text::new(*name, *name),
-            place: Place::default(),
-            proven_at: None,
-        })
-        .collect();
-    let document = InfoDocument {
-        name: "1".into(),
-        version: "1".into(),
-        log: LOG.parse().unwrap(),
-        boot: 1,
-        configuration: "sha256:0".into(),
-        lines: vec![],
-        devices,
-        stations: vec![],
-    };
-    world.arrive("gw-1/info", to_bytes(&document), true);
 }
 
 fn lost_rows(world: &World) -> Vec<String> {

@@ -32,7 +32,8 @@ const act = {
 
 function listed(items) {
   const fresh = items.filter((one) => isCrying(one) && !heard.has(cryOf(one)));
-  heard = new Set(items.filter(isCrying).map(cryOf));
+  // What left a group was told with it.
+  heard = new Set(items.filter((one) => isCrying(one) || one.in_group).map(cryOf));
   // Silence ends at the next emergency.
   if (fresh.some(isEmergency)) unmute();
   newest = fresh.at(-1) ?? null;
@@ -205,6 +206,8 @@ const keys = {
   ArrowDown: () => rows.move(1),
   KeyK: () => rows.move(-1),
   ArrowUp: () => rows.move(-1),
+  ArrowRight: () => rows.open(rows.selected(), true),
+  ArrowLeft: () => rows.open(rows.selected(), false),
   KeyD: () => focusOn("case-to"),
   KeyF: () => focusOn("case-what"),
   KeyM: silence,

@@ -2,7 +2,7 @@
 // what else is open nearby. Only what there is data for.
 import {
   ageText, byId, clockText, dayText, eventOf, flagsOf, isEmergency, limitOf, lookOf, lookWord, make, personOf,
-  placeFull, say, shapes, stateOf, valueOf, words,
+  placeFull, say, shapes, stateOf, textOf, valueOf, words,
 } from "./words.js";
 import * as cases from "./case.js";
 import * as neighbours from "./neighbours.js";
@@ -29,7 +29,7 @@ export function show(item, items, onAction) {
   if (key !== shown) {
     shown = key;
     byId("card-top").replaceChildren(head(item), facts(item), actions(item, onAction), steps(item));
-    byId("card-body").replaceChildren(neighbours.box(), ...scripts(item), history(), nearbyList(near));
+    byId("card-body").replaceChildren(neighbours.box(), ...scripts(item), unwatched(item), history(), nearbyList(near));
   }
   cases.show(item, onAction);
   neighbours.of(item);
@@ -125,6 +125,20 @@ function scripts(item) {
   const fire = script(words.script_119, words.script_where, words.script_fire, words.script_who, words.script_keep);
   const help = script(words.script_120, words.script_120_where, words.script_120_what, words.script_who, words.script_keep);
   return { smoke: [fire], gas: [fire], co: [help, fire], call: [help] }[item.class] ?? [];
+}
+
+// The rooms that nobody watches while this lasts.
+function unwatched(item) {
+  const box = make("section", "unwatched");
+  if (!item.devices?.length) return box;
+  const count = item.devices_count ?? item.count;
+  box.append(make("h3", "", say(words.unwatched, { count })));
+  for (const one of item.devices) {
+    const place = placeFull({ ...item, device: one.id, place: one.place });
+    box.append(make("p", "", place + " " + (one.title ? textOf(one.title) : "")));
+  }
+  if (count > item.devices.length) box.append(make("p", "hint", "…"));
+  return box;
 }
 
 async function readPast(item, then) {

@@ -20,6 +20,8 @@ let pointerInside = false;
 let heldUntil = 0;
 let settledAt = 0;
 let known = new Set();
+// Groups whose rows are shown.
+const opened = new Set();
 const now = () => performance.now();
 
 export function prepare() {
@@ -69,7 +71,7 @@ function visible() {
   return list.items.filter((one) => {
     if (isEmergency(one) && isCounted(one)) return true;
     if (list.filter && lookOf(one) !== list.filter) return false;
-    if (!query) return true;
+    if (!query) return !one.in_group || opened.has(one.in_group);
     const text = [placeFull(one), placeShort(one), eventOf(one), one.device, one.gateway_name, one.gateway];
     return text.join(" ").toLowerCase().includes(query);
   });
@@ -106,6 +108,16 @@ export function draw() {
   brought?.scrollIntoView({ block: "nearest" });
 }
 
+// Shows the rows of a group, or only the group; of a row in a group, the group's.
+export function open(one, wanted) {
+  const group = one?.kind === "group" ? one.id : one?.in_group;
+  if (!group || opened.has(group) === wanted) return;
+  if (wanted) opened.add(group);
+  else opened.delete(group);
+  if (!wanted && one.in_group) select(group, true);
+  draw();
+}
+
 function drawCounts() {
   for (const look of Object.keys(shapes)) {
     const count = list.items.filter((one) => lookOf(one) === look && isCounted(one)).length;
@@ -135,7 +147,7 @@ function renew(row, one) {
 }
 
 function keyOf(one) {
-  return JSON.stringify(one) + hooks.isAsking(one.id) + hooks.mayAct() + (list.selected === one.id);
+  return JSON.stringify(one) + hooks.isAsking(one.id) + hooks.mayAct() + (list.selected === one.id) + opened.has(one.id);
 }
 
 function makeRow(one) {
@@ -147,7 +159,8 @@ function makeRow(one) {
   row.dataset.since = one.raised_at;
   row.tabIndex = -1;
   row.setAttribute("aria-selected", String(list.selected === one.id));
-  if (one.explained) row.classList.add("explained");
+  if (one.explained || one.in_group) row.classList.add("explained");
+  if (one.gateway_lost) row.classList.add("unwatched");
   if (one.acknowledged) row.classList.add("acknowledged");
   else if (one.active && !one.explained) row.classList.add("unseen-yet");
 
@@ -164,6 +177,7 @@ function makeRow(one) {
   flagsOf(one).forEach((text) => what.append(make("span", "flag", text)));
   const times = make("td", "times", "×" + (one.kind === "alarm" ? one.occurrence : one.count));
   row.append(priority, state, row.age, where(one), what, times, who(one), act(one));
+  if (one.kind === "group") row.children[3].append(opener(one));
   return row;
 }
 
@@ -173,6 +187,15 @@ function where(one) {
   const cell = make("td", [...short].length > 9 ? "place long" : "place", make("div", "", short));
   cell.title = placeFull(one);
   return cell;
+}
+
+function opener(one) {
+  const isOpen = opened.has(one.id);
+  const button = make("button", "opener", isOpen ? words.group_close : say(words.group_open, { count: one.members.length }));
+  button.type = "button";
+  button.tabIndex = 0;
+  button.setAttribute("aria-expanded", String(isOpen));
+  return button;
 }
 
 function who(one) {
@@ -201,7 +224,8 @@ function clicked(event) {
   // A row that has just moved under the pointer is not the one that was meant.
   if (!row || now() < settledAt) return;
   select(row.dataset.id, true);
-  if (event.target.closest("button")) hooks.acknowledge(item(row.dataset.id));
+  if (event.target.closest(".opener")) open(item(row.dataset.id), !opened.has(row.dataset.id));
+  else if (event.target.closest("button")) hooks.acknowledge(item(row.dataset.id));
 }
 
 export function select(id, byPerson = false) {

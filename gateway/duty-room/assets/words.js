@@ -89,16 +89,16 @@ export function limitOf(item) {
 
 // Which colour, shape and word a row has.
 export function lookOf(item) {
-  return item.kind === "alarm" ? item.priority : "fault";
+  return item.kind === "alarm" || item.after_alarm ? item.priority : "fault";
 }
 
 export function lookWord(item) {
   return item.kind === "gap" ? words.gap : words[lookOf(item)];
 }
 
-// Asks for a person: nobody has acknowledged it, and no row above explains it.
+// Asks for a person: nobody has acknowledged it, and no row above explains it or tells it with others.
 export function isCounted(item) {
-  return !item.acknowledged && !item.explained;
+  return !item.acknowledged && !item.explained && !item.in_group;
 }
 
 // Sounds here: what is put aside by a person does not.
@@ -107,7 +107,7 @@ export function isCrying(item) {
 }
 
 export function isEmergency(item) {
-  return item.kind === "alarm" && item.priority === "emergency";
+  return item.priority === "emergency" && (item.kind === "alarm" || Boolean(item.after_alarm));
 }
 
 // The cry that a person saw: a further one is another.
@@ -129,7 +129,6 @@ export function flagsOf(item) {
 }
 
 export function stateOf(item) {
-  if (item.finished) return words.finished;
-  if (item.acknowledged) return words.acknowledged;
+  if (item.acknowledged) return item.finished ? words.finished : words.acknowledged;
   return item.active ? words.active : words.cleared;
 }

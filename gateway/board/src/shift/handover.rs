@@ -158,11 +158,7 @@ impl Board {
     fn may_hand_over(&self, asked: &ShiftAsked, to: &str, leaving: &[String]) -> Result<(), Outcome> {
         let waiting: Vec<String> = self
             .waiting_emergencies()
-            .filter_map(Row::alarm_document)
-            .map(|document| {
-                let place = document.place.name.as_deref().unwrap_or_else(|| document.device.as_str());
-                alloc::format!("{} {}", shown(place), shown(&document.text.zh))
-            })
+            .map(|row| alloc::format!("{} {}", shown(row.whereabouts()), shown(&row.words().zh)))
             .take(3)
             .collect();
         if !waiting.is_empty() {

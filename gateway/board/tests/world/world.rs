@@ -320,3 +320,70 @@ pub(crate) fn tick(sequence: Sequence) -> Event {
 pub(crate) fn lines(text: &str) -> Vec<String> {
     text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
 }
+
+pub(crate) fn fault(n: u64, code: &str, line: Option<&str>) -> FaultDocument {
+    FaultDocument {
+        id: AlarmId::from_parts(n, 5),
+        gateway: id("gw-1"),
+        device: None,
+        line: line.map(id),
+        code: code.into(),
+        class: None,
+        priority: Priority::Urgent,
+        active: true,
+        raised_at: wall(Instant::default()),
+        cleared_at: None,
+        clock: Clock::Synced,
+        place: Place::default(),
+        text: Text::new("故障", "Fault"),
+    }
+}
+
+pub(crate) fn cleared(fault: FaultDocument) -> EventData {
+    let cleared_at = Some(fault.raised_at);
+    EventData::FaultCleared(FaultDocument { active: false, cleared_at, ..fault })
+}
+
+pub(crate) fn device(
+    world: &mut World,
+    name: &str,
+    state: DeviceState,
+    why: Option<&str>,
+    at_ms: i64,
+    retained: bool,
+) {
+    let since = Timestamp::from_unix_ms(wall(world.now).unix_ms() + at_ms);
+    let document = DeviceStateDocument { state, since, why: why.map(Into::into) };
+    world.arrive(&format!("gw-1/device/{name}/state"), to_bytes(&document), retained);
+}
+
+pub(crate) fn info(world: &mut World, devices: &[(&str, &str)]) {
+    info_at(world, devices, None);
+}
+
+pub(crate) fn info_at(world: &mut World, devices: &[(&str, &str)], room: Option<&str>) {
+    let devices = devices
+        .iter()
+        .map(|(name, line)| DeviceInfo {
+            id: id(name),
+            line: id(line),
+            unit_id: 1,
+            profile: "p".into(),
+            class: Class::Smoke,
+            title: Text::new(*name, *name),
+            place: Place { room: room.map(Into::into), ..Place::default() },
+            proven_at: None,
+        })
+        .collect();
+    let document = InfoDocument {
+        name: "1".into(),
+        version: "1".into(),
+        log: LOG.parse().unwrap(),
+        boot: 1,
+        configuration: "sha256:0".into(),
+        lines: vec![],
+        devices,
+        stations: vec![],
+    };
+    world.arrive("gw-1/info", to_bytes(&document), true);
+}
