@@ -13,10 +13,11 @@ pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
     ("shouwang-core", "gateway/core", Some(&["shouwang-message"])),
     ("shouwang-board", "gateway/board", Some(&["shouwang-message"])),
     ("shouwang-catalog", "gateway/catalog", Some(&["shouwang-core", "shouwang-message"])),
+    ("shouwang-modem", "gateway/modem", Some(&["shouwang-message"])),
     (
         "shouwang-gateway",
         "gateway/daemon",
-        Some(&["modbus-wire", "shouwang-catalog", "shouwang-core", "shouwang-message"]),
+        Some(&["modbus-wire", "shouwang-catalog", "shouwang-core", "shouwang-message", "shouwang-modem"]),
     ),
     ("shouwang-duty-room", "gateway/duty-room", Some(&["shouwang-board", "shouwang-message"])),
     (

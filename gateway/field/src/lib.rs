@@ -18,6 +18,7 @@ mod healthy;
 mod lamp;
 #[cfg(test)]
 mod made;
+mod modem;
 mod port;
 mod profile_server;
 mod profiles;
@@ -38,6 +39,7 @@ pub use error::{FieldError, Problem};
 pub use fault::{FAULT_WORDS, Fault};
 pub use lamp::Shown;
 pub use modbus_wire::Table;
+pub use modem::{EmulatedModem, Manners, OnAir};
 pub use port::Place;
 pub use profiles::Profiles;
 pub use running::{LinePlace, Running, start, start_telling};
