@@ -57,7 +57,7 @@ impl Oracle {
             witnessed: 0,
             seen: Events::new(),
             acknowledged: BTreeSet::new(),
-            desk: Desk::default(),
+            desk: Desk::at(world.duty_room_page),
             violations: Vec::new(),
             counts: Counts::default(),
         }
@@ -110,7 +110,7 @@ impl Oracle {
             mark => unmet.push(format!("the gateway does not know that all is heard: {mark:?}")),
         }
         let (words, _) = world.duty_room.words();
-        match self.desk.rows(world.duty_room_page, &words) {
+        match self.desk.rows(&words) {
             Ok(rows) => {
                 let known = committed.unwrap_or_default();
                 let active = active_at(latecomer, &known);
@@ -167,7 +167,7 @@ impl Oracle {
         for row in rows {
             let id = row["id"].as_str().unwrap_or_default();
             if !waits && !self.acknowledged.contains(id) {
-                let answer = self.desk.acknowledge(world.duty_room_page, id);
+                let answer = self.desk.acknowledge(id);
                 world.say(&format!("a person acknowledges {id}, which its gateway never logged: {answer:?}"));
                 if answer.is_ok() {
                     self.acknowledged.insert(id.to_owned());

@@ -50,7 +50,7 @@ fn either_ends_silence_is_shown_within_30_s() {
 /// What was not shown in time.
 fn tell((name, act, shown_at): &(&str, Act, &[At])) -> Vec<String> {
     let mut world = World::start(name, true);
-    let mut desk = Desk::default();
+    let mut desk = Desk::at(world.duty_room_page);
     for at in *shown_at {
         assert!(!shows(&world, &mut desk, *at), "{name}: {at:?} shows a silence before there is one");
     }
@@ -81,7 +81,7 @@ fn shows(world: &World, desk: &mut Desk, at: At) -> bool {
         At::DutyRoom => ready(world.duty_room_page).is_err_and(|why| why.contains("disconnected")),
         At::Page => {
             let (words, _) = world.duty_room.words();
-            let rows = desk.rows(world.duty_room_page, &words).unwrap_or_default();
+            let rows = desk.rows(&words).unwrap_or_default();
             rows.iter().any(|row| row["kind"] == "gateway" && row["active"] == true)
         }
     }

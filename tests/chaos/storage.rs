@@ -57,7 +57,7 @@ fn tell(name: &str, trouble: Trouble) {
     }
     wait_until(SHOWN_WITHIN, &format!("{name}: the page should show the store's trouble"), || {
         let (words, _) = world.duty_room.words();
-        let rows = oracle.desk.rows(world.duty_room_page, &words).unwrap_or_default();
+        let rows = oracle.desk.rows(&words).unwrap_or_default();
         rows.iter()
             .any(|row| row["kind"] == "fault" && row["condition"].as_str().is_some_and(is_about_the_store))
     });

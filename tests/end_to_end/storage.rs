@@ -1,10 +1,9 @@
 //! A gateway that starts while its disk is in trouble watches and tells all the same, and logs it later.
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
-use shouwang_tests::{Gateway, Listener, port, wait_for, wait_until};
+use shouwang_tests::visitor::Answer;
+use shouwang_tests::{Gateway, Listener, Visitor, port, wait_for, wait_until};
 
 use crate::shim::{Shim, Trouble};
 use crate::street::{ALARM_LIMIT, RAISED, START_LIMIT, Street, assert_in_sequence, name};
@@ -97,8 +96,9 @@ impl Site {
         wait_for(HEARTBEAT_LIMIT, "the heartbeat should say that the store fails", heartbeat);
         // The page is told once a second.
         wait_until(ALARM_LIMIT, "the health page should say why it is not ready", || {
-            let answer = readyz(self.page);
-            answer.contains(" 503 ") && answer.contains("the store does not write")
+            let because =
+                |answer: Answer| answer.status == 503 && answer.body.contains("the store does not write");
+            readyz(self.page).is_some_and(because)
         });
         let raised = self.street.listener.events_of(RAISED);
         assert!(raised.iter().all(|event| event.json["subject"] != name(2)), "its event waits for the disk");
@@ -115,7 +115,9 @@ impl Site {
             let newest = self.street.listener.newest(&leaf(told));
             newest.is_some_and(|document| document["unlogged"] == false && document["active"] == true)
         });
-        wait_until(HEALED_LIMIT, "the gateway should be ready", || readyz(self.page).contains(" 200 "));
+        wait_until(HEALED_LIMIT, "the gateway should be ready", || {
+            readyz(self.page).is_some_and(|answer| answer.status == 200)
+        });
         assert_in_sequence(&self.street.listener);
     }
 
@@ -146,15 +148,7 @@ fn newest_alarm(listener: &Listener, device: &str) -> Option<Value> {
     documents.find(|document| document["device"] == device)
 }
 
-/// The answer, head and body; empty while nobody listens.
-fn readyz(page: u16) -> String {
-    let ask = || {
-        let mut stream = TcpStream::connect(("127.0.0.1", page))?;
-        stream.set_read_timeout(Some(ALARM_LIMIT))?;
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok::<_, std::io::Error>(answer)
-    };
-    ask().unwrap_or_default()
+/// What the health page answers; nothing while nobody listens.
+fn readyz(page: u16) -> Option<Answer> {
+    Visitor::new(format!("127.0.0.1:{page}"), ALARM_LIMIT).get("/readyz").ok()
 }

@@ -1,6 +1,4 @@
 //! The real duty room: `shouwang duty-room` as a child process, and a browser without a screen in front of it.
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +8,8 @@ use tempfile::TempDir;
 
 use crate::gateway::binary;
 use crate::program::Program;
-use crate::{Mosquitto, wait_for, wait_until};
+use crate::visitor::Answer;
+use crate::{Mosquitto, Visitor, wait_for, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -19,19 +18,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct DutyRoom {
     program: Program,
-    /// HOST:PORT of its pages.
-    address: String,
-    cookie: String,
+    operator: Visitor,
     /// Removed last, when nobody writes there any more.
     directory: TempDir,
-}
-
-/// What a page or the API answered.
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
 }
 
 impl DutyRoom {
@@ -52,15 +41,12 @@ impl DutyRoom {
             Program::start("duty-room", command.arg("duty-room").arg("--config").arg(file), directory.path());
         let link = wait_for(LIMIT, "the duty room should print its log-in link", || login_link(&program));
         let (address, path) = link.split_once('/').expect("a link has a path");
-        let mut room = Self { program, address: address.to_owned(), cookie: String::new(), directory };
-        let answer = room.get(&format!("/{path}"));
-        let cookie = answer.head.lines().find_map(|line| line.strip_prefix("set-cookie: "));
-        let cookie = cookie.and_then(|cookie| cookie.split(';').next());
-        room.cookie = cookie.expect("the log-in link gives a session").to_owned();
+        let mut operator = Visitor::new(address, LIMIT);
+        operator.log_in(&format!("/{path}")).expect("the log-in link works");
         wait_until(LIMIT, "the duty room should be connected to the broker", || {
-            room.get("/readyz").status == 200
+            operator.get("/readyz").is_ok_and(|answer| answer.status == 200)
         });
-        room
+        Self { program, operator, directory }
     }
 
     /// The log-in link: signs an operator in and leads to the board.
@@ -71,7 +57,7 @@ impl DutyRoom {
 
     /// The address of one of its pages.
     pub fn page(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("http://{}{path}", self.operator.address())
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {
@@ -85,21 +71,13 @@ impl DutyRoom {
 
     /// The rows of all alarms that are not finished, or wait for a conclusion.
     pub fn open_alarms(&self) -> Vec<Value> {
-        let answer = self.get("/api/v1/alarms?state=open");
-        assert_eq!(answer.status, 200, "the list of alarms: {}", answer.body);
-        let list: Value = serde_json::from_str(&answer.body).expect("a list is JSON");
-        list["items"].as_array().expect("a list has items").clone()
+        self.operator.open_alarms().expect("the duty room lists its alarms")
     }
 
     /// The operator asks for something about an alarm (`acknowledge`, `reset`..) and the page takes it.
     pub fn ask(&self, alarm: &str, request: &str, body: &Value) {
-        let head = format!(
-            "POST /api/v1/alarms/{alarm}/{request} HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\n\
-             Content-Type: application/json\r\n",
-            self.address
-        );
-        let answer = self.exchange(&head, &body.to_string());
-        assert_eq!(answer.status, 200, "{request} of {alarm}: {}", answer.body);
+        let answer = self.operator.post(&format!("/api/v1/alarms/{alarm}/{request}"), body);
+        answer.and_then(Answer::ok).expect("the duty room takes it");
     }
 
     /// SIGTERM; the test fails unless it ends by itself and well.
@@ -108,26 +86,6 @@ impl DutyRoom {
         assert!(status.success(), "a stopped duty room ended with {status}: {}", self.program.stderr());
         let words = self.program.stderr();
         assert!(!words.contains("panicked at"), "the duty room panicked:\n{words}");
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.exchange(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", self.address), "")
-    }
-
-    fn exchange(&self, head: &str, body: &str) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).expect("the duty room listens");
-        stream.set_read_timeout(Some(LIMIT)).expect("a limit for an answer");
-        let (cookie, length) = (&self.cookie, body.len());
-        write!(
-            stream,
-            "{head}Cookie: {cookie}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-        )
-        .expect("the duty room takes a request");
-        let mut text = String::new();
-        stream.read_to_string(&mut text).expect("the duty room answers");
-        let (head, body) = text.split_once("\r\n\r\n").expect("an answer has a head");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 }
 

@@ -37,6 +37,8 @@ pub mod program;
 #[cfg(not(planted))]
 pub mod serial_line;
 #[cfg(not(planted))]
+pub mod visitor;
+#[cfg(not(planted))]
 pub mod wait;
 
 #[cfg(not(planted))]
@@ -53,6 +55,8 @@ pub use modbus_server::ModbusServer;
 pub use mosquitto::Mosquitto;
 #[cfg(not(planted))]
 pub use serial_line::SerialLine;
+#[cfg(not(planted))]
+pub use visitor::Visitor;
 #[cfg(not(planted))]
 pub use wait::{wait_for, wait_until};
 
