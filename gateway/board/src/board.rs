@@ -20,6 +20,7 @@ use crate::presence::{Presence, Watch};
 use crate::readings::Readings;
 use crate::row::{Row, RowKind};
 use crate::shift::Shift;
+use crate::telling::Outreach;
 use crate::trust::Refusal;
 use crate::watching::Guard;
 use crate::{GatewayName, Input, LogLine, Outcome, Output, Settings, Transaction, bounds, kept};
@@ -55,6 +56,7 @@ pub struct Board {
     pub(crate) shift: Shift,
     /// Values remembered, of all devices.
     pub(crate) points_held: usize,
+    pub(crate) outreach: Outreach,
     pub(crate) counts: Counts,
     in_flight: VecDeque<InFlight>,
     next_transaction: u64,
@@ -212,6 +214,7 @@ impl Board {
             guard: Guard::new(now),
             shift: Shift::new(),
             points_held: 0,
+            outreach: Outreach::default(),
             counts: Counts::default(),
             in_flight: VecDeque::new(),
             next_transaction: 1,
@@ -229,6 +232,7 @@ impl Board {
         board.match_cases_to_rows();
         board.shift.restored(now, wall);
         board.remember_smoke();
+        board.look_at_every_alarm();
         if unreadable > 0 {
             let own = board.own_name();
             let text = Text::new("部分保存的记录无法读取", "Some kept records cannot be read");
@@ -262,6 +266,7 @@ impl Board {
                 self.pending.insert(rest.into(), pending.restored(now));
             }
             "case" | "closed" => self.remember_case(serde_json::from_str(value).ok()?),
+            "ladder" => self.remember_ladder(now, rest.parse().ok()?, serde_json::from_str(value).ok()?),
             "count" => self.counts.heard = value.parse().ok()?,
             "shift" => self.shift.remember(rest, value)?,
             _ => return None,
@@ -283,9 +288,8 @@ impl Board {
             Input::CaseAsked { ticket, asked } => self.case_asked(ticket, &asked),
             Input::ShiftAsked { ticket, asked } => self.shift_asked(now, ticket, &asked),
             Input::Noted(line) => self.log.push(line),
-            // Of no notice that is waited for: it was told by a process before this one.
-            Input::Told { ticket: _, result: _ } => {}
-            Input::Replied { phone, text } => self.replied(&phone, &text),
+            Input::Told { ticket, result } => self.told(now, ticket, result),
+            Input::Replied { phone, text } => self.replied(now, &phone, &text),
             Input::Armed { boards } => {
                 self.armed = boards;
                 self.guard.armed(now, boards > 0);
@@ -300,6 +304,7 @@ impl Board {
     /// When to call [`Self::handle`] with [`Input::Woke`] at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
         let mut next = self.link_row_at.min(self.guard.next_deadline()).min(self.shift.next_deadline());
+        next = next.min(self.outreach.next_deadline());
         for gateway in self.gateways.values() {
             let askable = self.link_up && gateway.may_answer();
             next = next.min(gateway.watch.next_deadline().unwrap_or(Instant::NEVER)).min(gateway.devices_at);
@@ -390,6 +395,7 @@ impl Board {
         }
         self.look_at_guard(now);
         self.look_at_shift(now);
+        self.look_at_ladders(now);
         self.send_requests(now);
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use shouwang_message::{AlarmDocument, AlarmId, Class, Id, Mode, Place, Priority, Text, Timestamp};
 
 use crate::GatewayName;
+use crate::ladder::Delivery;
 use crate::trust::shown;
 
 mod steps;
@@ -208,6 +209,9 @@ pub(crate) struct Case {
     pub(crate) rated: Option<Stamp>,
     pub(crate) closed: Option<Stamp>,
     pub(crate) departments: Vec<Called>,
+    /// What was told outside the room, once its alarm is over.
+    #[serde(default)]
+    pub(crate) deliveries: Vec<Delivery>,
     /// Steps in all.
     pub(crate) revision: u32,
     /// The newest [`STEPS`] of them.
@@ -252,6 +256,18 @@ impl Case {
         self.state == CaseState::Closed
     }
 
+    /// Who was sent last, while nobody is there and they have not answered.
+    pub(crate) fn awaited(&self) -> Option<&str> {
+        let last = self.dispatched.last().filter(|sent| sent.answered.is_none())?;
+        (self.state < CaseState::OnSite && self.claimed.is_none()).then_some(last.name.as_str())
+    }
+
+    /// The name under which this person was sent, as whoever sent them wrote it.
+    pub(crate) fn sent_as(&self, name: &str, id: &str) -> Option<&str> {
+        let same = |sent: &&Called| sent.name == name || sent.name == id;
+        self.dispatched.iter().find(same).map(|sent| sent.name.as_str())
+    }
+
     /// A person acknowledged the alarm: that accepts the case too. False if it was accepted before.
     pub(crate) fn acknowledged(&mut self, by: &str, at: Timestamp) -> bool {
         let fresh = self.state == CaseState::New;
@@ -273,7 +289,8 @@ impl Case {
         if self.is_concluded() {
             let about = self.about.clone();
             let (revision, steps) = (self.revision, core::mem::take(&mut self.steps));
-            *self = Self { revision, steps, occurrence, ..Self::blank(about) };
+            let deliveries = core::mem::take(&mut self.deliveries);
+            *self = Self { revision, steps, deliveries, occurrence, ..Self::blank(about) };
         }
         self.done("cried_again", by, at, old, Some(alloc::format!("x{occurrence}")), None);
         true
@@ -296,6 +313,7 @@ impl Case {
             rated: None,
             closed: None,
             departments: Vec::new(),
+            deliveries: Vec::new(),
             revision: 0,
             steps: Vec::new(),
         }

@@ -1,8 +1,11 @@
 //! A case as the API and the page see it: what is known of its alarm, and every step.
+use alloc::vec::Vec;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::case::Case;
+use crate::ladder::Delivery;
 
 /// Its alarm now, as far as it is remembered.
 #[derive(Debug, Serialize)]
@@ -13,7 +16,7 @@ pub(crate) struct Alarm {
     pub(crate) occurrence: u32,
 }
 
-pub(crate) fn case_item(case: &Case, alarm: Option<&Alarm>) -> Value {
+pub(crate) fn case_item(case: &Case, alarm: Option<&Alarm>, deliveries: Vec<Value>) -> Value {
     let mut item = serde_json::to_value(case).unwrap_or_default();
     if let Some(fields) = item.as_object_mut() {
         if let Some(Value::Object(about)) = fields.remove("about") {
@@ -22,6 +25,7 @@ pub(crate) fn case_item(case: &Case, alarm: Option<&Alarm>) -> Value {
         let remembered = u32::try_from(case.steps.len()).unwrap_or(u32::MAX);
         fields.insert("earlier_steps".into(), json!(case.revision.saturating_sub(remembered)));
         fields.insert("alarm".into(), json!(alarm));
+        fields.insert("deliveries".into(), Value::Array(deliveries));
     }
     item
 }
@@ -29,5 +33,6 @@ pub(crate) fn case_item(case: &Case, alarm: Option<&Alarm>) -> Value {
 /// A case that was closed long ago, from what was kept below [`crate::closed_case_key`]; none if that is not one.
 pub fn closed_case(kept: &str) -> Option<Value> {
     let case: Case = serde_json::from_str(kept).ok()?;
-    Some(case_item(&case, None))
+    let deliveries = case.deliveries.iter().map(Delivery::item).collect();
+    Some(case_item(&case, None, deliveries))
 }

@@ -10,6 +10,7 @@ use shouwang_message::{AlarmChange, AlarmDocument, AlarmId, Text, Timestamp};
 use crate::board::{Board, Effect, ListState};
 use crate::case::{Case, CaseAsked, CaseState, Conclusion, Done, Objection};
 use crate::case_item::{Alarm, case_item};
+use crate::ladder::{DELIVERIES, Delivery};
 use crate::logbook::{LogLine, at_gateway};
 use crate::requests::refused;
 use crate::row::Row;
@@ -43,7 +44,7 @@ impl Board {
     }
 
     /// Stores the step; the answer follows its commit. An outcome that needs no disk is given at once.
-    fn step(&mut self, ticket: u64, asked: &CaseAsked) -> Result<(), Outcome> {
+    pub(crate) fn step(&mut self, ticket: u64, asked: &CaseAsked) -> Result<(), Outcome> {
         let id = asked.case;
         if self.find(id).is_some_and(|row| row.concluded) && self.known_case(id).is_none() {
             return Err(refused("closed", "该处置已销号", "This case is closed"));
@@ -139,6 +140,15 @@ impl Board {
         }
     }
 
+    /// What was told outside the room about an alarm that is over stays with its case.
+    pub(crate) fn leave_deliveries(&mut self, id: AlarmId, told: Vec<Delivery>) {
+        let Some(mut case) = self.known_case(id).cloned() else { return };
+        case.deliveries.extend(told);
+        let over = case.deliveries.len().saturating_sub(DELIVERIES);
+        case.deliveries.drain(..over);
+        self.put_case(case);
+    }
+
     /// How often the case of this row changed: part of the list's hash.
     pub(crate) fn case_revision(&self, row: &Row) -> u32 {
         let gone = if row.concluded { u32::MAX } else { 0 };
@@ -185,6 +195,7 @@ impl Board {
     fn put_case(&mut self, case: Case) {
         let id = case.id();
         self.changed = true;
+        self.outreach.touch(id);
         self.keep_case(&case);
         let concluded = case.is_concluded();
         self.closed.retain(|closed| closed.id() != id);
@@ -255,7 +266,7 @@ impl Board {
                 occurrence: document.occurrence,
             })
         });
-        case_item(case, alarm.as_ref())
+        case_item(case, alarm.as_ref(), self.deliveries(case.id(), &case.deliveries))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{GatewayName, bounds};
 
 /// What [`crate::Board::restore`] needs: of the keys below each prefix the last so many in their order, which is
 /// by age where there may be more.
-pub const KEPT_PREFIXES: [(&str, usize); 8] = [
+pub const KEPT_PREFIXES: [(&str, usize); 9] = [
     ("cursor/", 100_000),
     ("row/", 100_000),
     ("asked/", 100_000),
@@ -16,6 +16,7 @@ pub const KEPT_PREFIXES: [(&str, usize); 8] = [
     ("case/", bounds::OPEN_CASES),
     ("closed/", bounds::CLOSED_CASES),
     ("shift/", 3),
+    ("ladder/", bounds::LADDERS),
 ];
 
 /// How many events this duty room has heard in all.
@@ -43,6 +44,11 @@ pub(crate) fn finished(id: AlarmId) -> String {
 /// A case that is not closed.
 pub(crate) fn case(id: AlarmId) -> String {
     format!("case/{id}")
+}
+
+/// How far an alarm is up the ladder.
+pub(crate) fn ladder(id: AlarmId) -> String {
+    format!("ladder/{id}")
 }
 
 pub(crate) fn closed(id: AlarmId) -> String {

@@ -15,15 +15,18 @@ mod case;
 mod case_item;
 mod cases;
 mod chance;
+mod escalation;
 mod groups;
 mod hearing;
 mod input;
 mod item;
 mod kept;
+mod ladder;
 mod logbook;
 mod losses;
 mod neighbours;
 mod notice;
+pub mod organisation;
 mod output;
 pub mod planted;
 mod presence;
@@ -33,17 +36,21 @@ mod requests;
 mod row;
 mod rows;
 mod shift;
+mod telling;
 mod trust;
 mod watching;
+mod wording;
 
 pub use asking::{Asked, Request};
 pub use board::{Board, Counts, GatewaySummary, ListState};
 pub use case::{CallBack, CaseAsked, CaseState, CaseStep, Conclusion};
 pub use case_item::closed_case;
+pub use escalation::{Escalation, Reach, Step};
 pub use input::Input;
 pub use kept::{KEPT_PREFIXES, closed_case_key, sheet_key};
 pub use logbook::LogLine;
 pub use notice::{DeliveryResult, Notice, Recipient, SHORT_UNITS, masked_phone};
+pub use organisation::Organisation;
 pub use output::{Outcome, Output, Transaction};
 pub use presence::Presence;
 pub use row::RowKind;
@@ -56,12 +63,14 @@ use shouwang_message::Id;
 pub struct Settings {
     /// The duty room's id, the last part of `/heard/{duty-room}`.
     pub name: Id,
+    pub organisation: Organisation,
+    pub escalation: Escalation,
 }
 
 impl Settings {
     /// A duty room that only its own pages tell of an alarm.
     pub fn new(name: Id) -> Self {
-        Self { name }
+        Self { name, organisation: Organisation::default(), escalation: Escalation::default() }
     }
 }
 
@@ -84,6 +93,12 @@ pub mod bounds {
     pub const OPEN_CASES: usize = 20_000;
     /// Closed cases kept for `state=all`; older ones stay on disk.
     pub const CLOSED_CASES: usize = 500;
+    /// Alarms that people outside the room are told of; more are counted and told by the pages only.
+    pub const LADDERS: usize = OPEN_ROWS + GAP_ROWS;
+    /// Notices given to the hands whose result is awaited; above it the next ones wait, emergencies last.
+    pub const NOTICES: usize = 4_096;
+    /// People told by one step.
+    pub const RECIPIENTS: usize = 16;
     /// Logs remembered per gateway; the oldest cursor goes.
     pub const LOGS_PER_GATEWAY: usize = 4;
     /// Events of one log that wait for an earlier one.

@@ -1,20 +1,112 @@
-//! What somebody answers by SMS: what is no answer to anything is a line of the logbook.
+//! What somebody answers by SMS: "1" acknowledges, as that person, what their phone was told last, or says that who
+//! was sent knows it. Everything else is a line of the logbook.
+use alloc::string::{String, ToString};
+
+use shouwang_message::{AlarmId, Id, Instant};
+
 use crate::board::Board;
+use crate::case::{CaseAsked, CaseStep};
+use crate::escalation::Reach;
+use crate::ladder::{Delivery, Purpose};
 use crate::logbook::LogLine;
 use crate::notice::masked_phone;
 use crate::trust::shown;
+use crate::{Asked, Outcome, Request};
+
+/// Nobody waits for the answer to what came by SMS.
+const NO_TICKET: u64 = 0;
 
 impl Board {
-    pub(crate) fn replied(&mut self, phone: &str, text: &str) {
-        let phone = masked_phone(&shown(phone));
+    pub(crate) fn replied(&mut self, now: Instant, phone: &str, text: &str) {
+        let masked = masked_phone(&shown(phone));
+        let from = alloc::format!("sms {masked}");
+        let Some(person) = self.settings.organisation.by_phone(phone).map(|person| person.id.clone()) else {
+            return self.log_reply(&masked, from, None, "unknown number", text);
+        };
+        let by = person.to_string();
+        // The digit, on a Chinese keyboard too.
+        if !matches!(text.trim(), "1" | "\u{ff11}") {
+            return self.log_reply(&by, from, None, "no answer that is understood", text);
+        }
+        let Some((id, cry, purpose)) = self.told_last(&person) else {
+            return self.log_reply(&by, from, None, "nothing was told to this number", text);
+        };
+        let refused = match purpose {
+            Purpose::Dispatch => self.receive_by_reply(id, &person, &from),
+            Purpose::Step | Purpose::Recovered => self.acknowledge_by_reply(now, id, cry, &person, &from),
+        };
+        if let Some(why) = refused {
+            self.log_reply(&by, from, Some(id), why, text);
+        }
+    }
+
+    /// Through the same door as a click on a page; why not, if it cannot be.
+    fn acknowledge_by_reply(
+        &mut self,
+        now: Instant,
+        alarm: AlarmId,
+        cry: u32,
+        person: &Id,
+        from: &str,
+    ) -> Option<&'static str> {
+        let (by, from) = (person.to_string(), from.to_string());
+        let asked = Asked { alarm, by, from, reason: None, request: Request::Acknowledge };
+        if self.newer_cry(&asked, cry).is_some() {
+            return Some("newer_cry");
+        }
+        match self.accept(now, NO_TICKET, asked) {
+            Ok(()) | Err(Outcome::Taken { .. }) => None,
+            Err(Outcome::AlreadyAcknowledged { .. }) => Some("already_acknowledged"),
+            Err(Outcome::Refused { code, .. }) => Some(code),
+            Err(_) => Some("unknown_alarm"),
+        }
+    }
+
+    fn receive_by_reply(&mut self, case: AlarmId, person: &Id, from: &str) -> Option<&'static str> {
+        let known = self.settings.organisation.person(person)?;
+        let sent = self.cases.get(&case).and_then(|case| case.sent_as(&known.name, person.as_str()));
+        let Some(name) = sent.map(ToString::to_string) else { return Some("not_dispatched") };
+        let asked = CaseAsked {
+            case,
+            by: person.to_string(),
+            from: from.to_string(),
+            note: None,
+            call_back: None,
+            occurrence: None,
+            step: CaseStep::Receive { person: Some(name) },
+        };
+        match self.step(NO_TICKET, &asked) {
+            Ok(()) => None,
+            Err(Outcome::CaseAlready { .. }) => Some("already_received"),
+            Err(Outcome::Refused { code, .. }) => Some(code),
+            Err(_) => Some("unknown_case"),
+        }
+    }
+
+    /// What this person's phone was told last, good news aside.
+    fn told_last(&self, person: &Id) -> Option<(AlarmId, u32, Purpose)> {
+        let by_phone = |delivery: &Delivery| {
+            let reach = self.settings.escalation.channels.get(&delivery.channel);
+            delivery.purpose != Purpose::Recovered
+                && matches!(reach, Some(Reach::Person { .. }))
+                && delivery.persons.contains(person)
+        };
+        let told = self.outreach.ladders.iter().flat_map(|(id, ladder)| {
+            ladder.deliveries.iter().filter(|delivery| by_phone(delivery)).map(|delivery| (*id, delivery))
+        });
+        let (id, last) = told.max_by_key(|(id, delivery)| (delivery.at, *id))?;
+        Some((id, last.cry, last.purpose))
+    }
+
+    fn log_reply(&mut self, by: &str, from: String, about: Option<AlarmId>, what: &str, text: &str) {
         self.log.push(LogLine {
             at: self.wall,
-            by: phone.clone(),
-            from: alloc::format!("sms {phone}"),
+            by: by.to_string(),
+            from,
             what: "sms.reply".into(),
-            about: None,
+            about: about.map(|id| id.to_string()),
             old: None,
-            new: None,
+            new: Some(what.into()),
             note: Some(shown(text)),
         });
     }

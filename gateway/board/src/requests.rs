@@ -30,7 +30,7 @@ impl Board {
     }
 
     /// Stores the request; the answer follows its commit. An outcome that needs no disk is given at once.
-    fn accept(&mut self, now: Instant, ticket: u64, asked: Asked) -> Result<(), Outcome> {
+    pub(crate) fn accept(&mut self, now: Instant, ticket: u64, asked: Asked) -> Result<(), Outcome> {
         let id = asked.alarm;
         let Some(row) = self.find(id) else { return self.acknowledge_group(ticket, &asked) };
         let acknowledging = asked.request == Request::Acknowledge;
@@ -76,6 +76,7 @@ impl Board {
         self.effects.push(Effect::Asked { txn: txn.clone() });
         self.effects.push(Effect::Answer { ticket, id });
         self.pending.insert(txn, pending);
+        self.outreach.touch(id);
         if let Some(row) = self.rows.get_mut(&id) {
             row.refused = None;
         }
@@ -112,7 +113,7 @@ impl Board {
     }
 
     /// Who acknowledged it first, as far as is known here.
-    fn acknowledger(&self, id: AlarmId) -> Option<Acknowledged> {
+    pub(crate) fn acknowledger(&self, id: AlarmId) -> Option<Acknowledged> {
         let told = self.find(id)?.acknowledged().cloned();
         told.or_else(|| {
             self.pending.values().filter(|pending| pending.alarm == id).find_map(Pending::acknowledged)
@@ -255,6 +256,7 @@ impl Board {
 
     fn forget(&mut self, txn: &str) -> Option<Pending> {
         let pending = self.pending.remove(txn)?;
+        self.outreach.touch(pending.alarm);
         self.keep.push((kept::asked(txn), None));
         self.changed = true;
         Some(pending)

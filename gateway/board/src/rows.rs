@@ -24,6 +24,7 @@ impl Board {
     pub(crate) fn show_alarm(&mut self, whom: &GatewayName, document: AlarmDocument) -> Result<(), Refusal> {
         let id = document.id;
         self.note_smoke(whom, &document);
+        self.outreach.touch(id);
         let over = self.rows.get(&id).filter(|row| row.finished);
         if let Some(done) = over.or_else(|| self.finished.iter().find(|row| row.id() == id)) {
             // A leftover of what is finished; a retained document of a finished alarm is emptied soon.
@@ -58,6 +59,7 @@ impl Board {
     pub(crate) fn take_alarm(&mut self, whom: &GatewayName, change: AlarmChange, document: &AlarmDocument) {
         let (id, revision) = (document.id, document.revision);
         self.note_smoke(whom, document);
+        self.outreach.touch(id);
         self.settle_requests(whom, change, document);
         self.shift_hears(change, document);
         let finished = change == AlarmChange::Finished || document.is_finished();
@@ -117,7 +119,10 @@ impl Board {
     /// A new process of this gateway: what the one before told unlogged is in no log.
     pub(crate) fn end_unlogged(&mut self, whom: &GatewayName) {
         for row in self.rows.values_mut().filter(|row| row.belongs_to(whom)) {
-            self.changed |= row.end_unlogged();
+            if row.end_unlogged() {
+                self.changed = true;
+                self.outreach.touch(row.id());
+            }
         }
     }
 
@@ -136,6 +141,7 @@ impl Board {
         {
             self.add_finished(row);
             self.changed = true;
+            self.outreach.touch(id);
         }
     }
 
@@ -156,6 +162,7 @@ impl Board {
             .collect();
         for id in gone {
             self.rows.remove(&id);
+            self.outreach.touch(id);
             let text = Text::new(
                 "报警曾显示,但网关没有留下记录",
                 "An alarm was shown that its gateway never logged",
@@ -174,6 +181,7 @@ impl Board {
             self.leave_case(&row);
             self.keep_row(&row, true);
             self.add_finished(row);
+            self.outreach.touch(id);
             let text = Text::new(
                 "网关已没有这条报警的记录,已移出列表,请到现场核实",
                 "An alarm that its gateway no longer knows was taken off the list: check the place",
@@ -457,6 +465,7 @@ impl Board {
             case: (row.kind == RowKind::Alarm).then(|| self.case_words(row)),
             in_group: groups.of(row.id()).map(|group| group.id),
             devices: self.devices_of(row),
+            escalation: self.escalation_item(row),
             ..Surroundings::default()
         };
         for pending in self.pending.values().filter(|pending| pending.alarm == row.id()) {

@@ -21,18 +21,25 @@ pub(crate) struct Guard {
     /// Since when no board can sound; none while one can.
     unheard_since: Option<Instant>,
     row: Option<AlarmId>,
+    /// Whoever climbs has been told that nobody is on watch.
+    is_told: bool,
     /// When to look next.
     look_at: Instant,
 }
 
 impl Guard {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { unheard_since: Some(now), row: None, look_at: now + NOBODY_WITH_EMERGENCY_AFTER }
+        Self {
+            unheard_since: Some(now),
+            row: None,
+            is_told: false,
+            look_at: now + NOBODY_WITH_EMERGENCY_AFTER,
+        }
     }
 
     pub(crate) fn armed(&mut self, now: Instant, any: bool) {
         if any {
-            *self = Self { unheard_since: None, row: self.row, look_at: now };
+            *self = Self { unheard_since: None, row: self.row, is_told: false, look_at: now };
         } else if self.unheard_since.is_none() {
             *self = Self { row: self.row, ..Self::new(now) };
         }
@@ -40,6 +47,11 @@ impl Guard {
 
     pub(crate) fn next_deadline(&self) -> Instant {
         self.look_at
+    }
+
+    /// So long that an emergency takes its second path at once.
+    pub(crate) fn is_unheard(&self, now: Instant) -> bool {
+        self.unheard_since.is_some_and(|since| since + NOBODY_WITH_EMERGENCY_AFTER <= now)
     }
 }
 
@@ -53,6 +65,10 @@ impl Board {
             }
             return;
         };
+        if !self.guard.is_told && self.guard.is_unheard(now) {
+            self.guard.is_told = true;
+            self.outreach.touch_all();
+        }
         if self.guard.row.is_some() || now < since + NOBODY_WITH_EMERGENCY_AFTER {
             return;
         }

@@ -14,6 +14,7 @@ pub(crate) const SMOKE: &str = "01KANEXAMP0000000000000001";
 
 pub(crate) struct World {
     pub(crate) board: Board,
+    pub(crate) settings: Settings,
     pub(crate) now: Instant,
     pub(crate) auto_commit: bool,
     pub(crate) uncommitted: Vec<Transaction>,
@@ -36,16 +37,21 @@ pub(crate) fn wall(now: Instant) -> Timestamp {
     Timestamp::from_unix_ms(1_800_000_000_000 + i64::try_from(now.as_micros() / 1_000).unwrap())
 }
 
-fn new_board(now: Instant, kept: &BTreeMap<String, String>) -> Board {
-    Board::restore(Settings::new(id("duty-1")), now.as_micros() + 7, now, wall(now), kept.clone())
+fn new_board(settings: &Settings, now: Instant, kept: &BTreeMap<String, String>) -> Board {
+    Board::restore(settings.clone(), now.as_micros() + 7, now, wall(now), kept.clone())
 }
 
 impl World {
     /// A new board that somebody listens to, whose link is up.
     pub(crate) fn new() -> Self {
+        Self::with(Settings::new(id("duty-1")))
+    }
+
+    pub(crate) fn with(settings: Settings) -> Self {
         let now = Instant::from_micros(1_000_000);
         let mut world = Self {
-            board: new_board(now, &BTreeMap::new()),
+            board: new_board(&settings, now, &BTreeMap::new()),
+            settings,
             now,
             auto_commit: true,
             uncommitted: Vec::new(),
@@ -65,7 +71,7 @@ impl World {
     /// The process is killed and started again on the same disk.
     pub(crate) fn kill(&mut self) {
         self.uncommitted.clear();
-        self.board = new_board(self.now, &self.kept);
+        self.board = new_board(&self.settings, self.now, &self.kept);
         self.transcript.push("-- killed --".into());
         self.give(Input::Armed { boards: 1 });
         self.give(Input::LinkUp);

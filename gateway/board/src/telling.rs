@@ -1,0 +1,557 @@
+//! Telling people outside the room: which alarm climbs, what is due, who is meant, and what came of it. Telling
+//! waits for no disk: a step goes out at once, and is known as done when its result is kept.
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde_json::{Value, json};
+use shouwang_message::{AlarmDocument, AlarmId, Id, Instant, Priority, Text, Timestamp};
+
+use crate::board::Board;
+use crate::case::{CaseAsked, CaseState, CaseStep};
+use crate::escalation::Reach;
+use crate::ladder::{Became, Delivery, Due, Facts, Ladder, Purpose};
+use crate::logbook::LogLine;
+use crate::notice::{DeliveryResult, Notice, Recipient};
+use crate::organisation::minute_of_week;
+use crate::row::{Row, RowKind};
+use crate::wording::Story;
+use crate::{bounds, kept};
+
+/// A telling without a result for so long counts as failed.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
+/// With the hands full, what is due waits this long.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// A kept ladder whose alarm is not known after so long belongs to an alarm that is gone.
+const ORPHANED_AFTER: Duration = Duration::from_secs(600);
+/// A channel that failed so often, one time after the other, is a fault.
+const FAILING_AT: u32 = 2;
+/// Things that one alarm gets done in one turn at most.
+const AT_ONCE: usize = 64;
+
+/// Everything about telling that is not one alarm's own.
+#[derive(Debug, Default)]
+pub(crate) struct Outreach {
+    pub(crate) ladders: BTreeMap<AlarmId, Ladder>,
+    /// In order of their next deadline.
+    due: BTreeSet<(Instant, AlarmId)>,
+    /// Alarms and cases that changed in this turn.
+    touched: BTreeSet<AlarmId>,
+    /// Given to the hands: of which alarm, and when to give up.
+    telling: BTreeMap<u64, (AlarmId, Id, Instant)>,
+    next_ticket: u64,
+    channels: BTreeMap<Id, Health>,
+}
+
+#[derive(Debug, Default)]
+struct Health {
+    /// Failures since it last delivered.
+    failures: u32,
+    row: Option<AlarmId>,
+}
+
+impl Outreach {
+    pub(crate) fn touch(&mut self, id: AlarmId) {
+        self.touched.insert(id);
+    }
+
+    pub(crate) fn touch_all(&mut self) {
+        self.touched.extend(self.ladders.keys());
+    }
+
+    pub(crate) fn next_deadline(&self) -> Instant {
+        if !self.touched.is_empty() {
+            return Instant::default();
+        }
+        let ladder = self.due.first().map_or(Instant::NEVER, |(at, _)| *at);
+        // Tickets are given in order of time.
+        ladder.min(self.telling.values().next().map_or(Instant::NEVER, |(_, _, at)| *at))
+    }
+
+    fn put(&mut self, id: AlarmId, mut ladder: Ladder, at: Instant) {
+        self.forget_deadline(id, &ladder);
+        ladder.due = (at < Instant::NEVER).then_some(at);
+        self.due.extend(ladder.due.map(|at| (at, id)));
+        self.ladders.insert(id, ladder);
+    }
+
+    fn forget_deadline(&mut self, id: AlarmId, ladder: &Ladder) {
+        if let Some(at) = ladder.due {
+            self.due.remove(&(at, id));
+        }
+    }
+}
+
+impl Board {
+    pub(crate) fn remember_ladder(&mut self, now: Instant, id: AlarmId, ladder: Ladder) {
+        let mut ladder = ladder.restored(now, self.wall);
+        ladder.waits_until = Some(now + ORPHANED_AFTER);
+        self.outreach.ladders.insert(id, ladder);
+        self.outreach.touch(id);
+    }
+
+    /// After a restart every alarm is looked at: one that was never told is told now.
+    pub(crate) fn look_at_every_alarm(&mut self) {
+        self.outreach
+            .touched
+            .extend(self.rows.values().filter(|row| row.kind == RowKind::Alarm).map(Row::id));
+    }
+
+    /// Lets everybody climb who is due, or of whom there is news.
+    pub(crate) fn look_at_ladders(&mut self, now: Instant) {
+        self.give_up_silent_channels(now);
+        let mut looked_at = BTreeSet::new();
+        loop {
+            let mut ids = core::mem::take(&mut self.outreach.touched);
+            ids.extend(self.outreach.due.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id));
+            ids.retain(|id| looked_at.insert(*id));
+            if ids.is_empty() {
+                return;
+            }
+            for id in ids {
+                self.look_at_ladder(now, id);
+            }
+        }
+    }
+
+    fn look_at_ladder(&mut self, now: Instant, id: AlarmId) {
+        let known = self.outreach.ladders.remove(&id);
+        if let Some(ladder) = &known {
+            self.outreach.forget_deadline(id, ladder);
+        }
+        let Some((facts, document)) = self.facts(id) else {
+            return self.leave_ladder(now, id, known);
+        };
+        let Some((mut ladder, is_new)) = self.ladder_for(now, known, &facts, id) else { return };
+        ladder.waits_until = None;
+        let mut changed = ladder.learn(now, &facts) || is_new;
+        changed |= self.see_who_is_sent(now, id, &mut ladder, &document);
+        let mut next = now + LOOK_AGAIN;
+        for _ in 0..AT_ONCE {
+            if !self.has_hands_for(facts.priority) {
+                break;
+            }
+            let steps = self.settings.escalation.steps(facts.priority);
+            match ladder.due(now, &facts, steps, self.guard.is_unheard(now)) {
+                Err(at) => {
+                    next = at;
+                    break;
+                }
+                Ok(due) => self.carry_up(now, id, &mut ladder, &document, due),
+            }
+            changed = true;
+        }
+        if changed {
+            self.keep_ladder(now, id, &mut ladder);
+        }
+        if facts.is_finished && !self.rows.contains_key(&id) && next == Instant::NEVER {
+            return self.leave_ladder(now, id, Some(ladder));
+        }
+        let steps = self.settings.escalation.steps(facts.priority);
+        ladder.next_at = ladder.next_step_at(now, steps).map(|at| {
+            let in_ms = i64::try_from(at.since(now).as_millis()).unwrap_or(i64::MAX);
+            Timestamp::from_unix_ms(self.wall.unix_ms().saturating_add(in_ms))
+        });
+        self.outreach.put(id, ladder, next);
+    }
+
+    /// The alarm's ladder, a new one if it needs one and has none.
+    fn ladder_for(
+        &mut self,
+        now: Instant,
+        known: Option<Ladder>,
+        facts: &Facts,
+        id: AlarmId,
+    ) -> Option<(Ladder, bool)> {
+        if let Some(ladder) = known {
+            return Some((ladder, false));
+        }
+        let has_steps = !self.settings.escalation.steps(facts.priority).is_empty();
+        let is_sent = !self.settings.organisation.responders.is_empty()
+            && self.cases.get(&id).is_some_and(|case| case.awaited().is_some());
+        if facts.is_finished || (facts.is_quiet && !is_sent) || !(has_steps || is_sent) {
+            return None;
+        }
+        if self.outreach.ladders.len() >= bounds::LADDERS {
+            let own = self.own_name();
+            let text = Text::new("需外呼的报警超过上限", "More alarms to tell people about than fit");
+            self.gap(&own, "alarms_not_told", 1, text);
+            return None;
+        }
+        Some((Ladder::new(now, facts), true))
+    }
+
+    fn facts(&self, id: AlarmId) -> Option<(Facts, AlarmDocument)> {
+        let row = self.find(id)?;
+        let document = row.alarm_document()?;
+        let case = self.cases.get(&id);
+        let state = self.case_words(row).0;
+        let facts = Facts {
+            cry: document.occurrence,
+            priority: document.priority,
+            is_active: document.active,
+            is_acknowledged: self.is_acknowledged(row),
+            is_finished: row.finished,
+            is_quiet: document.shelved.is_some()
+                || document.suppressed.is_some()
+                || document.out_of_service.is_some(),
+            case_steps: case.map_or(0, |case| case.revision),
+            is_cared_for: state >= CaseState::OnSite,
+        };
+        Some((facts, document.clone()))
+    }
+
+    /// Emergencies always find a hand, as far as the bound goes; the rest leaves them a quarter.
+    fn has_hands_for(&self, priority: Priority) -> bool {
+        let most = if priority == Priority::Emergency { bounds::NOTICES } else { bounds::NOTICES / 4 * 3 };
+        self.outreach.telling.len() < most
+    }
+
+    fn carry_up(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder, alarm: &AlarmDocument, due: Due) {
+        match due {
+            Due::Step(step) => {
+                ladder.next = step + 1;
+                self.take_step(now, id, ladder, alarm, step);
+            }
+            Due::Recovered => {
+                ladder.is_recovery_told = true;
+                self.tell_recovery(now, ladder, alarm);
+            }
+            Due::Urge => {
+                ladder.urge(now, self.settings.escalation.steps(alarm.priority));
+                self.log_escalation(id, "escalation.urged", "催办: no step of the case for 300 s");
+            }
+            Due::NextResponder => self.send_next(now, id, ladder, alarm),
+            Due::Again(place) => self.tell_again(now, ladder, alarm, place),
+        }
+    }
+
+    fn take_step(
+        &mut self,
+        now: Instant,
+        id: AlarmId,
+        ladder: &mut Ladder,
+        alarm: &AlarmDocument,
+        step: u32,
+    ) {
+        let steps = self.settings.escalation.steps(alarm.priority);
+        let Some(rung) = steps.get(step as usize).cloned() else { return };
+        let meant = self.settings.organisation.meant(&rung.to, alarm, self.wall);
+        let meant: Vec<Recipient> = meant.into_iter().take(bounds::RECIPIENTS).map(Into::into).collect();
+        self.log_escalation(
+            id,
+            "escalation.step",
+            &alloc::format!("step {step}, {} s", rung.after.as_secs()),
+        );
+        for channel in &rung.channels {
+            self.tell_by(now, ladder, alarm, channel, &meant, (Purpose::Step, step));
+        }
+    }
+
+    /// One notice to a group or a siren, one to each person's phone.
+    fn tell_by(
+        &mut self,
+        now: Instant,
+        ladder: &mut Ladder,
+        alarm: &AlarmDocument,
+        channel: &Id,
+        meant: &[Recipient],
+        (purpose, step): (Purpose, u32),
+    ) {
+        let reach = self.settings.escalation.channels.get(channel).copied().unwrap_or(Reach::Group);
+        let each: Vec<Vec<Recipient>> = match reach {
+            Reach::Sound => [Vec::new()].into(),
+            Reach::Group => [meant.to_vec()].into(),
+            Reach::Person { .. } => {
+                let reachable = meant.iter().filter(|person| person.phone.is_some());
+                reachable.map(|person| [person.clone()].into()).collect()
+            }
+        };
+        if each.is_empty() {
+            let mut delivery = Delivery::new(ladder, channel.clone(), purpose, step, self.wall);
+            let text = "no person with a phone is meant here".to_string();
+            delivery.result = Became::Failed { code: "nobody".into(), text };
+            self.log_delivery(alarm.id, &delivery);
+            ladder.remember(delivery);
+        }
+        for to in each {
+            let mut delivery = Delivery::new(ladder, channel.clone(), purpose, step, self.wall);
+            delivery.to = to.iter().map(|person| person.name.as_str()).collect::<Vec<_>>().join("、");
+            delivery.persons = to.iter().map(|person| person.person.clone()).collect();
+            self.tell(now, ladder, alarm, &mut delivery, to);
+            ladder.remember(delivery);
+        }
+    }
+
+    fn tell_recovery(&mut self, now: Instant, ladder: &mut Ladder, alarm: &AlarmDocument) {
+        let mut told: Vec<(Id, Vec<Id>, String, u32)> = Vec::new();
+        for delivery in ladder.told() {
+            if !told.iter().any(|(channel, to, ..)| *channel == delivery.channel && *to == delivery.persons) {
+                let (to, name) = (delivery.persons.clone(), delivery.to.clone());
+                told.push((delivery.channel.clone(), to, name, delivery.step));
+            }
+        }
+        for (channel, persons, name, step) in told {
+            // A siren is not sounded for good news.
+            if self.settings.escalation.channels.get(&channel) == Some(&Reach::Sound) {
+                continue;
+            }
+            let to = self.recipients(&persons);
+            let mut delivery = Delivery::new(ladder, channel, Purpose::Recovered, step, self.wall);
+            (delivery.to, delivery.persons) = (name, persons);
+            self.tell(now, ladder, alarm, &mut delivery, to);
+            ladder.remember(delivery);
+        }
+    }
+
+    fn tell_again(&mut self, now: Instant, ladder: &mut Ladder, alarm: &AlarmDocument, place: usize) {
+        let Some(mut delivery) = ladder.deliveries.get(place).cloned() else { return };
+        delivery.again_at = None;
+        if ladder.is_wanted(&delivery) {
+            delivery.tries += 1;
+            let to = self.recipients(&delivery.persons);
+            self.tell(now, ladder, alarm, &mut delivery, to);
+        } else if delivery.result == Became::Waiting {
+            let text = "the duty room ended before its result was known".to_string();
+            delivery.result = Became::Failed { code: "unknown".into(), text };
+        }
+        if let Some(known) = ladder.deliveries.get_mut(place) {
+            *known = delivery;
+        }
+    }
+
+    fn recipients(&self, persons: &[Id]) -> Vec<Recipient> {
+        persons.iter().filter_map(|id| self.settings.organisation.person(id)).map(Into::into).collect()
+    }
+
+    fn tell(
+        &mut self,
+        now: Instant,
+        ladder: &Ladder,
+        alarm: &AlarmDocument,
+        delivery: &mut Delivery,
+        to: Vec<Recipient>,
+    ) {
+        self.outreach.next_ticket += 1;
+        let ticket = self.outreach.next_ticket;
+        delivery.told(now, ticket);
+        let waits = (alarm.id, delivery.channel.clone(), now + GIVE_UP_AFTER);
+        self.outreach.telling.insert(ticket, waits);
+        let reach = self.settings.escalation.channels.get(&delivery.channel);
+        let story = Story {
+            alarm,
+            purpose: delivery.purpose,
+            acknowledged_by: self.acknowledged_by(alarm),
+            is_urged: ladder.is_urged && delivery.purpose == Purpose::Step,
+            is_again: delivery.tries > 1,
+            answers: matches!(reach, Some(Reach::Person { answers: true })),
+        };
+        let mut notice = Notice {
+            ticket,
+            channel: delivery.channel.clone(),
+            alarm: alarm.id,
+            class: alarm.class,
+            priority: alarm.priority,
+            mode: alarm.mode,
+            step: delivery.step,
+            revision_words: String::new(),
+            title: String::new(),
+            place: String::new(),
+            place_masked: String::new(),
+            at: alarm.raised_at,
+            lines: Vec::new(),
+            short: String::new(),
+            to,
+            building: alarm.place.building.as_deref().map(crate::trust::shown),
+            recovered: delivery.purpose == Purpose::Recovered,
+        };
+        story.tell(&mut notice);
+        self.log_delivery(alarm.id, delivery);
+        self.out.push(crate::Output::Tell(notice));
+        self.changed = true;
+    }
+
+    fn acknowledged_by(&self, alarm: &AlarmDocument) -> Option<String> {
+        let by = self.acknowledger(alarm.id)?.by;
+        let name = self.settings.organisation.named(&by).map(|person| person.name.clone());
+        Some(name.unwrap_or(by))
+    }
+
+    /// What became of a notice. One that this process did not send was told by the one before.
+    pub(crate) fn told(&mut self, now: Instant, ticket: u64, result: DeliveryResult) {
+        let Some((id, channel, _)) = self.outreach.telling.remove(&ticket) else { return };
+        self.changed = true;
+        match &result {
+            DeliveryResult::Delivered { .. } => self.channel_works(&channel),
+            DeliveryResult::Failed { text, .. } => {
+                let text = crate::trust::shown(text);
+                self.channel_failed(&channel, &text);
+            }
+            DeliveryResult::Digested => {}
+        }
+        let Some(mut ladder) = self.outreach.ladders.remove(&id) else { return };
+        let delivery = ladder.hear(now, ticket, result).cloned();
+        self.keep_ladder(now, id, &mut ladder);
+        self.outreach.ladders.insert(id, ladder);
+        self.outreach.touch(id);
+        if let Some(delivery) = delivery {
+            self.log_delivery(id, &delivery);
+        }
+    }
+
+    fn give_up_silent_channels(&mut self, now: Instant) {
+        while let Some((ticket, _)) =
+            self.outreach.telling.first_key_value().filter(|(_, (_, _, at))| *at <= now)
+        {
+            let (ticket, at) = (*ticket, self.wall);
+            let text = "no word of the channel for 600 s".to_string();
+            self.told(now, ticket, DeliveryResult::Failed { code: "silent".into(), text, at });
+        }
+    }
+
+    fn channel_works(&mut self, channel: &Id) {
+        let Some(health) = self.outreach.channels.remove(channel) else { return };
+        if let Some(row) = health.row {
+            self.close(row);
+        }
+    }
+
+    fn channel_failed(&mut self, channel: &Id, text: &str) {
+        let health = self.outreach.channels.entry(channel.clone()).or_default();
+        health.failures = health.failures.saturating_add(1);
+        if health.failures < FAILING_AT || health.row.is_some() {
+            return;
+        }
+        let own = self.own_name();
+        let text = Text::new(
+            alloc::format!("外呼通道 {channel} 连续发送失败:{text}"),
+            alloc::format!("The channel {channel} fails again and again: {text}"),
+        );
+        let row = self.own_row(RowKind::Fault, &own, "channel_failing", Priority::Urgent, text);
+        if let Some(health) = self.outreach.channels.get_mut(channel) {
+            health.row = row;
+        }
+    }
+
+    /// Somebody was sent, or has answered, since the last look. True if that is news.
+    fn see_who_is_sent(
+        &mut self,
+        now: Instant,
+        id: AlarmId,
+        ladder: &mut Ladder,
+        alarm: &AlarmDocument,
+    ) -> bool {
+        let awaited = self.cases.get(&id).and_then(|case| case.awaited());
+        let known = ladder.sent.as_ref().map(|sent| sent.name.as_str());
+        if awaited == known || self.settings.organisation.responders.is_empty() {
+            return false;
+        }
+        let Some(name) = awaited.map(ToString::to_string) else {
+            ladder.sent = None;
+            return true;
+        };
+        ladder.send(now, name.clone());
+        let person = self.settings.organisation.named(&name).map(Recipient::from);
+        let channels = self.settings.escalation.dispatch.clone();
+        for channel in person.iter().flat_map(|_| &channels) {
+            let step = ladder.next.saturating_sub(1);
+            self.tell_by(now, ladder, alarm, channel, person.as_slice(), (Purpose::Dispatch, step));
+        }
+        true
+    }
+
+    /// Nobody answered for two minutes: the next one in the table is sent.
+    fn send_next(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder, alarm: &AlarmDocument) {
+        ladder.sent = None;
+        let Some(case) = self.cases.get(&id) else { return };
+        let minute = minute_of_week(self.wall);
+        let table = self.settings.organisation.responsible(alarm.class, alarm.place.grid.as_deref(), minute);
+        let fresh = table.into_iter().find(|person| case.sent_as(&person.name, person.id.as_str()).is_none());
+        let Some(name) = fresh.map(|person| person.name.clone()) else {
+            return self.log_escalation(id, "escalation.nobody_left", "no further responder at this hour");
+        };
+        self.log_escalation(id, "escalation.next_responder", &name);
+        let own = self.settings.name.to_string();
+        let asked = CaseAsked {
+            case: id,
+            by: own,
+            from: FROM.into(),
+            note: Some("2 分钟未收到".into()),
+            call_back: None,
+            occurrence: None,
+            step: CaseStep::Dispatch { to: name },
+        };
+        // Ticket 0 waits for no answer: whether it was possible is seen in the case.
+        self.case_asked(0, &asked);
+        // What the board does itself is no progress.
+        ladder.case_steps = self.cases.get(&id).map_or(0, |case| case.revision);
+        self.see_who_is_sent(now, id, ladder, alarm);
+    }
+
+    /// Its alarm is over or unknown. What was told of it stays with its case.
+    fn leave_ladder(&mut self, now: Instant, id: AlarmId, ladder: Option<Ladder>) {
+        let Some(ladder) = ladder else { return };
+        let wait_until = if ladder.awaits_results() { Some(now + LOOK_AGAIN) } else { ladder.waits_until };
+        if let Some(at) = wait_until.filter(|at| *at > now && self.outreach.ladders.len() < bounds::LADDERS) {
+            return self.outreach.put(id, ladder, at);
+        }
+        self.keep.push((kept::ladder(id), None));
+        if !ladder.deliveries.is_empty() {
+            self.leave_deliveries(id, ladder.deliveries);
+        }
+    }
+
+    fn keep_ladder(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder) {
+        let text = ladder.kept(now, self.wall);
+        self.keep.push((kept::ladder(id), Some(text)));
+    }
+
+    fn log_escalation(&mut self, id: AlarmId, what: &str, new: &str) {
+        self.log.push(LogLine {
+            at: self.wall,
+            by: self.settings.name.to_string(),
+            from: FROM.into(),
+            what: what.into(),
+            about: Some(id.to_string()),
+            old: None,
+            new: Some(new.into()),
+            note: None,
+        });
+    }
+
+    fn log_delivery(&mut self, id: AlarmId, delivery: &Delivery) {
+        let whom = if delivery.to.is_empty() { String::new() } else { alloc::format!(" {}", delivery.to) };
+        let new = alloc::format!("{}{whom}: {}", delivery.channel, delivery.result_words());
+        let what = match delivery.purpose {
+            Purpose::Step => "tell.step",
+            Purpose::Recovered => "tell.recovered",
+            Purpose::Dispatch => "tell.dispatch",
+        };
+        self.log_escalation(id, what, &new);
+    }
+
+    /// Everything told about this alarm, oldest first.
+    pub(crate) fn deliveries(&self, id: AlarmId, kept: &[Delivery]) -> Vec<Value> {
+        let climbing = self.outreach.ladders.get(&id).map(|ladder| ladder.deliveries.as_slice());
+        kept.iter().chain(climbing.unwrap_or_default()).map(Delivery::item).collect()
+    }
+
+    /// How far up the ladder an alarm is, for its row: `{"step","of","next_at","urged"}`; none if it does not climb.
+    pub(crate) fn escalation_item(&self, row: &Row) -> Option<Value> {
+        let ladder = self.outreach.ladders.get(&row.id())?;
+        let steps = self.settings.escalation.steps(ladder.priority);
+        Some(json!({"step": ladder.next, "of": steps.len(), "next_at": ladder.next_at,
+            "urged": ladder.is_urged}))
+    }
+}
+
+impl From<&crate::organisation::Person> for Recipient {
+    fn from(person: &crate::organisation::Person) -> Self {
+        let (phone, wecom) = (person.phone.clone(), person.wecom.clone());
+        Self { person: person.id.clone(), name: person.name.clone(), phone, wecom }
+    }
+}
+
+/// Where lines of the logbook come from that no person caused.
+const FROM: &str = "escalation";
