@@ -8,6 +8,7 @@ import { deadText, live, post, reload, start } from "./live.js";
 import * as rows from "./rows.js";
 import { duck, mute, muteLeft, play, tone, unmute } from "./sound.js";
 import { announce, digitByDigit, hush, speak } from "./speech.js";
+import * as shift from "./shift.js";
 import { armed, prepare as prepareWatch, showSound, watch } from "./watch.js";
 
 // The selection stays put for this long around any key.
@@ -72,7 +73,8 @@ function drawCard() {
 function makeSound(anew) {
   const crying = armed() ? rows.list.items.filter(isCrying) : [];
   const loudest = ["emergency", "urgent", "ordinary"].find((priority) => crying.some((one) => one.priority === priority));
-  const kind = loudest === "emergency" || live.state !== "dead" ? loudest ?? null : "dead";
+  const called = shift.isCalling() ? "roll" : null;
+  const kind = loudest === "emergency" ? loudest : live.state === "dead" ? "dead" : called ?? loudest ?? null;
   if (armed()) play(kind, anew);
   if (armed() && muteLeft() === 0 && crying.length) announce(crying, newest, duck);
   document.body.dataset.tone = tone() ?? "none";
@@ -97,6 +99,7 @@ function beat() {
     drawCard();
   }
   showSound();
+  shift.show();
   makeSound(false);
   rows.beat();
   card.beat();
@@ -114,6 +117,7 @@ function ticked(tick) {
   lamp("broker", tick.broker);
   lamp("store", tick.store);
   boards(tick.boards);
+  shift.ticked(tick);
   keepAwake();
 }
 
@@ -228,6 +232,7 @@ function pressed(event) {
   if (byId("help").open) return;
   const onButton = event.target.closest?.("button, a, summary");
   if (event.code === "Enter" && onButton) return;
+  if (event.code === "Space" && !event.repeat && shift.space()) return event.preventDefault();
   const does = FILTERS[event.code] ? () => filter(FILTERS[event.code]) : keys[event.code];
   if (!does || event.repeat && !event.code.startsWith("Arrow")) return;
   event.preventDefault();
@@ -242,7 +247,11 @@ Object.assign(rows.hooks, {
   },
 });
 rows.prepare();
-prepareWatch(() => tell(words.digit_done));
+shift.prepare({ tell });
+prepareWatch((deaf) => {
+  if (!deaf) tell(words.digit_done);
+  shift.begin();
+});
 addEventListener("keydown", pressed);
 addEventListener("visibilitychange", () => !document.hidden && keepAwake());
 byId("find").addEventListener("input", () => {

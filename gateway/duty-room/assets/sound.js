@@ -13,6 +13,7 @@ const TONES = {
   emergency: { every: 1.2, notes: [[0, 0.4, 660], [0.4, 0.4, 880], [0.8, 0.4, 1100]], wave: "square" },
   urgent: { every: 10, notes: [[0, 0.2, 988], [0.35, 0.2, 988]], wave: "square" },
   ordinary: { every: 60, notes: [[0, 0.3, 784]], wave: "triangle" },
+  roll: { every: 4, notes: [[0, 0.2, 523], [0.25, 0.2, 659], [0.5, 0.35, 784]], wave: "triangle" },
   dead: { every: 3, notes: [[0, 0.35, 330], [0.45, 0.5, 262]], wave: "square" },
 };
 

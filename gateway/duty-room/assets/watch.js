@@ -83,7 +83,7 @@ function finish(deaf) {
   }
   byId("digit").blur();
   draw();
-  if (!deaf) started();
+  started(deaf);
 }
 
 function draw() {

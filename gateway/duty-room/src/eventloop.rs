@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shouwang_board::{
-    Asked, Board, CaseAsked, DeliveryResult, Input, ListState, Outcome, Output, Transaction,
+    Asked, Board, CaseAsked, DeliveryResult, Input, ListState, Outcome, Output, ShiftAsked, Transaction,
 };
 use shouwang_message::{AlarmId, Event, Instant};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -41,6 +41,18 @@ pub(crate) enum Message {
     CaseAsk {
         asked: CaseAsked,
         answer: oneshot::Sender<Outcome>,
+    },
+    ShiftAsk {
+        asked: ShiftAsked,
+        answer: oneshot::Sender<Outcome>,
+    },
+    /// The shift as it is.
+    Shift {
+        answer: oneshot::Sender<Value>,
+    },
+    /// The hand-over sheet as it would be signed now.
+    Handover {
+        answer: oneshot::Sender<Value>,
     },
     /// One case as the list has it, if the board remembers it.
     Case {
@@ -79,6 +91,10 @@ pub(crate) struct Pulse {
     pub(crate) hash: String,
     pub(crate) linked: bool,
     pub(crate) store_failing: bool,
+    /// Grows with every change of the shift.
+    pub(crate) shift: u64,
+    /// 查岗 waits for somebody to press a key.
+    pub(crate) roll_call: bool,
 }
 
 #[derive(Debug)]
@@ -158,6 +174,8 @@ impl Loop {
             hash: self.hash.1.clone(),
             linked: self.board.is_linked(),
             store_failing: self.store_failing,
+            shift: self.board.shift_revision(),
+            roll_call: self.board.is_calling_roll(),
         }
     }
 
@@ -175,6 +193,16 @@ impl Loop {
             Message::CaseAsk { asked, answer } => {
                 let ticket = self.ticket(answer);
                 self.give(Input::CaseAsked { ticket, asked }).await;
+            }
+            Message::ShiftAsk { asked, answer } => {
+                let ticket = self.ticket(answer);
+                self.give(Input::ShiftAsked { ticket, asked }).await;
+            }
+            Message::Shift { answer } => {
+                let _ = answer.send(self.board.shift());
+            }
+            Message::Handover { answer } => {
+                let _ = answer.send(self.board.handover());
             }
             Message::Case { id, answer } => {
                 let _ = answer.send(self.board.case(id));

@@ -10,6 +10,7 @@ mod logbook;
 mod matrix;
 mod page;
 mod serve;
+mod shift;
 mod stream;
 
 use std::fmt;
@@ -142,6 +143,8 @@ fn routes() -> Vec<Route> {
         get("/api/v1/devices", Who::Look(DESK), devices::list),
         get("/api/v1/logbook", Who::Look(RECORDS), logbook::page),
         get("/api/v1/logbook.csv", Who::Look(RECORDS), logbook::csv),
+        get("/api/v1/shift", Who::Look(DESK), shift::one),
+        post("/api/v1/shift/{step}", Who::ByVerb(shift::VERBS), shift::step),
         get("/api/v1/stream", Who::Look(DESK), stream::stream),
         post("/api/v1/boards/{page}", Who::Act(WATCH), boards::report),
     ]

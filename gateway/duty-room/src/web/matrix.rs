@@ -52,6 +52,14 @@ POST /api/v1/cases/{ID}/remove               -
 GET  /api/v1/devices                         O L I V e
 GET  /api/v1/logbook                         O L V e
 GET  /api/v1/logbook.csv                     O L V e
+GET  /api/v1/shift                           O L I V e
+POST /api/v1/shift/begin                     O L
+POST /api/v1/shift/leave                     O L
+POST /api/v1/shift/see-line                  O L
+POST /api/v1/shift/note                      O L
+POST /api/v1/shift/call-roll                 L
+POST /api/v1/shift/answer-roll               O L
+POST /api/v1/shift/hand-over                 -
 GET  /api/v1/stream                          O L I V e
 POST /api/v1/boards/page-0001                O L
 ";

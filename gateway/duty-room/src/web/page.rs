@@ -23,6 +23,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("live.js", SCRIPT, include_str!("../../assets/live.js")),
     ("neighbours.js", SCRIPT, include_str!("../../assets/neighbours.js")),
     ("rows.js", SCRIPT, include_str!("../../assets/rows.js")),
+    ("shift.js", SCRIPT, include_str!("../../assets/shift.js")),
     ("sound.js", SCRIPT, include_str!("../../assets/sound.js")),
     ("speech.js", SCRIPT, include_str!("../../assets/speech.js")),
     ("ticker.js", SCRIPT, include_str!("../../assets/ticker.js")),

@@ -81,6 +81,7 @@ impl Reader {
         let data = json!({
             "at": self.desk.inner.clock.wall(), "sequence": pulse.sequence, "hash": pulse.hash,
             "broker": pulse.linked, "store": !pulse.store_failing, "boards": self.desk.boards(),
+            "shift": pulse.shift, "roll_call": pulse.roll_call,
         });
         Event::default().event("tick").data(data.to_string())
     }
