@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use shouwang_board::{LogLine, Transaction, closed_case_key};
+use shouwang_board::{LogLine, Transaction, closed_case_key, sheet_key};
 use shouwang_message::{AlarmId, Timestamp};
 
 /// What the first line holds in place of a hash.
 const NOTHING_BEFORE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What the line of a signed hand-over sheet says.
+const SHEET: &str = "shift.handover";
 
 pub(crate) const TABLES: &str = "
     CREATE TABLE logbook (number INTEGER PRIMARY KEY, line TEXT NOT NULL, hash TEXT NOT NULL);
@@ -116,6 +119,23 @@ pub(crate) struct Reader {
     path: PathBuf,
 }
 
+/// Whether the logbook holds a hand-over sheet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SheetProof {
+    /// This line does, with the SHA-256 that the sheet's text has.
+    Held { line: u64, hash: String, sha256: String },
+    /// No line says that a sheet with this text was signed.
+    Missing { sha256: String },
+}
+
+impl SheetProof {
+    pub(crate) fn sha256(&self) -> &str {
+        match self {
+            Self::Held { sha256, .. } | Self::Missing { sha256 } => sha256,
+        }
+    }
+}
+
 /// A line and its hash as they are on disk.
 pub(crate) type Written = (String, String);
 
@@ -142,6 +162,34 @@ impl Reader {
         let number = i64::try_from(number).unwrap_or(i64::MAX);
         let lines = query.query_map(params![number, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
         lines.collect()
+    }
+
+    /// A signed hand-over sheet word for word, and the line that holds it.
+    pub(crate) fn sheet(&self, id: AlarmId) -> rusqlite::Result<Option<(String, SheetProof)>> {
+        let connection = open(&self.path)?;
+        let kept = "SELECT value FROM kept WHERE key = ?1";
+        let text: Option<String> =
+            connection.query_row(kept, [sheet_key(id)], |row| row.get(0)).optional()?;
+        let Some(text) = text else { return Ok(None) };
+        let sha256 = hash_of(&text);
+        let mut query = connection
+            .prepare("SELECT line, hash FROM logbook WHERE number > ?1 ORDER BY number LIMIT 1000")?;
+        // The sheet knows the end of the logbook from just before it was signed.
+        let mut rows = query.query([signed_after(&text).cast_signed()])?;
+        while let Some(row) = rows.next()? {
+            let (line, hash): (String, String) = (row.get(0)?, row.get(1)?);
+            let Ok(line) = serde_json::from_str::<Line>(&line) else { continue };
+            if line.what == SHEET && line.about.as_deref() == Some(id.to_string().as_str()) {
+                let held = line.note.as_deref() == Some(format!("sha256 {sha256}").as_str());
+                let line = line.number;
+                let missing = SheetProof::Missing { sha256: sha256.clone() };
+                return Ok(Some((
+                    text,
+                    if held { SheetProof::Held { line, hash, sha256 } } else { missing },
+                )));
+            }
+        }
+        Ok(Some((text, SheetProof::Missing { sha256 })))
     }
 
     /// A case that was closed so long ago that the board has forgotten it, as JSON.
@@ -196,7 +244,10 @@ pub fn verify(state_dir: &Path) -> Result<Sound, VerifyError> {
         let number: i64 = row.get(0).map_err(unreadable)?;
         // An edited cell may hold anything.
         let text = |column| row.get::<_, String>(column).unwrap_or_default();
-        chain.follow(number.cast_unsigned(), &text(1), text(2))?;
+        let line = chain.follow(number.cast_unsigned(), &text(1), text(2))?;
+        if line.what == SHEET {
+            sheet_is_as_signed(&reading, &line).map_err(unreadable)??;
+        }
     }
     if chain.number < head.number {
         return Err(broken(chain.number + 1, "it is missing"));
@@ -213,7 +264,7 @@ struct Chain {
 }
 
 impl Chain {
-    fn follow(&mut self, number: u64, text: &str, hash: String) -> Result<(), VerifyError> {
+    fn follow(&mut self, number: u64, text: &str, hash: String) -> Result<Line, VerifyError> {
         let next = self.number + 1;
         if number > next {
             return Err(broken(next, "it is missing"));
@@ -234,8 +285,29 @@ impl Chain {
             return Err(broken(self.number.max(1), &why));
         }
         (self.number, self.hash) = (number, hash);
-        Ok(())
+        Ok(line)
     }
+}
+
+/// The hand-over sheet of this line is kept, and is what was signed.
+fn sheet_is_as_signed(reading: &Connection, line: &Line) -> rusqlite::Result<Result<(), VerifyError>> {
+    let key = line.about.as_deref().and_then(|about| about.parse().ok()).map(sheet_key).unwrap_or_default();
+    let kept = "SELECT value FROM kept WHERE key = ?1";
+    let sheet = reading.query_row(kept, [key], |row| row.get::<_, String>(0)).optional()?;
+    let hash = sheet.map(|sheet| format!("sha256 {}", hash_of(&sheet)));
+    Ok(match hash {
+        None => Err(broken(line.number, "its hand-over sheet is missing")),
+        Some(hash) if line.note.as_deref() != Some(hash.as_str()) => {
+            Err(broken(line.number, "its hand-over sheet is not the one that was signed"))
+        }
+        Some(_) => Ok(()),
+    })
+}
+
+/// The number of the logbook's last line when this sheet was made.
+fn signed_after(sheet: &str) -> u64 {
+    let sheet: serde_json::Value = serde_json::from_str(sheet).unwrap_or_default();
+    sheet["logbook"]["number"].as_u64().unwrap_or_default()
 }
 
 fn broken(line: u64, why: &str) -> VerifyError {

@@ -5,10 +5,12 @@ mod boards;
 mod cases;
 mod devices;
 mod guard;
+mod handover;
 mod logbook;
 #[cfg(test)]
 mod matrix;
 mod page;
+mod paper;
 mod serve;
 mod shift;
 mod stream;
@@ -130,6 +132,8 @@ fn routes() -> Vec<Route> {
     vec![
         get("/", Who::Page(DESK), page::board),
         get("/wall", Who::Page(DESK), page::wall),
+        get("/handover", Who::Page(RECORDS), handover::now),
+        get("/handover/{id}", Who::Page(RECORDS), handover::signed),
         get("/login", Who::Anybody, page::login),
         get("/login/{token}", Who::Anybody, page::enter),
         get("/assets/{name}", Who::Anybody, page::asset),
@@ -145,6 +149,7 @@ fn routes() -> Vec<Route> {
         get("/api/v1/logbook.csv", Who::Look(RECORDS), logbook::csv),
         get("/api/v1/shift", Who::Look(DESK), shift::one),
         post("/api/v1/shift/{step}", Who::ByVerb(shift::VERBS), shift::step),
+        post("/api/v1/handover", Who::Act(WATCH), handover::sign),
         get("/api/v1/stream", Who::Look(DESK), stream::stream),
         post("/api/v1/boards/{page}", Who::Act(WATCH), boards::report),
     ]

@@ -22,6 +22,8 @@ use crate::{Broker, Clock, Config, Web};
 const MATRIX: &str = "
 GET  /                                       O L I V e
 GET  /wall                                   O L I V e
+GET  /handover                               O L V e
+GET  /handover/01KANEXAMP0000000000000001    O L V e
 GET  /login                                  O L I G V e s
 GET  /login/0123456789abcdef                 O L I G V e s
 GET  /assets/board.js                        O L I G V e s
@@ -60,6 +62,7 @@ POST /api/v1/shift/note                      O L
 POST /api/v1/shift/call-roll                 L
 POST /api/v1/shift/answer-roll               O L
 POST /api/v1/shift/hand-over                 -
+POST /api/v1/handover                        O L
 GET  /api/v1/stream                          O L I V e
 POST /api/v1/boards/page-0001                O L
 ";

@@ -20,6 +20,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("board.js", SCRIPT, include_str!("../../assets/board.js")),
     ("card.js", SCRIPT, include_str!("../../assets/card.js")),
     ("case.js", SCRIPT, include_str!("../../assets/case.js")),
+    ("handover.js", SCRIPT, include_str!("../../assets/handover.js")),
     ("live.js", SCRIPT, include_str!("../../assets/live.js")),
     ("neighbours.js", SCRIPT, include_str!("../../assets/neighbours.js")),
     ("rows.js", SCRIPT, include_str!("../../assets/rows.js")),
@@ -31,6 +32,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("watch.js", SCRIPT, include_str!("../../assets/watch.js")),
     ("words.js", SCRIPT, include_str!("../../assets/words.js")),
     ("board.css", STYLE, include_str!("../../assets/board.css")),
+    ("paper.css", STYLE, include_str!("../../assets/paper.css")),
     ("wall.css", STYLE, include_str!("../../assets/wall.css")),
     ("icon.svg", "image/svg+xml", include_str!("../../assets/icon.svg")),
 ];
@@ -122,7 +124,7 @@ fn see_other(place: &'static str) -> Response {
 }
 
 /// Chinese unless asked for English, by the address or as the browser's first language.
-fn language(query: &PageQuery, headers: &HeaderMap) -> Language {
+pub(super) fn language(query: &PageQuery, headers: &HeaderMap) -> Language {
     let asked = query.lang.as_deref().or_else(|| guard::text(headers, &header::ACCEPT_LANGUAGE));
     if asked.is_some_and(|asked| asked.trim_start().to_ascii_lowercase().starts_with("en")) {
         Language::English
@@ -132,19 +134,29 @@ fn language(query: &PageQuery, headers: &HeaderMap) -> Language {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Language {
+pub(super) enum Language {
     Chinese,
     English,
+}
+
+impl Language {
+    /// As `lang` has it.
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::Chinese => "zh-CN",
+            Self::English => "en",
+        }
+    }
 }
 
 /// Puts the words of a language into a page: `{name}` is replaced by the escaped text of that line, and
 /// `{script_words}` by all of them as JSON.
 fn fill(page: &str, language: Language, title: &str) -> String {
-    let (code, words) = match language {
-        Language::Chinese => ("zh-CN", CHINESE),
-        Language::English => ("en", ENGLISH),
+    let words = match language {
+        Language::Chinese => CHINESE,
+        Language::English => ENGLISH,
     };
-    let mut filled = page.replace("{lang}", code);
+    let mut filled = page.replace("{lang}", language.code());
     let lines = || words.lines().filter_map(|line| line.split_once(" = "));
     for (name, text) in lines() {
         filled = filled.replace(&format!("{{{name}}}"), &escape(text));

@@ -1,0 +1,211 @@
+//! What pages made on the server share: words in the reader's language, local time, and rows as people read them.
+//! Templates escape everything; what is on paper is the same as what is on the screen.
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use axum::http::header::HeaderMap;
+use axum::response::{Html, IntoResponse, Response};
+use serde_json::Value;
+use shouwang_message::Timestamp;
+
+use super::Desk;
+use super::api::refusal;
+use super::page::{Language, PageQuery, language};
+use crate::accounts::GUEST;
+
+const CHINESE: &str = include_str!("../../assets/paper.zh.txt");
+const ENGLISH: &str = include_str!("../../assets/paper.en.txt");
+/// China's time is eight hours ahead of UTC all year.
+const LOCAL_HOURS: i8 = 8;
+
+/// The words of one language, with how it writes places and people.
+#[derive(Debug)]
+pub(super) struct Paper {
+    language: Language,
+    words: BTreeMap<&'static str, &'static str>,
+    /// What people call this duty room.
+    pub(super) room: String,
+    names: BTreeMap<String, String>,
+}
+
+impl Paper {
+    pub(super) fn new(desk: &Desk, query: &PageQuery, headers: &HeaderMap) -> Self {
+        let language = language(query, headers);
+        let words = lines(language).collect();
+        let mut names = BTreeMap::new();
+        let guest = if language == Language::Chinese { "值班员" } else { "Operator" };
+        names.insert(GUEST.to_owned(), guest.to_owned());
+        Self { language, words, room: desk.inner.title.clone(), names }
+    }
+
+    pub(super) fn lang(&self) -> &'static str {
+        self.language.code()
+    }
+
+    /// The text of a word; a test holds that each name in a template has one.
+    pub(super) fn say(&self, name: &str) -> &'static str {
+        self.words.get(name).copied().unwrap_or_default()
+    }
+
+    /// A word made of a prefix and a value from a document, or the value itself if it has none.
+    pub(super) fn word_of(&self, prefix: &str, value: &Value) -> String {
+        let value = value.as_str().unwrap_or_default();
+        self.words
+            .get(format!("{prefix}{value}").as_str())
+            .map_or_else(|| value.to_owned(), |word| (*word).to_owned())
+    }
+
+    /// `{"zh":..,"en":..}` in the reader's language.
+    pub(super) fn text(&self, text: &Value) -> String {
+        let (first, other) = if self.language == Language::Chinese { ("zh", "en") } else { ("en", "zh") };
+        let said = text[first].as_str().filter(|said| !said.is_empty()).or_else(|| text[other].as_str());
+        said.unwrap_or_default().to_owned()
+    }
+
+    /// An account as people call them.
+    pub(super) fn person(&self, id: &Value) -> String {
+        let id = id.as_str().unwrap_or_default();
+        self.names.get(id).cloned().unwrap_or_else(|| id.to_owned())
+    }
+
+    pub(super) fn people(&self, ids: &Value) -> String {
+        let ids = ids.as_array().into_iter().flatten();
+        ids.map(|id| self.person(id)).collect::<Vec<_>>().join("、")
+    }
+
+    pub(super) fn row(&self, item: &Value) -> Row {
+        Row {
+            look: if item["kind"] == "alarm" {
+                item["priority"].as_str().unwrap_or_default()
+            } else {
+                "fault"
+            }
+            .to_owned(),
+            word: if item["kind"] == "alarm" {
+                self.word_of("", &item["priority"])
+            } else {
+                self.say("fault").to_owned()
+            },
+            place: place_of(item),
+            what: self.text(&item["text"]),
+            at: time(&item["raised_at"]),
+            note: self.note_of(item),
+        }
+    }
+
+    /// Who saw it, until when it is put aside and why, how many were lost, how far its case is.
+    fn note_of(&self, item: &Value) -> String {
+        let mut notes = Vec::new();
+        for aside in [&item["shelved"], &item["out_of_service"]].into_iter().filter(|aside| aside.is_object())
+        {
+            let (by, until) = (self.person(&aside["by"]), time(&aside["until"]));
+            notes.push(format!(
+                "{} {until} · {} · {by}",
+                self.say("until"),
+                aside["reason"].as_str().unwrap_or_default()
+            ));
+        }
+        if item["acknowledged"].is_object() {
+            let (by, at) = (self.person(&item["acknowledged"]["by"]), time(&item["acknowledged"]["at"]));
+            notes.push(format!("{by} {at} {}", self.say("acknowledged")));
+        }
+        if item["kind"] == "alarm" {
+            if item["active"] == false {
+                notes.push(self.say("cleared").to_owned());
+            }
+            notes.push(self.word_of("case_", &item["case"]));
+        }
+        let count = item["count"].as_u64().unwrap_or(1).max(item["occurrence"].as_u64().unwrap_or(1));
+        if count > 1 {
+            notes.push(format!("×{count}"));
+        }
+        notes.join(" · ")
+    }
+}
+
+fn lines(language: Language) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let words = if language == Language::Chinese { CHINESE } else { ENGLISH };
+    words.lines().filter_map(|line| line.split_once(" = "))
+}
+
+/// One row of a table on paper.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) look: String,
+    pub(super) word: String,
+    pub(super) place: String,
+    pub(super) what: String,
+    pub(super) at: String,
+    pub(super) note: String,
+}
+
+/// 3号楼2单元402, or what else says where it is.
+pub(super) fn place_of(item: &Value) -> String {
+    let place = &item["place"];
+    if let Some(name) = place["name"].as_str().filter(|name| !name.is_empty()) {
+        return name.to_owned();
+    }
+    let parts = ["building", "entrance", "room"].iter().filter_map(|part| place[*part].as_str());
+    let parts = parts.collect::<Vec<_>>().join("-");
+    let other = [&item["device"], &item["gateway_name"], &item["gateway"]];
+    if parts.is_empty() {
+        other.iter().find_map(|name| name.as_str()).unwrap_or_default().to_owned()
+    } else {
+        parts
+    }
+}
+
+/// Of a document's time: `11-22 15:52:07`, local.
+pub(super) fn time(at: &Value) -> String {
+    at.as_str().and_then(|at| at.parse().ok()).map(|at| local(at, "%m-%d %H:%M:%S")).unwrap_or_default()
+}
+
+/// Local time in this form of `strftime`.
+pub(super) fn local(at: Timestamp, form: &str) -> String {
+    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(LOCAL_HOURS));
+    let at = jiff::Timestamp::from_millisecond(at.unix_ms()).map(|at| at.to_zoned(zone));
+    at.map(|at| at.strftime(form).to_string()).unwrap_or_default()
+}
+
+/// A page from a template.
+pub(super) fn page(made: &impl askama::Template) -> Response {
+    match made.render() {
+        Ok(page) => Html(page).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be made");
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "page", "页面生成失败", "The page could not be made")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATES: &[&str] =
+        &[include_str!("../../templates/handover.html"), include_str!("../../templates/sheet.html")];
+
+    #[test]
+    fn both_languages_have_every_word_of_the_templates() {
+        let names = |language| lines(language).map(|(name, _)| name).collect::<Vec<_>>();
+        let chinese = names(Language::Chinese);
+        assert_eq!(chinese, names(Language::English));
+        for template in TEMPLATES {
+            for rest in template.split("say(\"").skip(1) {
+                let name = rest.split('"').next().unwrap_or_default();
+                assert!(chinese.contains(&name), "no words for {name:?}");
+            }
+            assert!(!template.contains("<style") && !template.contains(" style="), "the policy forbids it");
+            let mut handlers = template.split(" on").skip(1);
+            let is_handler = |rest: &str| rest.trim_start_matches(char::is_alphabetic).starts_with('=');
+            assert!(!handlers.any(is_handler), "the policy forbids inline scripts");
+            assert!(!template.contains("|safe"), "templates escape");
+        }
+    }
+
+    #[test]
+    fn times_are_local() {
+        assert_eq!(time(&"2026-11-22T17:52:07.412Z".into()), "11-23 01:52:07");
+        assert_eq!(time(&Value::Null), "");
+    }
+}
