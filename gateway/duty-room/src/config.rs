@@ -1,6 +1,9 @@
 //! `duty-room.toml`: read whole, every problem told at once with its place and what to write instead.
+mod address;
+pub mod channels;
 mod reader;
 mod services;
+mod template;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,6 +12,7 @@ use std::path::{Path, PathBuf};
 use shouwang_message::Id;
 use toml::de::DeTable;
 
+use channels::Channel;
 use reader::Reader;
 use services::{broker_url, is_loopback};
 
@@ -23,6 +27,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     pub broker: Broker,
     pub web: Web,
+    /// The ways out of the house, by which people are woken.
+    pub channels: Vec<Channel>,
 }
 
 /// The MQTT broker.
@@ -44,6 +50,8 @@ pub struct Web {
     pub listen: SocketAddr,
     /// Names under which browsers may call it, besides `localhost` and plain addresses.
     pub hosts: Vec<String>,
+    /// Where messages to people lead, without the last slash; none: they lead nowhere.
+    pub public_url: Option<String>,
 }
 
 /// A text that no log shows.
@@ -102,7 +110,7 @@ impl fmt::Display for ConfigError {
 
 /// Longer is no configuration of ours.
 const LONGEST: u64 = 256 * 1_024;
-const TOP_KEYS: &[&str] = &["name", "title", "state_dir", "broker", "web"];
+const TOP_KEYS: &[&str] = &["name", "title", "state_dir", "broker", "web", "channel"];
 
 impl Config {
     /// Reads and checks a file, with the files it names.
@@ -169,9 +177,10 @@ impl Reader<'_> {
         let state_dir = self.required(top, 0..0, "state_dir", remedy).map(|(_, dir)| self.beside(&dir));
         let broker = self.table(top, "broker").and_then(|(span, table)| self.broker(span, table));
         let web = self.table(top, "web").and_then(|(span, table)| self.web(span, table));
+        let channels = self.channels(top);
         let name = name?;
         let title = title.unwrap_or_else(|| name.to_string());
-        Some(Config { name, title, state_dir: state_dir?, broker: broker?, web: web? })
+        Some(Config { name, title, state_dir: state_dir?, broker: broker?, web: web?, channels })
     }
 }
 
@@ -215,10 +224,10 @@ hosts = ["duty.example.cn"]
             [
                 "duty-room.toml:1:1: state_dir is missing; write state_dir = \"/var/lib/shouwang-duty-room\"",
                 "duty-room.toml:1:8: name: an id has 1 to 32 characters of a-z, 0-9 and '-', not \"Duty 1\"; write for example name = \"duty-1\"",
-                "duty-room.toml:2:1: unknown key stat_dir; known here: name, title, state_dir, broker, web",
+                "duty-room.toml:2:1: unknown key stat_dir; known here: name, title, state_dir, broker, web, channel",
                 "duty-room.toml:4:7: mqtt://broker.example would send everything, the password too, in the clear; use mqtts://, or set allow_plaintext = true on a network you trust",
                 "duty-room.toml:5:19: allow_plaintext must be true or false, not string; write allow_plaintext as true or false",
-                "duty-room.toml:6:17: password_file /nowhere/x: No such file or directory (os error 2); make the file, with the password as its only line",
+                "duty-room.toml:6:17: password_file /nowhere/x: No such file or directory (os error 2); make the file, with the secret as its only line",
                 "duty-room.toml:8:10: listen must be a text, not integer; write listen as a text",
             ]
         );

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use shouwang_board::{
-    Asked, Board, CaseAsked, DeliveryResult, Input, ListState, Outcome, Output, ShiftAsked, Transaction,
-};
+use shouwang_board::{Asked, Board, CaseAsked, Input, ListState, Outcome, Output, ShiftAsked, Transaction};
 use shouwang_message::{AlarmId, Event, Instant};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::link::Outbox;
+use crate::notify::Notifier;
 use crate::stop::Stopped;
 use crate::store::Stored;
 
@@ -105,6 +104,7 @@ pub(crate) struct Channels {
     pub(crate) outbox: Outbox,
     pub(crate) heard: broadcast::Sender<Arc<HeardEvent>>,
     pub(crate) pulse: watch::Sender<Pulse>,
+    pub(crate) notifier: Notifier,
 }
 
 struct Loop {
@@ -113,6 +113,7 @@ struct Loop {
     to_store: mpsc::Sender<Transaction>,
     outbox: Outbox,
     heard: broadcast::Sender<Arc<HeardEvent>>,
+    notifier: Notifier,
     answers: BTreeMap<u64, oneshot::Sender<Outcome>>,
     next_ticket: u64,
     version: u64,
@@ -124,13 +125,14 @@ struct Loop {
 }
 
 pub(crate) async fn run(board: Board, clock: Clock, channels: Channels, mut stopped: Stopped) {
-    let Channels { mut inputs, mut completions, to_store, outbox, heard, pulse } = channels;
+    let Channels { mut inputs, mut completions, to_store, outbox, heard, pulse, notifier } = channels;
     let mut turning = Loop {
         board,
         clock,
         to_store,
         outbox,
         heard,
+        notifier,
         answers: BTreeMap::new(),
         next_ticket: 0,
         version: 1,
@@ -284,10 +286,10 @@ impl Loop {
                     }
                 }
                 Output::Tell(notice) => {
-                    let text = format!("no channel is called {}", notice.channel);
-                    let at = self.clock.wall();
-                    let result = DeliveryResult::Failed { code: "no_channel".into(), text, at };
-                    became.push(Input::Told { ticket: notice.ticket, result });
+                    let ticket = notice.ticket;
+                    if let Err(result) = self.notifier.tell(notice) {
+                        became.push(Input::Told { ticket, result });
+                    }
                 }
                 Output::Changed => {
                     self.version += 1;

@@ -1,13 +1,15 @@
 //! The format of `duty-room.toml`, for editors and for people: its schema and its commented example.
 
+use serde_json::{Value, json};
+
 /// The commented example; it loads as it is.
 pub fn example() -> &'static str {
     include_str!("duty-room.default.toml")
 }
 
 /// The JSON schema of the file.
-pub fn schema() -> serde_json::Value {
-    serde_json::json!({
+pub fn schema() -> Value {
+    json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "duty-room.toml",
         "type": "object",
@@ -32,10 +34,66 @@ pub fn schema() -> serde_json::Value {
                 "type": "object", "additionalProperties": false, "required": ["listen"],
                 "properties": {
                     "listen": {"type": "string"},
-                    "hosts": {"type": "array", "items": {"type": "string"}}
+                    "hosts": {"type": "array", "items": {"type": "string"}},
+                    "public_url": {"type": "string", "pattern": "^https?://"}
+                }
+            },
+            "channel": {
+                "type": "array",
+                "description": "外呼通道 · the ways out of the house",
+                "items": {
+                    "type": "object", "required": ["id", "kind"],
+                    "properties": {"id": {"type": "string", "pattern": "^[a-z0-9-]{1,32}$"}},
+                    "oneOf": [
+                        channel("wecom", &["key_file"], &json!({})),
+                        channel("dingtalk", &["token_file", "secret_file"], &json!({})),
+                        channel("feishu", &["hook_file", "secret_file"], &json!({})),
+                        channel("webhook", &["url", "secret_file"], &json!({})),
+                        channel("sms-http", &["url", "fields"], &sms_http()),
+                    ]
                 }
             }
         }
+    })
+}
+
+/// One kind of channel: the keys it needs, and those it may have besides an address and a CA.
+fn channel(kind: &str, needed: &[&str], more: &Value) -> Value {
+    let mut properties = json!({
+        "id": {"type": "string"},
+        "kind": {"const": kind},
+        "url": {"type": "string", "pattern": "^https?://"},
+        "ca_file": {"type": "string"},
+    });
+    if let Some(known) = properties.as_object_mut() {
+        known.extend(more.as_object().cloned().unwrap_or_default());
+        for key in needed {
+            known.entry(*key).or_insert_with(|| json!({"type": "string"}));
+        }
+    }
+    json!({"additionalProperties": false, "required": needed, "properties": properties})
+}
+
+fn sms_http() -> Value {
+    json!({
+        "body": {"enum": ["json", "form"]},
+        "fields": {"type": "object"},
+        "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+        "key_file": {"type": "string"},
+        "secret_file": {"type": "string"},
+        "signature": {
+            "type": "object", "additionalProperties": false, "required": ["over"],
+            "properties": {"over": {"type": "string"}, "encoding": {"enum": ["hex", "base64"]}}
+        },
+        "success": {
+            "type": "object", "additionalProperties": false,
+            "properties": {
+                "status": {"type": "integer", "minimum": 200, "maximum": 599},
+                "pointer": {"type": "string", "pattern": "^/"},
+                "equals": {"type": "string"}
+            }
+        },
+        "per_minute": {"type": "integer", "minimum": 1, "maximum": 6000}
     })
 }
 

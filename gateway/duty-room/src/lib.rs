@@ -11,6 +11,7 @@ mod eventloop;
 pub mod format;
 mod link;
 pub mod logbook;
+pub mod notify;
 mod stop;
 mod store;
 mod tls;
@@ -45,8 +46,10 @@ pub enum StartError {
     NewerStore { path: PathBuf, found: i64, known: i64 },
     #[error("cannot listen on {address}: {source}; choose another [web] listen")]
     Listen { address: SocketAddr, source: std::io::Error },
-    #[error("cannot prepare TLS to the broker: {0}")]
+    #[error("cannot prepare TLS: {0}")]
     Tls(String),
+    #[error("cannot open {0}")]
+    Channel(String),
     #[error("the system gives no randomness: {0}")]
     Randomness(String),
     #[error("cannot start the store thread: {0}")]
@@ -120,7 +123,18 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         outbox.clone(),
         stopped.clone(),
     )));
-    let channels = Channels { inputs, completions, to_store, outbox, heard: heard.clone(), pulse };
+    let means = notify::Means {
+        clock: clock.clone(),
+        page: config.web.public_url.as_deref(),
+        state_dir: &config.state_dir,
+        inputs: input.clone(),
+        heard: heard.clone(),
+        stopped: stopped.clone(),
+    };
+    let (notifier, channels) =
+        notify::Notifier::start(&config.channels, &means).map_err(StartError::Channel)?;
+    tasks.extend(channels);
+    let channels = Channels { inputs, completions, to_store, outbox, heard: heard.clone(), pulse, notifier };
     tasks.push(tokio::spawn(eventloop::run(board, clock.clone(), channels, stopped.clone())));
     let desk = web::Desk::new(&config, clock, input.clone(), pulses.clone(), door.clone());
     tasks.push(tokio::spawn(web::serve(listener, desk, stopped)));

@@ -314,11 +314,12 @@ fn broken(line: u64, why: &str) -> VerifyError {
     VerifyError::Broken { line, why: why.to_owned() }
 }
 
-fn database(state_dir: &Path) -> PathBuf {
+pub(crate) fn database(state_dir: &Path) -> PathBuf {
     state_dir.join("duty-room.db")
 }
 
-fn open(path: &Path) -> rusqlite::Result<Connection> {
+/// Beside the writer, for reading.
+pub(crate) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(std::time::Duration::from_secs(2))?;

@@ -1,4 +1,5 @@
-//! How the broker is reached: in the clear, or by TLS with a named CA or the system's.
+//! How the broker and the services of channels are reached by TLS: with a named CA, or the system's.
+use std::path::Path;
 use std::sync::Arc;
 
 use rumqttc::{TlsConfiguration, Transport};
@@ -11,23 +12,27 @@ pub(crate) fn transport(broker: &Broker) -> Result<Transport, StartError> {
     if !broker.tls {
         return Ok(Transport::tcp());
     }
-    let roots = roots(broker)?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| StartError::Tls(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = client(broker.ca_file.as_deref()).map_err(StartError::Tls)?;
     Ok(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(config))))
 }
 
-fn roots(broker: &Broker) -> Result<rustls::RootCertStore, StartError> {
+/// A client that trusts `ca_file`, or the system's certificates.
+pub(crate) fn client(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, String> {
+    let roots = roots(ca_file)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(config)
+}
+
+fn roots(ca_file: Option<&Path>) -> Result<rustls::RootCertStore, String> {
     let mut roots = rustls::RootCertStore::empty();
-    match &broker.ca_file {
+    match ca_file {
         Some(path) => {
-            let bad = |error: &dyn std::fmt::Display| {
-                StartError::Tls(format!("ca_file {}: {error}", path.display()))
-            };
+            let bad = |error: &dyn std::fmt::Display| format!("ca_file {}: {error}", path.display());
             for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(&error))? {
                 let certificate = certificate.map_err(|error| bad(&error))?;
                 roots.add(certificate).map_err(|error| bad(&error))?;
@@ -39,8 +44,7 @@ fn roots(broker: &Broker) -> Result<rustls::RootCertStore, StartError> {
         }
     }
     if roots.is_empty() {
-        let message = "no CA certificate found: name one in [broker] ca_file, or install ca-certificates";
-        return Err(StartError::Tls(message.into()));
+        return Err("no CA certificate found: name one in ca_file, or install ca-certificates".into());
     }
     Ok(roots)
 }

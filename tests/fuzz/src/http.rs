@@ -46,7 +46,8 @@ impl Desk {
             title: "fuzz".into(),
             state_dir: state.path().into(),
             broker: Broker::at("mqtt://127.0.0.1:1").expect("an address where nobody is"),
-            web: Web { listen: "127.0.0.1:0".parse().expect("an address"), hosts: vec![] },
+            web: Web { listen: "127.0.0.1:0".parse().expect("an address"), hosts: vec![], public_url: None },
+            channels: vec![],
         };
         let running =
             runtime.block_on(shouwang_duty_room::start(config, Clock::system())).expect("a duty room");

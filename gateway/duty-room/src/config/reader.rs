@@ -3,6 +3,7 @@ use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use shouwang_message::Id;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -25,19 +26,20 @@ impl Reader<'_> {
         self.problems.push(Problem { file: self.path.into(), line, column, what, remedy });
     }
 
-    /// The first line of a file that only its owner may read.
-    pub(super) fn secret(&mut self, span: Range<usize>, file: &str) -> Option<Secret> {
-        let file = self.beside(file);
+    /// The first line of the file that `key` names, which only its owner may read.
+    pub(super) fn secret(&mut self, table: &DeTable<'_>, key: &str) -> Option<Secret> {
+        let (span, file) = self.text(table, key)?;
+        let file = self.beside(&file);
         let about = match std::fs::metadata(&file) {
             Ok(about) => about,
             Err(error) => {
-                let what = format!("password_file {}: {error}", file.display());
-                self.problem(span, what, "make the file, with the password as its only line");
+                let what = format!("{key} {}: {error}", file.display());
+                self.problem(span, what, "make the file, with the secret as its only line");
                 return None;
             }
         };
         if about.permissions().mode() & 0o007 != 0 {
-            let what = format!("everybody can read password_file {}", file.display());
+            let what = format!("everybody can read {key} {}", file.display());
             self.problem(span, what, format!("run chmod 600 {}", file.display()));
             return None;
         }
@@ -46,15 +48,11 @@ impl Reader<'_> {
                 Some(Secret::new(text.lines().next().unwrap_or_default().trim_end()))
             }
             Ok(_) => {
-                self.problem(
-                    span,
-                    format!("password_file {} is empty", file.display()),
-                    "put the password in",
-                );
+                self.problem(span, format!("{key} {} is empty", file.display()), "put the secret in");
                 None
             }
             Err(error) => {
-                let what = format!("password_file {}: {error}", file.display());
+                let what = format!("{key} {}: {error}", file.display());
                 self.problem(span, what, "make it readable for the duty room's user, and UTF-8");
                 None
             }
@@ -132,5 +130,62 @@ impl Reader<'_> {
     pub(super) fn wrong_type(&mut self, value: &Value<'_>, key: &str, wanted: &str) {
         let what = format!("{key} must be {wanted}, not {}", value.get_ref().type_str());
         self.problem(value.span(), what, format!("write {key} as {wanted}"));
+    }
+
+    /// The tables of `[[key]]`, each with its place.
+    pub(super) fn tables<'t, 'i>(
+        &mut self,
+        top: &'t DeTable<'i>,
+        key: &str,
+    ) -> Vec<(Range<usize>, &'t DeTable<'i>)> {
+        let Some(value) = top.get(key) else { return Vec::new() };
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong_type(value, key, &format!("a list of [[{key}]] sections"));
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for item in items {
+            match item.get_ref().as_table() {
+                Some(table) => tables.push((item.span(), table)),
+                None => self.wrong_type(item, key, "a section"),
+            }
+        }
+        tables
+    }
+
+    /// A whole number from `least` to `most`.
+    pub(super) fn number(&mut self, table: &DeTable<'_>, key: &str, least: u32, most: u32) -> Option<u32> {
+        let value = table.get(key)?;
+        let Some(digits) = value.get_ref().as_integer().filter(|number| number.radix() == 10) else {
+            self.wrong_type(value, key, "a whole number");
+            return None;
+        };
+        let number = digits.as_str().parse().ok().filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            let what = format!("{key} must be from {least} to {most}, not {}", digits.as_str());
+            self.problem(value.span(), what, format!("write a number from {least} to {most}"));
+        }
+        number
+    }
+
+    pub(super) fn id(&mut self, table: &DeTable<'_>, section: Range<usize>, example: &str) -> Option<Id> {
+        let remedy = format!("write for example id = {example:?}");
+        let (span, text) = self.required(table, section, "id", &remedy)?;
+        match text.parse() {
+            Ok(id) => Some(id),
+            Err(error) => {
+                self.problem(span, format!("id: {error}"), remedy);
+                None
+            }
+        }
+    }
+
+    pub(super) fn ca_file(&mut self, table: &DeTable<'_>) -> Option<PathBuf> {
+        let (span, file) = self.text(table, "ca_file")?;
+        let file = self.beside(&file);
+        if let Err(error) = std::fs::metadata(&file) {
+            self.problem(span, format!("ca_file {}: {error}", file.display()), "name a PEM file");
+        }
+        Some(file)
     }
 }

@@ -8,21 +8,15 @@ use super::reader::Reader;
 use super::{Broker, Web};
 
 const BROKER_KEYS: &[&str] = &["url", "username", "password_file", "allow_plaintext", "ca_file"];
-const WEB_KEYS: &[&str] = &["listen", "hosts"];
+const WEB_KEYS: &[&str] = &["listen", "hosts", "public_url"];
 
 impl Reader<'_> {
     pub(super) fn broker(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Broker> {
         self.unknown_keys(table, "broker.", BROKER_KEYS);
         let allow_plaintext = self.flag(table, "allow_plaintext");
         let username = self.text(table, "username").map(|(_, username)| username);
-        let password = self.text(table, "password_file").and_then(|(span, file)| self.secret(span, &file));
-        let ca_file = self.text(table, "ca_file").map(|(span, file)| {
-            let file = self.beside(&file);
-            if let Err(error) = std::fs::metadata(&file) {
-                self.problem(span, format!("ca_file {}: {error}", file.display()), "name a PEM file");
-            }
-            file
-        });
+        let password = self.secret(table, "password_file");
+        let ca_file = self.ca_file(table);
         let remedy = r#"write url = "mqtts://broker.example:8883""#;
         let (span, url) = self.required(table, span, "url", remedy)?;
         match broker_url(&url) {
@@ -46,15 +40,32 @@ impl Reader<'_> {
     pub(super) fn web(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Web> {
         self.unknown_keys(table, "web.", WEB_KEYS);
         let hosts = self.hosts(table);
+        let public_url = self.public_url(table);
         let remedy = r#"write listen = "127.0.0.1:8080""#;
         let (span, listen) = self.required(table, span, "listen", remedy)?;
         match listen.parse() {
-            Ok(listen) => Some(Web { listen, hosts }),
+            Ok(listen) => Some(Web { listen, hosts, public_url }),
             Err(_) => {
                 self.problem(span, format!("{listen:?} is not an address with a port"), remedy);
                 None
             }
         }
+    }
+
+    fn public_url(&mut self, table: &DeTable<'_>) -> Option<String> {
+        let (span, url) = self.text(table, "public_url")?;
+        let after = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        // It stands in other programs' markup.
+        let plain = |host: &str| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_~:/[]".contains(&byte);
+            !host.is_empty() && !host.starts_with('/') && host.bytes().all(allowed)
+        };
+        if !after.is_some_and(plain) {
+            let remedy = r#"write public_url = "https://duty.example.cn""#;
+            self.problem(span, "public_url is not the address of a page", remedy);
+            return None;
+        }
+        Some(url.trim_end_matches('/').to_owned())
     }
 
     fn hosts(&mut self, table: &DeTable<'_>) -> Vec<String> {

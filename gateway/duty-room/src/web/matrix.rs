@@ -85,7 +85,8 @@ impl Pages {
             title: "matrix".into(),
             state_dir: state.path().into(),
             broker: Broker::at("mqtt://127.0.0.1:1").unwrap(),
-            web: Web { listen: "127.0.0.1:0".parse().unwrap(), hosts: vec![] },
+            web: Web { listen: "127.0.0.1:0".parse().unwrap(), hosts: vec![], public_url: None },
+            channels: vec![],
         };
         let clock = Clock::system();
         let now = clock.now();

@@ -78,7 +78,8 @@ pub(crate) fn config(state_dir: &Path, broker_port: u16) -> Config {
         title: "和平社区值班室".into(),
         state_dir: state_dir.into(),
         broker: Broker::at(&format!("mqtt://127.0.0.1:{broker_port}")).unwrap(),
-        web: Web { listen: "127.0.0.1:0".parse().unwrap(), hosts: vec![] },
+        web: Web { listen: "127.0.0.1:0".parse().unwrap(), hosts: vec![], public_url: None },
+        channels: vec![],
     }
 }
 
