@@ -13,8 +13,11 @@ use shouwang_message::{
 use crate::asking::{Pending, resend};
 use crate::case::Case;
 use crate::chance::Chance;
+use crate::chatter::Chatter;
+use crate::flood::Flood;
 use crate::hearing::Cursor;
 use crate::losses::SmokeSeen;
+use crate::night::NightWatch;
 use crate::planted::{self, Bug};
 use crate::presence::{Presence, Watch};
 use crate::readings::Readings;
@@ -40,6 +43,9 @@ pub struct Board {
     pub(crate) gateways: BTreeMap<GatewayName, Gateway>,
     pub(crate) rows: BTreeMap<AlarmId, Row>,
     pub(crate) smoke_seen: SmokeSeen,
+    pub(crate) flood: Flood,
+    pub(crate) chatter: Chatter,
+    pub(crate) night: NightWatch,
     /// The newest finished rows, oldest first.
     pub(crate) finished: VecDeque<Row>,
     /// Not closed, by their alarms; an alarm without one has a new case.
@@ -202,6 +208,9 @@ impl Board {
             gateways: BTreeMap::new(),
             rows: BTreeMap::new(),
             smoke_seen: SmokeSeen::new(),
+            flood: Flood::default(),
+            chatter: Chatter::new(),
+            night: NightWatch::new(),
             finished: VecDeque::new(),
             cases: BTreeMap::new(),
             closed: VecDeque::new(),
@@ -267,6 +276,8 @@ impl Board {
             }
             "case" | "closed" => self.remember_case(serde_json::from_str(value).ok()?),
             "ladder" => self.remember_ladder(now, rest.parse().ok()?, serde_json::from_str(value).ok()?),
+            "list" if key == kept::FLOOD => self.flood.remember(now, value)?,
+            "list" if key == kept::NIGHT => self.night.remember(value)?,
             "count" => self.counts.heard = value.parse().ok()?,
             "shift" => self.shift.remember(rest, value)?,
             _ => return None,
@@ -305,6 +316,8 @@ impl Board {
     pub fn next_deadline(&self) -> Option<Instant> {
         let mut next = self.link_row_at.min(self.guard.next_deadline()).min(self.shift.next_deadline());
         next = next.min(self.outreach.next_deadline());
+        next = next.min(self.flood.next_deadline()).min(self.chatter.next_deadline());
+        next = next.min(self.night.next_deadline());
         for gateway in self.gateways.values() {
             let askable = self.link_up && gateway.may_answer();
             next = next.min(gateway.watch.next_deadline().unwrap_or(Instant::NEVER)).min(gateway.devices_at);
@@ -340,7 +353,9 @@ impl Board {
     /// FNV-1a (64 bits, hexadecimal) over `id revision case-revision` of every open row in order of id: equal lists have
     /// equal hashes, so a page can tell that it missed something.
     pub fn open_hash(&self) -> String {
-        let mut hash: u64 = 0xCBF2_9CE4_8422_2325;
+        // By night, and in a flood, the same rows are shown otherwise.
+        let mut hash: u64 =
+            0xCBF2_9CE4_8422_2325 ^ u64::from(self.night.is_night) ^ (u64::from(self.flood.is_on()) << 1);
         for row in self.rows.values() {
             let (revision, case) = (row.revision(), self.case_revision(row));
             for byte in alloc::format!("{} {revision} {case}\n", row.id()).bytes() {
@@ -394,6 +409,9 @@ impl Board {
             self.link_row = self.own_row(RowKind::Fault, &own, "broker_down", Priority::Urgent, text);
         }
         self.look_at_guard(now);
+        self.look_at_flood(now);
+        self.look_at_chatter(now);
+        self.look_at_night(now);
         self.look_at_shift(now);
         self.look_at_ladders(now);
         self.send_requests(now);

@@ -1,20 +1,25 @@
 //! Rows told as one: the devices lost on a line, several gateways lost at a time. What is in a group stays in the list
 //! by itself, marked; no alarm that must be seen in full is in any.
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::{Value, json};
-use shouwang_message::{Acknowledged, AlarmId, DeviceState, Id, Place, Priority, Text, Timestamp};
+use shouwang_message::{Acknowledged, AlarmId, DeviceState, Id, Mode, Place, Priority, Text, Timestamp};
 
 use crate::board::{Board, Effect, Gateway};
+use crate::flood::{building_name, by_class, first_of};
 use crate::requests::refused;
 use crate::row::{Order, Row, RowKind};
+use crate::sounding::Sound;
 use crate::trust::shown;
 use crate::watching::LINE_DOWN;
 use crate::{Asked, GatewayName, Outcome, Request};
 
 /// Lost devices of one line that are told as one.
 const DEVICES: usize = 2;
+/// Rows of one building that a flood folds.
+const ROWS: usize = 2;
 /// Gateways lost at a time that are told as one.
 const GATEWAYS: usize = 3;
 /// Members and devices named with a group's row; the rest is counted.
@@ -25,6 +30,8 @@ const NAMED: usize = 100;
 enum Of {
     Line(GatewayName, Id),
     Gateways,
+    /// In a flood: a site's building, if the place is in one.
+    Building(Id, Option<String>),
 }
 
 /// Rows that are told as one.
@@ -62,6 +69,7 @@ impl Board {
             let is_group = match &of {
                 Of::Line(whom, line) => self.lost_on(whom, line, &members).len() >= DEVICES,
                 Of::Gateways => members.len() >= GATEWAYS,
+                Of::Building(..) => members.len() >= ROWS,
             };
             let acknowledged = acknowledged(&members).is_some();
             let worst = members.iter().map(|row| row.order(acknowledged)).min();
@@ -76,10 +84,14 @@ impl Board {
     }
 
     fn belongs_in(&self, row: &Row) -> Option<Of> {
-        let document = row.fault_document().filter(|document| document.active && !row.finished)?;
         if row.priority() == Priority::Emergency {
             return None;
         }
+        if let Some(document) = row.alarm_document() {
+            let building = || Of::Building(row.site.clone(), document.place.building.clone());
+            return self.is_flooded(row).then(building);
+        }
+        let document = row.fault_document().filter(|document| document.active && !row.finished)?;
         match row.kind {
             RowKind::Gateway => (document.code == "gateway_lost").then_some(Of::Gateways),
             RowKind::Fault if row.is_loss() => Some(Of::Line(row.whom(), self.line_of(row)?)),
@@ -113,44 +125,62 @@ impl Board {
     /// The group's row: the same fields as any other, and what is in it.
     pub(crate) fn group_item(&self, group: &Group<'_>) -> Value {
         let own = self.own_name();
-        let (whom, line) = match &group.of {
-            Of::Line(whom, line) => (whom, Some(line)),
-            Of::Gateways => (&own, None),
+        let whom = match &group.of {
+            Of::Line(whom, _) => whom,
+            Of::Gateways | Of::Building(..) => &own,
+        };
+        let line = match &group.of {
+            Of::Line(_, line) => Some(line),
+            Of::Gateways | Of::Building(..) => None,
         };
         let gateway = self.gateways.get(whom);
         let lost = line.map(|line| self.lost_on(whom, line, &group.members)).unwrap_or_default();
-        let (condition, count, text) = match line {
-            Some(line) => {
-                let count = lost.len();
-                let text = Text::new(
-                    alloc::format!("线路 {line} {count} 台失联"),
-                    alloc::format!("Line {line}: {count} devices lost"),
-                );
-                ("devices_lost", count, text)
-            }
-            None => {
-                let count = group.members.len();
-                let text =
-                    Text::new(alloc::format!("{count} 台网关失联"), alloc::format!("{count} gateways lost"));
-                ("gateways_lost", count, text)
-            }
-        };
+        let count = if line.is_some() { lost.len() } else { group.members.len() };
         let raised_at: Option<Timestamp> = group.members.iter().map(|row| row.raised_at()).min();
-        let priority = group.members.iter().map(|row| row.priority()).min();
+        let priority = group.members.iter().map(|row| row.priority()).min().unwrap_or(Priority::Ordinary);
         let members: Vec<AlarmId> = group.members.iter().take(NAMED).map(|row| row.id()).collect();
-        json!({
+        let acknowledged = acknowledged(&group.members);
+        let sound = match acknowledged {
+            Some(_) => Sound::None,
+            None => self.at_night(Sound::of(priority, Mode::Live)),
+        };
+        let mut item = json!({
             "id": group.id, "revision": 0, "gateway": whom.gateway, "device": null, "line": line,
-            "condition": condition, "class": null, "priority": priority, "mode": "live", "active": true,
-            "acknowledged": acknowledged(&group.members), "latched": false, "shelved": null,
+            "condition": group.of.as_str(), "class": null, "priority": priority, "mode": "live", "active": true,
+            "acknowledged": acknowledged, "latched": false, "shelved": null,
             "suppressed": null, "out_of_service": null, "occurrence": 1, "raised_at": raised_at,
             "cleared_at": null, "clock": "synced", "value": null, "limit": null, "unit": null,
-            "place": Place::default(), "text": text, "unlogged": false, "kind": "group",
-            "site": whom.site, "gateway_name": gateway.and_then(|gateway| gateway.title.as_deref()).map(shown),
-            "count": count, "pending": false, "provisional": false, "gateway_lost": false,
-            "explained": false, "device_state": null, "finished": false, "case": null, "conclusion": null,
-            "refused": null, "in_group": null,
-            "members": members, "devices": gateway.map(|gateway| devices(gateway, &lost)),
-        })
+            "place": Place::default(), "text": group.of.text(count), "unlogged": false,
+        });
+        let Some(fields) = item.as_object_mut() else { return item };
+        let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
+        for name in ["device_state", "case", "conclusion", "refused", "in_group", "chatter", "cry"] {
+            set(name, Value::Null);
+        }
+        for name in ["pending", "provisional", "gateway_lost", "explained", "finished"] {
+            set(name, json!(false));
+        }
+        set("kind", json!("group"));
+        set("site", json!(whom.site));
+        set("gateway_name", json!(gateway.and_then(|gateway| gateway.title.as_deref()).map(shown)));
+        set("count", json!(count));
+        set("sound", json!(sound.as_str()));
+        set("members", json!(members));
+        set("devices", json!(gateway.map(|gateway| devices(gateway, &lost))));
+        if let Of::Building(site, building) = &group.of {
+            let classes = by_class(&group.members);
+            // A new class in a building sounds once; the flood itself is no reason to sound without end.
+            let cries: Vec<String> =
+                classes.keys().map(|class| alloc::format!("{}/{class}", group.id)).collect();
+            let name = building.as_deref().map(building_name);
+            set("site", json!(site));
+            set("place", json!(Place { name, ..Place::default() }));
+            set("classes", json!(classes));
+            set("first", json!(first_of(&group.members)));
+            set("sound_once", json!(true));
+            set("cries", json!(cries));
+        }
+        item
     }
 
     /// The devices that a lost gateway leaves unwatched, for its row: named, and how many there are.
@@ -166,6 +196,9 @@ impl Board {
         let group = groups.all.iter().find(|group| group.id == asked.alarm).ok_or(Outcome::Unknown)?;
         if asked.request != Request::Acknowledge {
             return Err(refused("not_an_alarm", "故障和缺口只能确认", "This can only be acknowledged"));
+        }
+        if matches!(group.of, Of::Building(..)) {
+            return Err(refused("one_by_one", "请展开后逐条确认", "Open it and acknowledge one by one"));
         }
         if let Some(acknowledged) = acknowledged(&group.members) {
             return Err(Outcome::AlreadyAcknowledged { acknowledged, row: self.group_item(group).into() });
@@ -219,12 +252,37 @@ fn devices(gateway: &Gateway, ids: &[&Id]) -> Value {
 }
 
 impl Of {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Line(..) => "devices_lost",
+            Self::Gateways => "gateways_lost",
+            Self::Building(..) => "flood",
+        }
+    }
+
+    fn text(&self, count: usize) -> Text {
+        match self {
+            Self::Line(_, line) => Text::new(
+                alloc::format!("线路 {line} {count} 台失联"),
+                alloc::format!("Line {line}: {count} devices lost"),
+            ),
+            Self::Gateways => {
+                Text::new(alloc::format!("{count} 台网关失联"), alloc::format!("{count} gateways lost"))
+            }
+            Self::Building(..) => {
+                Text::new(alloc::format!("{count} 条报警"), alloc::format!("{count} alarms"))
+            }
+        }
+    }
+
     /// The same group has the same id for as long as it lasts, whoever joins or leaves it: FNV-1a over what it is of.
     /// No alarm has such an id: theirs begin with a time.
     fn id(&self) -> AlarmId {
         let name = match self {
             Self::Line(whom, line) => alloc::format!("line {}/{}/{line}", whom.site, whom.gateway),
             Self::Gateways => "gateways".into(),
+            Self::Building(site, Some(building)) => alloc::format!("building {site}/{building}"),
+            Self::Building(site, None) => alloc::format!("building {site}"),
         };
         let mut hash: u128 = 0x6C62_272E_07BB_0142_62B8_2175_6295_C58D;
         for byte in name.bytes() {

@@ -1,9 +1,12 @@
 //! A row as the API and the page see it: the alarm document's fields, with what the duty room adds.
+use alloc::string::String;
+
 use serde_json::{Map, Value, json};
 use shouwang_message::{Acknowledged, AlarmId, OutOfService, Shelved, Text};
 
 use crate::case::{CaseState, Conclusion};
 use crate::row::{Matter, Row};
+use crate::sounding::Sound;
 use crate::trust::shown;
 
 /// What the board knows about a row beyond the row itself.
@@ -14,6 +17,10 @@ pub(crate) struct Surroundings<'a> {
     /// Suppressed, and what explains it is in the list.
     pub(crate) explained: bool,
     pub(crate) device_state: Option<&'static str>,
+    pub(crate) sound: Sound,
+    /// Changes, if it chatters; and what all its cries are one by.
+    pub(crate) chatter: Option<u64>,
+    pub(crate) cry: Option<String>,
     /// The group that tells of it.
     pub(crate) in_group: Option<AlarmId>,
     /// The devices of a lost gateway, and how many they are.
@@ -74,6 +81,9 @@ pub(crate) fn item(row: &Row, around: &Surroundings<'_>) -> Value {
     set("device_state", json!(around.device_state));
     set("finished", json!(row.finished));
     set("in_group", json!(around.in_group));
+    set("sound", json!(around.sound.as_str()));
+    set("chatter", json!(around.chatter));
+    set("cry", json!(around.cry));
     if let Some((devices, count)) = &around.devices {
         set("devices", devices.clone());
         set("devices_count", json!(count));

@@ -7,17 +7,22 @@ use crate::{GatewayName, bounds};
 
 /// What [`crate::Board::restore`] needs: of the keys below each prefix the last so many in their order, which is
 /// by age where there may be more.
-pub const KEPT_PREFIXES: [(&str, usize); 9] = [
+pub const KEPT_PREFIXES: [(&str, usize); 10] = [
     ("cursor/", 100_000),
     ("row/", 100_000),
     ("asked/", 100_000),
     ("count/", 100_000),
     ("finished/", bounds::FINISHED_ROWS),
+    ("list/", 100_000),
     ("case/", bounds::OPEN_CASES),
     ("closed/", bounds::CLOSED_CASES),
     ("shift/", 3),
     ("ladder/", bounds::LADDERS),
 ];
+
+/// A flood that goes on, and what did not sound in the night.
+pub(crate) const FLOOD: &str = "list/flood";
+pub(crate) const NIGHT: &str = "list/night";
 
 /// How many events this duty room has heard in all.
 pub(crate) const HEARD_COUNT: &str = "count/heard";

@@ -15,7 +15,9 @@ mod case;
 mod case_item;
 mod cases;
 mod chance;
+mod chatter;
 mod escalation;
+mod flood;
 mod groups;
 mod hearing;
 mod input;
@@ -25,6 +27,7 @@ mod ladder;
 mod logbook;
 mod losses;
 mod neighbours;
+mod night;
 mod notice;
 pub mod organisation;
 mod output;
@@ -36,6 +39,7 @@ mod requests;
 mod row;
 mod rows;
 mod shift;
+mod sounding;
 mod telling;
 mod trust;
 mod watching;
@@ -49,6 +53,7 @@ pub use escalation::{Escalation, Reach, Step};
 pub use input::Input;
 pub use kept::{KEPT_PREFIXES, closed_case_key, sheet_key};
 pub use logbook::LogLine;
+pub use night::Night;
 pub use notice::{DeliveryResult, Notice, Recipient, SHORT_UNITS, masked_phone};
 pub use organisation::Organisation;
 pub use output::{Outcome, Output, Transaction};
@@ -65,12 +70,18 @@ pub struct Settings {
     pub name: Id,
     pub organisation: Organisation,
     pub escalation: Escalation,
+    pub night: Night,
 }
 
 impl Settings {
     /// A duty room that only its own pages tell of an alarm.
     pub fn new(name: Id) -> Self {
-        Self { name, organisation: Organisation::default(), escalation: Escalation::default() }
+        Self {
+            name,
+            organisation: Organisation::default(),
+            escalation: Escalation::default(),
+            night: Night::default(),
+        }
     }
 }
 

@@ -126,7 +126,7 @@ impl Board {
         row.acknowledged = Some(Acknowledged { by: asked.by.clone(), at: self.wall });
         self.changed = true;
         let row = row.clone();
-        if row.kind == RowKind::Gap || row.finished {
+        if matches!(row.kind, RowKind::Gap | RowKind::Note) || row.finished {
             self.close(row.id());
         } else if row.after_alarm || (row.kind == RowKind::Fault && !row.made_here) {
             self.keep_row(&row, false);

@@ -21,6 +21,8 @@ pub enum RowKind {
     Gap,
     /// A gateway that is lost or stopped.
     Gateway,
+    /// Something that a person ought to read; stays until one has.
+    Note,
 }
 
 impl RowKind {
@@ -30,6 +32,7 @@ impl RowKind {
             Self::Fault => "fault",
             Self::Gap => "gap",
             Self::Gateway => "gateway",
+            Self::Note => "note",
         }
     }
 }

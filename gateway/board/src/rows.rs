@@ -25,6 +25,7 @@ impl Board {
         let id = document.id;
         self.note_smoke(whom, &document);
         self.outreach.touch(id);
+        let before = self.cry_before(id);
         let over = self.rows.get(&id).filter(|row| row.finished);
         if let Some(done) = over.or_else(|| self.finished.iter().find(|row| row.id() == id)) {
             // A leftover of what is finished; a retained document of a finished alarm is emptied soon.
@@ -52,6 +53,7 @@ impl Board {
                 self.add(Row::alarm(whom, document));
             }
         }
+        self.note_change(id, before);
         Ok(())
     }
 
@@ -60,6 +62,7 @@ impl Board {
         let (id, revision) = (document.id, document.revision);
         self.note_smoke(whom, document);
         self.outreach.touch(id);
+        let before = self.cry_before(id);
         self.settle_requests(whom, change, document);
         self.shift_hears(change, document);
         let finished = change == AlarmChange::Finished || document.is_finished();
@@ -85,6 +88,7 @@ impl Board {
         } else if !self.add(Row::alarm(whom, document.clone())) {
             return;
         }
+        self.note_change(id, before);
         self.case_hears(whom, change, document);
         let Some(row) = self.rows.get_mut(&id) else { return };
         row.finished = finished;
@@ -219,6 +223,7 @@ impl Board {
         row.matter = Matter::Other(fault.clone().into());
         row.finished = true;
         let row = row.clone();
+        self.count_change(&row);
         self.keep_row(&row, row.is_done());
         self.effects.push(Effect::RowHeard { id: fault.id, revision: 0 });
         self.fault_is_over(now, whom, fault);
@@ -301,6 +306,7 @@ impl Board {
         }
         // Gap rows have their own, smaller bound and are how a full list is told: always room for them.
         if kind == RowKind::Gap {
+            self.note_for_morning(&row);
             self.rows.insert(id, row);
             self.changed = true;
             return Some(id);
@@ -312,6 +318,31 @@ impl Board {
         let unix_ms = u64::try_from(self.wall.unix_ms()).unwrap_or_default();
         let chance = (u128::from(self.chance.draw()) << 64) | u128::from(self.chance.draw());
         AlarmId::from_parts(unix_ms, chance)
+    }
+
+    /// Something to read: one row of its code for each gateway or device, the newest.
+    pub(crate) fn note(
+        &mut self,
+        whom: &GatewayName,
+        device: Option<&Id>,
+        place: Place,
+        code: &str,
+        text: Text,
+    ) {
+        let same = self.rows.values().find(|row| {
+            row.kind == RowKind::Note
+                && row.belongs_to(whom)
+                && row.device() == device
+                && row.fault_document().is_some_and(|document| document.code == code)
+        });
+        if let Some(id) = same.map(Row::id) {
+            self.close(id);
+        }
+        let (kind, priority) = (RowKind::Note, Priority::Ordinary);
+        let id = self.own_device_row(kind, whom, device.cloned(), None, place, code, priority, text);
+        if let Some(row) = id.and_then(|id| self.rows.get(&id)).cloned() {
+            self.keep_row(&row, false);
+        }
     }
 
     /// A row for a device whose gateway says lost or fault without raising a fault.
@@ -346,6 +377,7 @@ impl Board {
         let Some(row) = self.rows.get_mut(&id) else { return };
         row.end(self.wall);
         let row = row.clone();
+        self.count_change(&row);
         self.changed = true;
         self.keep_row(&row, row.is_done());
         if row.is_done() {
@@ -374,6 +406,11 @@ impl Board {
             if pushed_out.is_none() {
                 return false;
             }
+        }
+        if !self.rows.contains_key(&row.id()) {
+            self.count_change(&row);
+            self.count_for_flood(&row);
+            self.note_for_morning(&row);
         }
         self.rows.insert(row.id(), row);
         self.changed = true;
@@ -476,6 +513,14 @@ impl Board {
             around.shelved = around.shelved.or_else(|| pending.shelved());
             around.out_of_service = around.out_of_service.or_else(|| pending.out_of_service());
         }
+        let document = row.alarm_document();
+        let put_aside = around.shelved.is_some()
+            || around.out_of_service.is_some()
+            || document
+                .is_some_and(|document| document.shelved.is_some() || document.out_of_service.is_some());
+        around.sound = self.sound_of(row, put_aside || around.explained || around.in_group.is_some());
+        around.chatter = self.chatter_of(row);
+        around.cry = self.cry_of(row);
         item(row, &around)
     }
 }

@@ -1,18 +1,22 @@
 // The board: puts list, card, sound and liveness together, and turns keys into what a person asks for.
 import {
-  byId, clockText, cryOf, eventOf, isCounted, isCrying, isEmergency, personOf, placeFull, placeShort, say, textOf, words,
+  byId, clockText, criesOf, eventOf, isCounted, isCrying, isEmergency, personOf, placeFull, placeShort, say, textOf, words,
 } from "./words.js";
 import * as card from "./card.js";
 import { focusOn } from "./case.js";
 import { deadText, live, post, reload, start } from "./live.js";
 import * as rows from "./rows.js";
-import { duck, mute, muteLeft, play, tone, unmute } from "./sound.js";
+import { duck, mute, muteLeft, once, play, tone, unmute } from "./sound.js";
 import { announce, digitByDigit, hush, speak } from "./speech.js";
 import * as shift from "./shift.js";
 import { armed, prepare as prepareWatch, showSound, watch } from "./watch.js";
 
 // The selection stays put for this long around any key.
 const FROZEN = 2000;
+// What chatters is one cry for this long after it was last there.
+const CHATTERS = 60000;
+// Which tone a row's sound is.
+const TONES = { sweep: "emergency", double: "urgent", single: "ordinary" };
 const FILTERS = { Digit1: "emergency", Digit2: "urgent", Digit3: "ordinary", Digit4: "advisory" };
 const title = document.title;
 const asking = new Set();
@@ -20,6 +24,8 @@ const now = () => performance.now();
 
 let first = true;
 let heard = new Set();
+// Cries that come and go, and until when they are one.
+const chattered = new Map();
 let newest = null;
 let wanted = null;
 let lastKey = -FROZEN;
@@ -32,9 +38,12 @@ const act = {
 };
 
 function listed(items) {
-  const fresh = items.filter((one) => isCrying(one) && !heard.has(cryOf(one)));
+  const fresh = items.filter((one) => isCrying(one) && !criesOf(one).every((cry) => heard.has(cry)));
   // What left a group was told with it.
-  heard = new Set(items.filter((one) => isCrying(one) || one.in_group).map(cryOf));
+  const kept = [...heard].filter((cry) => now() < (chattered.get(cry) ?? 0));
+  heard = new Set(items.filter((one) => isCrying(one) || one.in_group).flatMap(criesOf).concat(kept));
+  for (const one of items) if (one.cry) chattered.set(one.cry, now() + CHATTERS);
+  for (const [cry, until] of chattered) if (now() > until) chattered.delete(cry);
   // Silence ends at the next emergency.
   if (fresh.some(isEmergency)) unmute();
   newest = fresh.at(-1) ?? null;
@@ -45,7 +54,9 @@ function listed(items) {
   if (cry) wanted = cry.id;
   byId("waiting").hidden = true;
   followEmergency();
-  makeSound(fresh.length > 0);
+  makeSound(fresh.some((one) => one.sound !== "none"));
+  const brief = fresh.find((one) => one.sound_once && one.sound !== "none");
+  if (brief && armed() && !tone()) once(TONES[brief.sound]);
   drawCard();
 }
 
@@ -72,9 +83,10 @@ function drawCard() {
 
 function makeSound(anew) {
   const crying = armed() ? rows.list.items.filter(isCrying) : [];
-  const loudest = ["emergency", "urgent", "ordinary"].find((priority) => crying.some((one) => one.priority === priority));
+  const sounding = Object.keys(TONES).find((sound) => crying.some((one) => one.sound === sound && !one.sound_once));
+  const loudest = TONES[sounding] ?? null;
   const called = shift.isCalling() ? "roll" : null;
-  const kind = loudest === "emergency" ? loudest : live.state === "dead" ? "dead" : called ?? loudest ?? null;
+  const kind = loudest === "emergency" ? loudest : live.state === "dead" ? "dead" : called ?? loudest;
   if (armed()) play(kind, anew);
   if (armed() && muteLeft() === 0 && crying.length) announce(crying, newest, duck);
   document.body.dataset.tone = tone() ?? "none";
@@ -116,6 +128,7 @@ function ticked(tick) {
   byId("clock").dataset.ticks = live.ticks;
   lamp("broker", tick.broker);
   lamp("store", tick.store);
+  situation(tick.situation);
   boards(tick.boards);
   shift.ticked(tick);
   keepAwake();
@@ -124,6 +137,15 @@ function ticked(tick) {
 function boards(count) {
   byId("boards").textContent = count.armed;
   byId("boards").parentElement.className = "lamp " + (count.armed ? "good" : "bad");
+}
+
+// Night and flood, as the server sees them.
+function situation({ night, flood }) {
+  byId("night").hidden = !night;
+  byId("flood").hidden = !flood;
+  if (!flood) return;
+  const first = flood.first.map((one) => one.place + " " + textOf(one.text)).join(" · ");
+  byId("flood").textContent = say(words.flood, { at: clockText(flood.since), count: flood.count, first });
 }
 
 function lamp(id, good) {

@@ -72,7 +72,7 @@ function facts(item) {
 
 function actions(item, onAction) {
   const box = make("div", "actions");
-  if (!item.acknowledged && onAction.mayAct()) {
+  if (!item.acknowledged && item.condition !== "flood" && onAction.mayAct()) {
     const button = make("button", "big", words.acknowledge + " (A)");
     button.type = "button";
     button.disabled = onAction.isAsking(item.id);
@@ -92,7 +92,7 @@ function actions(item, onAction) {
 // By what it is; faults and losses by the same list.
 function stepsOf(item) {
   if (item.condition === "nobody_on_watch") return words.steps_watch;
-  if (item.kind !== "alarm") return item.kind === "gap" ? null : words.steps_fault;
+  if (item.kind !== "alarm") return ["gap", "note"].includes(item.kind) || item.condition === "flood" ? null : words.steps_fault;
   return {
     smoke: words.steps_smoke, gas: words.steps_gas, co: words.steps_co, call: words.steps_call,
     water_level: words.steps_water_level, leak: words.steps_leak, electrical: words.steps_electrical,

@@ -209,7 +209,7 @@ function who(one) {
 
 function act(one) {
   const cell = make("td", "act");
-  if (one.acknowledged || !hooks.mayAct()) return cell;
+  if (one.acknowledged || one.condition === "flood" || !hooks.mayAct()) return cell;
   const button = make("button", "", words.acknowledge);
   button.type = "button";
   button.tabIndex = 0;

@@ -84,6 +84,13 @@ export function play(kind, anew) {
   }
 }
 
+// Sounds this once, beside whatever goes on.
+export function once(kind) {
+  if (muteLeft() > 0 || !running()) return;
+  const { notes, wave } = TONES[kind];
+  for (const [after, seconds, hertz] of notes) note(context.currentTime + 0.05 + after, seconds, hertz, wave);
+}
+
 // What sounds now: a kind of tone, or null.
 export const tone = () => (running() ? playing : null);
 

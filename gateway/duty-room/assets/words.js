@@ -89,11 +89,11 @@ export function limitOf(item) {
 
 // Which colour, shape and word a row has.
 export function lookOf(item) {
-  return item.kind === "alarm" || item.after_alarm ? item.priority : "fault";
+  return item.kind === "alarm" || item.after_alarm || item.condition === "flood" ? item.priority : "fault";
 }
 
 export function lookWord(item) {
-  return item.kind === "gap" ? words.gap : words[lookOf(item)];
+  return words[item.kind === "gap" || item.kind === "note" ? item.kind : lookOf(item)];
 }
 
 // Asks for a person: nobody has acknowledged it, and no row above explains it or tells it with others.
@@ -101,23 +101,29 @@ export function isCounted(item) {
   return !item.acknowledged && !item.explained && !item.in_group;
 }
 
-// Sounds here: what is put aside by a person does not.
+// Sounds here, or is at least spoken: the server says which.
 export function isCrying(item) {
-  return isCounted(item) && !item.shelved && !item.out_of_service;
+  return item.sound !== "none" || Boolean(item.voice_until);
 }
 
 export function isEmergency(item) {
   return item.priority === "emergency" && (item.kind === "alarm" || Boolean(item.after_alarm));
 }
 
-// The cry that a person saw: a further one is another.
+// The cry that a person saw: a further one is another, but all of one chatter are one.
 export function cryOf(item) {
-  return item.id + "/" + item.occurrence;
+  return item.cry ?? item.id + "/" + item.occurrence;
+}
+
+// The cries of a row that tells of several.
+export function criesOf(item) {
+  return item.cries ?? [cryOf(item)];
 }
 
 export function flagsOf(item) {
   const flags = [];
   if (item.pending) flags.push(words.pending);
+  if (item.chatter) flags.push(say(words.chatter, { count: item.chatter }));
   if (item.provisional) flags.push(words.provisional);
   if (item.unlogged) flags.push(words.unlogged);
   if (item.gateway_lost) flags.push(words.gateway_lost);

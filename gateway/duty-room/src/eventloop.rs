@@ -88,6 +88,8 @@ pub(crate) struct Pulse {
     /// Events heard in all.
     pub(crate) sequence: u64,
     pub(crate) hash: String,
+    /// Night, flood: what pages show beside the list.
+    pub(crate) situation: Arc<Value>,
     pub(crate) linked: bool,
     pub(crate) store_failing: bool,
     /// Grows with every change of the shift.
@@ -118,8 +120,8 @@ struct Loop {
     next_ticket: u64,
     version: u64,
     store_failing: bool,
-    /// The hash of the open rows, and the version it belongs to.
-    hash: (u64, String),
+    /// The hash of the open rows and what is told with it, and the version they belong to.
+    hash: (u64, String, Arc<Value>),
     /// By what is listed, and whether all of it.
     lists: BTreeMap<(Listed, bool), Arc<str>>,
 }
@@ -137,7 +139,7 @@ pub(crate) async fn run(board: Board, clock: Clock, channels: Channels, mut stop
         next_ticket: 0,
         version: 1,
         store_failing: false,
-        hash: (0, String::new()),
+        hash: (0, String::new(), Arc::default()),
         lists: BTreeMap::new(),
     };
     loop {
@@ -167,13 +169,14 @@ pub(crate) async fn run(board: Board, clock: Clock, channels: Channels, mut stop
 impl Loop {
     fn pulse(&mut self, now: Instant) -> Pulse {
         if self.hash.0 != self.version {
-            self.hash = (self.version, self.board.open_hash());
+            self.hash = (self.version, self.board.open_hash(), Arc::new(self.board.situation()));
         }
         Pulse {
             turned: now,
             version: self.version,
             sequence: self.board.counts().heard,
             hash: self.hash.1.clone(),
+            situation: self.hash.2.clone(),
             linked: self.board.is_linked(),
             store_failing: self.store_failing,
             shift: self.board.shift_revision(),

@@ -61,7 +61,7 @@ fn part_of(row: &Row, item: &Value) -> &'static str {
         RowKind::Alarm if !item["shelved"].is_null() => "shelved",
         RowKind::Alarm if !item["out_of_service"].is_null() => "out_of_service",
         RowKind::Alarm => "alarms",
-        RowKind::Gap => "gaps",
+        RowKind::Gap | RowKind::Note => "gaps",
         RowKind::Gateway => "lost",
         RowKind::Fault if matches!(item["condition"].as_str(), Some("device_lost" | "line_down")) => "lost",
         RowKind::Fault => "faults",

@@ -79,7 +79,7 @@ impl Reader {
     fn tick(&self) -> Event {
         let pulse = self.desk.pulse();
         let data = json!({
-            "at": self.desk.inner.clock.wall(), "sequence": pulse.sequence, "hash": pulse.hash,
+            "situation": *pulse.situation, "at": self.desk.inner.clock.wall(), "sequence": pulse.sequence, "hash": pulse.hash,
             "broker": pulse.linked, "store": !pulse.store_failing, "boards": self.desk.boards(),
             "shift": pulse.shift, "roll_call": pulse.roll_call,
         });
