@@ -2,6 +2,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::hash::Hasher as _;
 use core::time::Duration;
 
 use serde_json::Value;
@@ -13,6 +14,7 @@ use shouwang_message::{
 use crate::asking::{Pending, resend};
 use crate::case::Case;
 use crate::chance::Chance;
+use crate::changes::{Fnv, Rows};
 use crate::chatter::Chatter;
 use crate::flood::Flood;
 use crate::hearing::Cursor;
@@ -41,7 +43,7 @@ pub struct Board {
     /// Steady time of the input at hand.
     pub(crate) now: Instant,
     pub(crate) gateways: BTreeMap<GatewayName, Gateway>,
-    pub(crate) rows: BTreeMap<AlarmId, Row>,
+    pub(crate) rows: Rows,
     pub(crate) smoke_seen: SmokeSeen,
     pub(crate) flood: Flood,
     pub(crate) chatter: Chatter,
@@ -206,7 +208,7 @@ impl Board {
             wall,
             now,
             gateways: BTreeMap::new(),
-            rows: BTreeMap::new(),
+            rows: Rows::default(),
             smoke_seen: SmokeSeen::new(),
             flood: Flood::default(),
             chatter: Chatter::new(),
@@ -354,15 +356,15 @@ impl Board {
     /// equal hashes, so a page can tell that it missed something.
     pub fn open_hash(&self) -> String {
         // By night, and in a flood, the same rows are shown otherwise.
-        let mut hash: u64 =
-            0xCBF2_9CE4_8422_2325 ^ u64::from(self.night.is_night) ^ (u64::from(self.flood.is_on()) << 1);
+        let mut hash = Fnv::default();
+        if self.night.is_night || self.flood.is_on() {
+            hash.write(&[u8::from(self.night.is_night), u8::from(self.flood.is_on())]);
+        }
         for row in self.rows.values() {
             let (revision, case) = (row.revision(), self.case_revision(row));
-            for byte in alloc::format!("{} {revision} {case}\n", row.id()).bytes() {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
-            }
+            hash.write(alloc::format!("{} {revision} {case}\n", row.id()).as_bytes());
         }
-        alloc::format!("{hash:016x}")
+        alloc::format!("{:016x}", hash.finish())
     }
 
     pub fn counts(&self) -> &Counts {

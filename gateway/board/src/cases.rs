@@ -1,6 +1,7 @@
 //! The cases on the board: each alarm has one, new until somebody does something about it; what is done is kept,
 //! logged and answered after its commit.
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -13,22 +14,27 @@ use crate::case_item::{Alarm, case_item};
 use crate::ladder::{DELIVERIES, Delivery};
 use crate::logbook::{LogLine, at_gateway};
 use crate::requests::refused;
-use crate::row::Row;
+use crate::row::{Row, RowKind};
 use crate::trust::shown;
 use crate::{GatewayName, Outcome, Output, bounds, kept};
 
 impl Board {
     /// The cases that are not closed, and for [`ListState::All`] the newest closed ones; oldest alarm first.
     pub fn cases(&self, state: ListState) -> Vec<Value> {
-        let untouched = self.rows.values().filter(|row| !self.has_case(row));
-        let untouched = untouched.filter_map(|row| Some(Case::new(&row.whom(), row.alarm_document()?)));
-        let mut open: Vec<_> = self.cases.values().map(|case| (case.id(), self.case_item(case))).collect();
-        open.extend(untouched.map(|case| (case.id(), self.case_item(&case))));
-        open.sort_by_key(|(id, _)| *id);
-        let open = open.into_iter().map(|(_, item)| item);
-        match state {
-            ListState::Open => open.collect(),
-            ListState::All => open.chain(self.closed.iter().rev().map(|case| self.case_item(case))).collect(),
+        let mut cases = Vec::new();
+        self.each_case(state, &mut |case| cases.push(case));
+        cases
+    }
+
+    /// The same, one by one: ten thousand at once are a lot of memory.
+    pub fn each_case(&self, state: ListState, take: &mut dyn FnMut(Value)) {
+        let untouched = self.rows.values().filter(|row| row.kind == RowKind::Alarm && !self.has_case(row));
+        let open: BTreeSet<AlarmId> = self.cases.keys().copied().chain(untouched.map(Row::id)).collect();
+        for case in open.into_iter().filter_map(|id| self.find_case(id)) {
+            take(self.case_item(&case));
+        }
+        if state == ListState::All {
+            self.closed.iter().rev().for_each(|case| take(self.case_item(case)));
         }
     }
 

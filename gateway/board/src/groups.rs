@@ -35,6 +35,7 @@ enum Of {
 }
 
 /// Rows that are told as one.
+#[derive(Debug)]
 pub(crate) struct Group<'a> {
     pub(crate) id: AlarmId,
     of: Of,
@@ -45,6 +46,7 @@ pub(crate) struct Group<'a> {
 }
 
 /// All groups of the list, and which row is in which.
+#[derive(Debug)]
 pub(crate) struct Groups<'a> {
     pub(crate) all: Vec<Group<'a>>,
     of_row: BTreeMap<AlarmId, usize>,

@@ -9,8 +9,8 @@ use crate::row::{Matter, Row};
 use crate::sounding::Sound;
 use crate::trust::shown;
 
-/// What the board knows about a row beyond the row itself.
-#[derive(Debug, Default)]
+/// What the board knows about a row beyond the row itself. Hashed as a whole: nothing that is shown may be missing.
+#[derive(Debug, Default, Hash)]
 pub(crate) struct Surroundings<'a> {
     pub(crate) gateway_name: Option<&'a str>,
     pub(crate) gateway_lost: bool,

@@ -11,7 +11,7 @@ use shouwang_message::{
 use crate::GatewayName;
 
 /// What a row is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowKind {
     Alarm,
@@ -82,6 +82,9 @@ pub(crate) struct Row {
     /// What is shown was told unlogged by a process that is gone: the log's word counts.
     #[serde(skip)]
     pub(crate) outlived: bool,
+    /// Of the last change to it.
+    #[serde(skip)]
+    pub(crate) mark: u64,
     /// The last request about it that the gateway refused.
     #[serde(skip)]
     pub(crate) refused: Option<(CommandName, CommandError)>,
@@ -113,6 +116,7 @@ impl Row {
             unknown: false,
             logged: None,
             outlived: false,
+            mark: 0,
             refused: None,
         }
     }
@@ -258,7 +262,7 @@ impl Row {
 }
 
 /// A row's place in the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Order {
     group: u8,
     priority: Priority,

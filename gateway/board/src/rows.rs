@@ -122,7 +122,7 @@ impl Board {
 
     /// A new process of this gateway: what the one before told unlogged is in no log.
     pub(crate) fn end_unlogged(&mut self, whom: &GatewayName) {
-        for row in self.rows.values_mut().filter(|row| row.belongs_to(whom)) {
+        for row in self.rows.all_mut(|row| row.is_unlogged() && row.belongs_to(whom)) {
             if row.end_unlogged() {
                 self.changed = true;
                 self.outreach.touch(row.id());
@@ -231,7 +231,7 @@ impl Board {
 
     /// Counts a loss: one row per gateway and kind until a person has seen it.
     pub(crate) fn gap(&mut self, whom: &GatewayName, what: &str, count: u64, text: Text) {
-        let same = self.rows.values_mut().find(|row| {
+        let same = self.rows.find_mut(|row| {
             row.kind == RowKind::Gap
                 && row.belongs_to(whom)
                 && row.fault_document().is_some_and(|document| document.code == what)
@@ -245,7 +245,7 @@ impl Board {
         }
         let gaps = self.rows.values().filter(|row| row.kind == RowKind::Gap).count();
         if gaps >= bounds::GAP_ROWS {
-            if let Some(row) = self.rows.values_mut().find(|row| row.kind == RowKind::Gap) {
+            if let Some(row) = self.rows.find_mut(|row| row.kind == RowKind::Gap) {
                 row.count = row.count.saturating_add(count);
             }
             return;
@@ -489,6 +489,10 @@ impl Board {
     }
 
     pub(crate) fn item_in(&self, row: &Row, groups: &Groups<'_>) -> Value {
+        item(row, &self.surroundings(row, groups))
+    }
+
+    pub(crate) fn surroundings(&self, row: &Row, groups: &Groups<'_>) -> Surroundings<'_> {
         let gateway = self.gateways.get(&row.whom());
         let mut around = Surroundings {
             gateway_name: gateway.and_then(|gateway| gateway.title.as_deref()),
@@ -521,6 +525,6 @@ impl Board {
         around.sound = self.sound_of(row, put_aside || around.explained || around.in_group.is_some());
         around.chatter = self.chatter_of(row);
         around.cry = self.cry_of(row);
-        item(row, &around)
+        around
     }
 }

@@ -6,7 +6,7 @@ use crate::board::Board;
 use crate::row::Row;
 
 /// A row's sound on a page that can sound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Sound {
     /// Three tones without a pause: a life.
     Sweep,

@@ -26,6 +26,8 @@ let reportAt = 0;
 let reported = null;
 let hash = null;
 let fresh = true;
+// What the server told last, and which version of the list that was.
+let known = { version: null, items: [] };
 
 export const live = { state: "waiting", login: "ok", listAt: null, serverOffset: 0, ticks: 0 };
 
@@ -106,6 +108,8 @@ function connect() {
 }
 
 function lost() {
+  // Who was away takes nothing over.
+  known.version = null;
   source?.close();
   source = null;
   connectAt = now() + Math.min(RETRY_AT_MOST, 500 * 2 ** attempts);
@@ -131,16 +135,38 @@ async function load() {
   const asked = wantedSince;
   wantedSince = 0;
   loadAt = now() + LOAD_EVERY;
-  const said = await ask("/api/v1/alarms?state=open");
-  if (said?.ok) {
+  const said = await ask("/api/v1/alarms?state=open" + (known.version ? "&since=" + known.version : ""));
+  const items = said?.ok ? takeOver(said.answer) : null;
+  if (items) {
     live.listAt = serverNow();
-    told.list(said.answer.items);
+    told.list(items);
   } else {
+    // Whatever went wrong, the next one is the whole list.
+    known = { version: null, items: [] };
     // Still wanted, since it was first asked for: that decides whether this page is live.
     wantedSince = asked;
     loadAt = now() + 1000;
   }
   loading = false;
+}
+
+// The list of now, from the one before and what changed since; null if they do not fit together.
+function takeOver(answer) {
+  let items = answer.items;
+  if (answer.after) {
+    const following = new Map(answer.after.map((id, at) => [id, answer.items[at]]));
+    const moved = new Set(answer.gone.concat(answer.items.map((one) => one.id)));
+    items = [];
+    const add = (one) => {
+      items.push(one);
+      for (let next = following.get(one.id); next; next = following.get(next.id)) items.push(next);
+    };
+    if (following.has(null)) add(following.get(null));
+    for (const one of known.items) if (!moved.has(one.id)) add(one);
+  }
+  if (items.length !== answer.count) return null;
+  known = { version: answer.version, items };
+  return items;
 }
 
 // The server must know which boards can wake a person: every few seconds, and at once when that changes.

@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::link::Outbox;
+use crate::lists::{Answer, Lists, Version};
 use crate::notify::Notifier;
 use crate::stop::Stopped;
 use crate::store::Stored;
@@ -63,19 +64,17 @@ pub(crate) enum Message {
         near: Option<AlarmId>,
         answer: oneshot::Sender<Option<Vec<Value>>>,
     },
-    /// The list as JSON: `{"items":[...]}`.
+    /// The alarms; of the open ones only what changed since a version, if that is known.
     List {
-        of: Listed,
         state: ListState,
-        answer: oneshot::Sender<Arc<str>>,
+        since: Option<Version>,
+        answer: oneshot::Sender<Answer>,
     },
-}
-
-/// What is listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Listed {
-    Alarms,
-    Cases,
+    /// The cases, each as JSON.
+    Cases {
+        state: ListState,
+        answer: oneshot::Sender<Vec<Arc<str>>>,
+    },
 }
 
 /// The sign of life that pages and health checks read.
@@ -83,7 +82,7 @@ pub(crate) enum Listed {
 pub(crate) struct Pulse {
     /// When the loop last turned.
     pub(crate) turned: Instant,
-    /// Grows with every change of the list.
+    /// Grows with every list that differs from the one before.
     pub(crate) version: u64,
     /// Events heard in all.
     pub(crate) sequence: u64,
@@ -118,15 +117,12 @@ struct Loop {
     notifier: Notifier,
     answers: BTreeMap<u64, oneshot::Sender<Outcome>>,
     next_ticket: u64,
-    version: u64,
     store_failing: bool,
-    /// The hash of the open rows and what is told with it, and the version they belong to.
-    hash: (u64, String, Arc<Value>),
-    /// By what is listed, and whether all of it.
-    lists: BTreeMap<(Listed, bool), Arc<str>>,
+    lists: Lists,
 }
 
-pub(crate) async fn run(board: Board, clock: Clock, channels: Channels, mut stopped: Stopped) {
+/// `run` is another number in every run of the duty room.
+pub(crate) async fn run(board: Board, clock: Clock, run: u64, channels: Channels, mut stopped: Stopped) {
     let Channels { mut inputs, mut completions, to_store, outbox, heard, pulse, notifier } = channels;
     let mut turning = Loop {
         board,
@@ -137,15 +133,14 @@ pub(crate) async fn run(board: Board, clock: Clock, channels: Channels, mut stop
         notifier,
         answers: BTreeMap::new(),
         next_ticket: 0,
-        version: 1,
         store_failing: false,
-        hash: (0, String::new(), Arc::default()),
-        lists: BTreeMap::new(),
+        lists: Lists::new(run),
     };
     loop {
         let now = turning.clock.now();
         let _ = pulse.send(turning.pulse(now));
-        let wait = turning.board.next_deadline().map_or(TURN_EVERY, |at| at.since(now).min(TURN_EVERY));
+        let next = turning.board.next_deadline().unwrap_or(Instant::NEVER).min(turning.lists.next_deadline());
+        let wait = next.since(now).min(TURN_EVERY);
         tokio::select! {
             biased;
             () = stopped.wait() => return,
@@ -168,15 +163,14 @@ pub(crate) async fn run(board: Board, clock: Clock, channels: Channels, mut stop
 
 impl Loop {
     fn pulse(&mut self, now: Instant) -> Pulse {
-        if self.hash.0 != self.version {
-            self.hash = (self.version, self.board.open_hash(), Arc::new(self.board.situation()));
-        }
+        self.lists.look(&self.clock, &self.board);
+        let (version, hash, situation) = self.lists.state();
         Pulse {
             turned: now,
-            version: self.version,
+            version,
             sequence: self.board.counts().heard,
-            hash: self.hash.1.clone(),
-            situation: self.hash.2.clone(),
+            hash: hash.to_owned(),
+            situation: situation.clone(),
             linked: self.board.is_linked(),
             store_failing: self.store_failing,
             shift: self.board.shift_revision(),
@@ -219,8 +213,13 @@ impl Loop {
                     None => Some(self.board.devices(now)),
                 });
             }
-            Message::List { of, state, answer } => {
-                let _ = answer.send(self.list(of, state));
+            Message::List { state, since, answer } => {
+                let _ = answer.send(self.list(state, since));
+            }
+            Message::Cases { state, answer } => {
+                let mut cases = Vec::new();
+                self.board.each_case(state, &mut |case| cases.push(case.to_string().into()));
+                let _ = answer.send(cases);
             }
         }
     }
@@ -233,17 +232,15 @@ impl Loop {
         self.next_ticket
     }
 
-    /// The list's text is made once per change, however many pages ask.
-    fn list(&mut self, of: Listed, state: ListState) -> Arc<str> {
-        let board = &self.board;
-        let make = || {
-            let items = match of {
-                Listed::Alarms => board.list(state),
-                Listed::Cases => board.cases(state),
-            };
-            Arc::from(serde_json::json!({ "items": items }).to_string())
-        };
-        self.lists.entry((of, state == ListState::All)).or_insert_with(make).clone()
+    fn list(&mut self, state: ListState, since: Option<Version>) -> Answer {
+        match state {
+            ListState::Open => self.lists.answer(&self.clock, &self.board, since),
+            ListState::All => {
+                let mut answer = self.lists.answer(&self.clock, &self.board, None);
+                answer.rows.extend(self.board.finished_rows().map(|row| row.to_string().into()));
+                answer
+            }
+        }
     }
 
     async fn stored(&mut self, stored: Stored) {
@@ -284,6 +281,7 @@ impl Loop {
                 Output::PublishHeard { to, document } => self.outbox.heard(to, document),
                 Output::PublishCommand { to, name, command } => self.outbox.command(to, name, command),
                 Output::Answer { ticket, outcome } => {
+                    self.lists.person_answered();
                     if let Some(answer) = self.answers.remove(&ticket) {
                         let _ = answer.send(outcome);
                     }
@@ -294,10 +292,7 @@ impl Loop {
                         became.push(Input::Told { ticket, result });
                     }
                 }
-                Output::Changed => {
-                    self.version += 1;
-                    self.lists.clear();
-                }
+                Output::Changed => self.lists.board_changed(),
             }
         }
         became

@@ -10,6 +10,7 @@ pub mod config;
 mod eventloop;
 pub mod format;
 mod link;
+mod lists;
 pub mod logbook;
 pub mod notify;
 mod stop;
@@ -87,6 +88,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let (store, kept) = store::Store::open(&config.state_dir)?;
     let random = |error: getrandom::Error| StartError::Randomness(error.to_string());
     let seed = getrandom::u64().map_err(random)?;
+    let run = getrandom::u64().map_err(random)?;
     let door = Door::new(Link::new(Token::random().map_err(random)?));
     let address = config.web.listen;
     let listen_failed = |source| StartError::Listen { address, source };
@@ -135,7 +137,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         notify::Notifier::start(&config.channels, &means).map_err(StartError::Channel)?;
     tasks.extend(channels);
     let channels = Channels { inputs, completions, to_store, outbox, heard: heard.clone(), pulse, notifier };
-    tasks.push(tokio::spawn(eventloop::run(board, clock.clone(), channels, stopped.clone())));
+    tasks.push(tokio::spawn(eventloop::run(board, clock.clone(), run, channels, stopped.clone())));
     let desk = web::Desk::new(&config, clock, input.clone(), pulses.clone(), door.clone());
     tasks.push(tokio::spawn(web::serve(listener, desk, stopped)));
     tracing::info!(name = %config.name, %web, "duty room started");

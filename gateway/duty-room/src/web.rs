@@ -6,6 +6,7 @@ mod cases;
 mod devices;
 mod guard;
 mod handover;
+mod items;
 mod logbook;
 #[cfg(test)]
 mod matrix;

@@ -42,7 +42,7 @@ pub struct AlarmDocument {
 }
 
 /// A named person saw it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Acknowledged {
     /// Account id, never a name.
     pub by: String,
@@ -50,7 +50,7 @@ pub struct Acknowledged {
 }
 
 /// A person put it aside for a time; it always comes back by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Shelved {
     pub by: String,
     pub until: Timestamp,
@@ -65,7 +65,7 @@ pub struct Suppressed {
 }
 
 /// The device is out of service by a person's decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OutOfService {
     pub by: String,
     pub until: Timestamp,
@@ -75,7 +75,7 @@ pub struct OutOfService {
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant),+ }
 
         impl $name {

@@ -17,9 +17,9 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::access::{LEADS, WATCH};
-use super::{Desk, Peer, guard};
+use super::{Desk, Peer, guard, items};
 use crate::accounts::{Person, Role};
-use crate::eventloop::{Listed, Message};
+use crate::eventloop::Message;
 
 /// An answer later than this is an answer that the disk or the loop is in trouble.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -29,6 +29,7 @@ pub(super) const LONGEST_TEXT: usize = 200;
 #[derive(Debug, Deserialize)]
 pub(super) struct ListQuery {
     state: Option<String>,
+    since: Option<String>,
 }
 
 pub(super) fn state_of(query: &ListQuery) -> Result<ListState, Box<Response>> {
@@ -44,14 +45,18 @@ pub(super) fn state_of(query: &ListQuery) -> Result<ListState, Box<Response>> {
     }
 }
 
+/// `?state=open|all&since=VERSION`: all rows, or of the open ones those that changed since an earlier answer's
+/// `version`, in the order of the list, with the row before each (`after`) and what left the list (`gone`).
 pub(super) async fn list(State(desk): State<Desk>, Query(query): Query<ListQuery>) -> Response {
     let state = match state_of(&query) {
         Ok(state) => state,
         Err(refused) => return *refused,
     };
+    // What is no version of ours is answered with everything.
+    let since = query.since.and_then(|since| since.parse().ok());
     let (answer, answered) = oneshot::channel();
-    match ask_loop(&desk, Message::List { of: Listed::Alarms, state, answer }, answered).await {
-        Some(items) => ([(header::CONTENT_TYPE, "application/json")], items.to_string()).into_response(),
+    match ask_loop(&desk, Message::List { state, since, answer }, answered).await {
+        Some(answer) => items::list(answer),
         None => too_slow(),
     }
 }

@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
-use axum::http::header::{self, HeaderMap};
+use axum::http::header::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use shouwang_board::{CallBack, CaseAsked, CaseStep, Conclusion};
@@ -14,9 +14,9 @@ use tokio::sync::oneshot;
 
 use super::access::WATCH;
 use super::api::{LONGEST_TEXT, ListQuery, ask_loop, body_of, refusal, state_of, told, too_slow, with_text};
-use super::{Desk, Peer};
+use super::{Desk, Peer, items};
 use crate::accounts::{Person, Role};
-use crate::eventloop::{Listed, Message};
+use crate::eventloop::Message;
 
 pub(super) async fn list(State(desk): State<Desk>, Query(query): Query<ListQuery>) -> Response {
     let state = match state_of(&query) {
@@ -24,8 +24,8 @@ pub(super) async fn list(State(desk): State<Desk>, Query(query): Query<ListQuery
         Err(refused) => return *refused,
     };
     let (answer, answered) = oneshot::channel();
-    match ask_loop(&desk, Message::List { of: Listed::Cases, state, answer }, answered).await {
-        Some(items) => ([(header::CONTENT_TYPE, "application/json")], items.to_string()).into_response(),
+    match ask_loop(&desk, Message::Cases { state, answer }, answered).await {
+        Some(cases) => items::answered(cases, "}".into()),
         None => too_slow(),
     }
 }
