@@ -130,6 +130,28 @@ pub enum CaseStep {
     ReportIn { department: String },
     /// 认领: the first one goes.
     Claim { person: Option<String> },
+    /// 备注: words, or what came of calling back; it moves nothing.
+    Note,
+    /// 119 or 120 was called, now.
+    Called { service: Service },
+}
+
+/// Who comes with blue lights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Service {
+    #[serde(rename = "119")]
+    Fire,
+    #[serde(rename = "120")]
+    Ambulance,
+}
+
+impl Service {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fire => "119",
+            Self::Ambulance => "120",
+        }
+    }
 }
 
 /// Who and when.
@@ -161,7 +183,8 @@ pub(crate) struct CalledBack {
 /// One thing that was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Done {
-    /// `accept dispatch receive arrive call_back handle rate close whistle report_in claim cried_again`.
+    /// `accept dispatch receive arrive call_back handle rate close whistle report_in claim
+    /// note called cried_again`.
     pub(crate) step: String,
     pub(crate) by: String,
     pub(crate) at: Timestamp,

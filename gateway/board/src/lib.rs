@@ -48,7 +48,7 @@ mod wording;
 
 pub use asking::{Asked, Request};
 pub use board::{Board, Counts, GatewaySummary, ListState};
-pub use case::{CallBack, CaseAsked, CaseState, CaseStep, Conclusion};
+pub use case::{CallBack, CaseAsked, CaseState, CaseStep, Conclusion, Service};
 pub use case_item::closed_case;
 pub use changes::Listing;
 pub use escalation::{Escalation, Reach, Step};

@@ -5,7 +5,7 @@
 mod world;
 
 use serde_json::{Value as Json, json};
-use shouwang_board::{CallBack, CaseAsked, CaseStep, Conclusion, ListState, Outcome, Request, bounds};
+use shouwang_board::{CallBack, CaseAsked, CaseStep, Conclusion, ListState, Outcome, Request, Service, bounds};
 use shouwang_message::*;
 use world::*;
 
@@ -368,4 +368,25 @@ fn what_a_case_remembers_is_bounded() {
     let case = &world.board.cases(ListState::Open)[0];
     assert_eq!(case["steps"].as_array().unwrap().len(), 64);
     assert_eq!(case["earlier_steps"].as_u64().unwrap() + 64, case["revision"].as_u64().unwrap());
+}
+
+#[test]
+fn a_note_and_a_call_to_119_are_kept_and_move_nothing_but_acceptance() {
+    let mut world = World::new();
+    world.event(&raised(1, smoke(1)));
+    assert_eq!(refused(world.case("u-7", CaseStep::Note, "")), "note_missing");
+    let case = taken(world.case("u-7", CaseStep::Note, "楼道有烟味"));
+    assert_eq!(case["state"], "new", "words are no acceptance");
+    let case = taken(world.case("u-7", CaseStep::Called { service: Service::Fire }, ""));
+    assert_eq!(case["state"], "accepted", "whoever called 119 has taken it on");
+    let steps: Vec<_> =
+        case["steps"].as_array().unwrap().iter().map(|step| (&step["step"], &step["detail"])).collect();
+    assert_eq!(
+        steps,
+        [(&json!("note"), &Json::Null), (&json!("accept"), &Json::Null), (&json!("called"), &json!("119"))]
+    );
+
+    world.event(&change(2, AlarmChange::Acknowledged, acknowledged(smoke(2))));
+    taken(world.case("u-7", FALSE_ALARM, "油烟"));
+    assert_eq!(refused(world.case("u-7", CaseStep::Note, "再看一眼")), "closed");
 }

@@ -4,6 +4,7 @@ import {
 } from "./words.js";
 import * as card from "./card.js";
 import { focusOn } from "./case.js";
+import * as asking from "./asking.js";
 import { deadText, live, post, reload, start } from "./live.js";
 import * as rows from "./rows.js";
 import { duck, mute, muteLeft, once, play, tone, unmute } from "./sound.js";
@@ -17,7 +18,9 @@ const FROZEN = 2000;
 const CHATTERS = 60000;
 // Which tone a row's sound is.
 const TONES = { sweep: "emergency", double: "urgent", single: "ordinary" };
-const FILTERS = { Digit1: "emergency", Digit2: "urgent", Digit3: "ordinary", Digit4: "advisory" };
+const FILTERS = {
+  Digit1: "emergency", Digit2: "urgent", Digit3: "ordinary", Digit4: "advisory", Digit5: "shelved",
+};
 const title = document.title;
 const asking = new Set();
 const now = () => performance.now();
@@ -33,7 +36,7 @@ let wakeLock = null;
 
 const mayAct = () => watch.on && live.login === "ok";
 const act = {
-  acknowledge, reset, mayAct, tell, reload, isAsking: (id) => asking.has(id),
+  acknowledge, called: asking.called, reset, mayAct, tell, reload, isAsking: (id) => asking.has(id),
   key: () => `${mayAct()} ${[...asking]}`,
 };
 
@@ -209,7 +212,15 @@ function filter(look) {
   rows.draw();
 }
 
+// What changes something needs a person on watch.
+function onSelected(does) {
+  if (!watch.on) return tell(words.not_on_watch);
+  const one = rows.selected();
+  if (one) does(one);
+}
+
 function escape() {
+  if (asking.isOpen()) return asking.close();
   if (byId("help").open) return byId("help").close();
   if (isTyping()) document.activeElement.blur();
   rows.list.filter = null;
@@ -236,7 +247,12 @@ const keys = {
   ArrowLeft: () => rows.open(rows.selected(), false),
   KeyD: () => focusOn("case-to"),
   KeyF: () => focusOn("case-what"),
+  KeyC: () => onSelected(asking.callBack),
+  KeyN: () => onSelected(asking.note),
+  KeyS: () => onSelected(asking.shelve),
+  KeyP: () => print(),
   KeyM: silence,
+  Digit0: () => filter(null),
   Slash: () => byId("find").focus(),
   Enter: () => byId("card").querySelector("button, select, input")?.focus(),
 };
@@ -251,7 +267,7 @@ function pressed(event) {
     event.preventDefault();
     return help();
   }
-  if (byId("help").open) return;
+  if (byId("help").open || asking.isOpen()) return;
   const onButton = event.target.closest?.("button, a, summary");
   if (event.code === "Enter" && onButton) return;
   if (event.code === "Space" && !event.repeat && shift.space()) return event.preventDefault();
@@ -269,6 +285,7 @@ Object.assign(rows.hooks, {
   },
 });
 rows.prepare();
+asking.prepare({ tell, reload, changed: drawCard });
 shift.prepare({ tell });
 prepareWatch((deaf) => {
   if (!deaf) tell(words.digit_done);

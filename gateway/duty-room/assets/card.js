@@ -29,7 +29,7 @@ export function show(item, items, onAction) {
   if (key !== shown) {
     shown = key;
     byId("card-top").replaceChildren(head(item), facts(item), actions(item, onAction), steps(item));
-    byId("card-body").replaceChildren(neighbours.box(), ...scripts(item), unwatched(item), history(), nearbyList(near));
+    byId("card-body").replaceChildren(neighbours.box(), ...scripts(item, onAction), unwatched(item), history(), nearbyList(near));
   }
   cases.show(item, onAction);
   neighbours.of(item);
@@ -111,7 +111,7 @@ function steps(item) {
 }
 
 // What to say on the telephone, filled in as far as it is known here.
-function scripts(item) {
+function scripts(item, onAction) {
   if (item.kind !== "alarm" || !isEmergency(item)) return [];
   const known = {
     room: document.body.dataset.room, place: placeFull(item), what: eventOf(item),
@@ -122,8 +122,18 @@ function scripts(item) {
     lines.forEach((line) => box.append(make("p", "", say(line, known))));
     return box;
   };
+  const call = (service) => {
+    const button = make("button", "plain", say(words.called, { service }));
+    button.type = "button";
+    button.addEventListener("click", () => onAction.called(item, service));
+    return button;
+  };
   const fire = script(words.script_119, words.script_where, words.script_fire, words.script_who, words.script_keep);
   const help = script(words.script_120, words.script_120_where, words.script_120_what, words.script_who, words.script_keep);
+  if (onAction.mayAct()) {
+    fire.append(call("119"));
+    help.append(call("120"));
+  }
   return { smoke: [fire], gas: [fire], co: [help, fire], call: [help] }[item.class] ?? [];
 }
 

@@ -1,6 +1,6 @@
 // Is this page live? Judged by the server's ticks and by whether the list could be read, never by a clock of our own
 // making. Keeps the stream and the list, and says how long ago the page was last known to be true.
-import { clockText, say, words } from "./words.js";
+import { clockText, longText, say, words } from "./words.js";
 
 const SHAKY_AFTER = 6000;
 const DEAD_AFTER = 10000;
@@ -188,7 +188,5 @@ addEventListener("pagehide", () => {
 export function deadText() {
   if (!live.listAt) return words.dead_never;
   const stale = staleFor();
-  const seconds = Math.round(stale / 1000);
-  const age = seconds < 120 ? say(words.seconds, { n: seconds }) : say(words.minutes, { n: Math.floor(seconds / 60) });
-  return say(words.dead_since, { at: clockText(serverNow() - stale), age });
+  return say(words.dead_since, { at: clockText(serverNow() - stale), age: longText(stale) });
 }

@@ -1,7 +1,7 @@
 // The list: rows in the server's order, drawn anew only where they changed, never moved from under the pointer
 // without need, and never without an emergency in sight.
 import {
-  ageText, byId, clockText, cryOf, eventOf, flagsOf, isCounted, isEmergency, limitOf, lookOf, lookWord, make,
+  ageText, byId, clockText, cryOf, eventOf, flagsOf, isCounted, isEmergency, limitOf, longText, lookOf, lookWord, make,
   personOf, placeFull, placeShort, say, shapes, stateOf, valueOf, words,
 } from "./words.js";
 import { serverNow } from "./live.js";
@@ -10,6 +10,8 @@ import { serverNow } from "./live.js";
 const HELD = 1000;
 // After rows moved under the pointer, clicks do nothing for so long.
 const SETTLES = 500;
+// What came later than this after it happened says so.
+const LATE = 5000;
 // Rows in the page at most; the rest is counted.
 const DRAWN = 200;
 
@@ -20,6 +22,9 @@ let pointerInside = false;
 let heldUntil = 0;
 let settledAt = 0;
 let known = new Set();
+// Cries in the list, none before it was first read; and how late those were that came late.
+let listed = null;
+const lates = new Map();
 // Groups whose rows are shown.
 const opened = new Set();
 const now = () => performance.now();
@@ -46,6 +51,7 @@ export function wasSeen(id) {
 export function show(items) {
   const brings = items.some((one) => isEmergency(one) && isCounted(one) && !known.has(cryOf(one)));
   list.items = items;
+  noteLate(items);
   if (!pointerInside || brings) return draw();
   heldUntil ||= now() + HELD;
   // What stays where it is may change its words at once.
@@ -62,7 +68,20 @@ export function beat() {
   for (const row of byId("rows").children) {
     const text = ageText(row.dataset.since, at);
     if (row.age.textContent !== text) row.age.textContent = text;
+    if (row.left) row.left.textContent = say(words.shelved_left, { left: ageText(new Date(at).toISOString(), row.until) });
   }
+}
+
+// A broker or a gateway that was away brings its alarms late: the row says for how long nobody here knew.
+function noteLate(items) {
+  const cries = new Set(items.map(cryOf));
+  for (const one of listed ? items : []) {
+    const late = serverNow() - Date.parse(one.raised_at);
+    const dated = one.kind === "alarm" && one.occurrence === 1 && one.clock !== "unset";
+    if (dated && late > LATE && !listed.has(cryOf(one))) lates.set(cryOf(one), late);
+  }
+  for (const cry of lates.keys()) if (!cries.has(cry)) lates.delete(cry);
+  listed = cries;
 }
 
 // What the filter and the search leave; a waiting emergency is always among it.
@@ -70,7 +89,8 @@ function visible() {
   const query = list.query.toLowerCase();
   return list.items.filter((one) => {
     if (isEmergency(one) && isCounted(one)) return true;
-    if (list.filter && lookOf(one) !== list.filter) return false;
+    if (Boolean(one.shelved) !== (list.filter === "shelved") && !query) return false;
+    if (list.filter && list.filter !== "shelved" && lookOf(one) !== list.filter) return false;
     if (!query) return !one.in_group || opened.has(one.in_group);
     const text = [placeFull(one), placeShort(one), eventOf(one), one.device, one.gateway_name, one.gateway];
     return text.join(" ").toLowerCase().includes(query);
@@ -98,7 +118,7 @@ export function draw() {
   while (body.children.length > rows.length) body.lastChild.remove();
   if (moved && pointerInside) settledAt = now() + SETTLES;
   known = new Set(list.items.map(cryOf));
-  byId("quiet").hidden = list.items.length > 0;
+  byId("quiet").hidden = list.items.some((one) => !one.shelved);
   byId("more").hidden = wanted.length <= DRAWN;
   byId("more").textContent = say(words.more, { count: wanted.length - DRAWN });
   byId("filtered").hidden = !list.filter && !list.query;
@@ -119,6 +139,10 @@ export function open(one, wanted) {
 }
 
 function drawCounts() {
+  const shelved = list.items.filter((one) => one.shelved).length;
+  byId("count-shelved").textContent = shelved;
+  byId("shelf").hidden = shelved === 0 && list.filter !== "shelved";
+  byId("shelf").setAttribute("aria-pressed", String(list.filter === "shelved"));
   for (const look of Object.keys(shapes)) {
     const count = list.items.filter((one) => lookOf(one) === look && isCounted(one)).length;
     const shown = byId("count-" + look);
@@ -174,7 +198,15 @@ function makeRow(one) {
   const what = make("td", "what", eventOf(one));
   const value = [valueOf(one), limitOf(one)].filter(Boolean).join(" ");
   if (value) what.append(make("small", "value", value));
+  if (lates.has(cryOf(one))) {
+    what.append(make("span", "flag late", say(words.late, { age: longText(lates.get(cryOf(one))) })));
+  }
   flagsOf(one).forEach((text) => what.append(make("span", "flag", text)));
+  if (one.shelved) {
+    row.until = Date.parse(one.shelved.until);
+    row.left = make("small", "left");
+    what.append(row.left);
+  }
   const times = make("td", "times", "×" + (one.kind === "alarm" ? one.occurrence : one.count));
   row.append(priority, state, row.age, where(one), what, times, who(one), act(one));
   if (one.kind === "group") row.children[3].append(opener(one));

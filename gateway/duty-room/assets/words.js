@@ -39,6 +39,12 @@ export function ageText(since, now) {
   return Math.floor(minutes / 60) + ":" + two(minutes % 60) + ":" + two(seconds % 60);
 }
 
+// 8 秒, 3 分.
+export function longText(ms) {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 120 ? say(words.seconds, { n: seconds }) : say(words.minutes, { n: Math.floor(seconds / 60) });
+}
+
 // Accounts that have a word of their own.
 export function personOf(by) {
   return by === "operator" ? words.operator : by;
@@ -106,6 +112,11 @@ export function isCrying(item) {
   return item.sound !== "none" || Boolean(item.voice_until);
 }
 
+// Never put aside: somebody may be dying of it.
+export function isLifeSafety(item) {
+  return ["smoke", "gas", "co", "call"].includes(item.class);
+}
+
 export function isEmergency(item) {
   return item.priority === "emergency" && (item.kind === "alarm" || Boolean(item.after_alarm));
 }
@@ -128,7 +139,7 @@ export function flagsOf(item) {
   if (item.unlogged) flags.push(words.unlogged);
   if (item.gateway_lost) flags.push(words.gateway_lost);
   if (item.device_state === "lost") flags.push(words.lost);
-  if (item.shelved) flags.push(words.shelved);
+  if (item.shelved) flags.push(say(words.shelved_until, { at: clockText(item.shelved.until).slice(0, 5) }));
   if (item.out_of_service) flags.push(words.out);
   if (item.refused) flags.push(say(words.refused, { why: textOf(item.refused.text) }));
   return flags;

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use shouwang_message::{AlarmId, Class, Mode, Text, Timestamp};
 
-use super::{CallBack, Called, CalledBack, Case, CaseAsked, CaseState, CaseStep, Conclusion, NAMED, Stamp};
+use super::{CallBack, Called, CalledBack, Case, CaseAsked, CaseState, CaseStep, Conclusion, NAMED, Service, Stamp};
 
 /// A stable code and a sentence.
 pub(crate) type Objection = (&'static str, Text);
@@ -36,6 +36,8 @@ impl Case {
             CaseStep::Whistle { departments } => self.whistle(asked, at, departments)?,
             CaseStep::ReportIn { department } => self.report_in(asked, at, department)?,
             CaseStep::Claim { person } => self.claim(asked, at, person.clone())?,
+            CaseStep::Note => self.note(asked, at)?,
+            CaseStep::Called { service } => self.called(asked, at, *service)?,
         };
         // A call-back told along with what was done before is news all the same.
         Ok(already.filter(|_| self.revision == revision))
@@ -44,10 +46,16 @@ impl Case {
     /// Whoever sends somebody, or goes, has accepted.
     fn accept_if_asked(&mut self, asked: &CaseAsked, at: Timestamp) -> Taken {
         let accepting = matches!(asked.step, CaseStep::Accept);
-        let implied = matches!(asked.step, CaseStep::Dispatch { .. } | CaseStep::Claim { .. });
+        let implied = matches!(
+            asked.step,
+            CaseStep::Dispatch { .. } | CaseStep::Claim { .. } | CaseStep::Called { .. }
+        );
         if self.state > CaseState::New {
             let stamp = self.accepted.clone().filter(|_| accepting);
             return Ok(stamp.map(|stamp| Already { step: "accept", stamp }));
+        }
+        if matches!(asked.step, CaseStep::Note) {
+            return Ok(None);
         }
         if !accepting && !implied {
             return Err(("not_accepted", Text::new("请先受理(确认报警)", "Accept the case first")));
@@ -275,6 +283,27 @@ impl Case {
         self.state = old.max(CaseState::Dispatched);
         self.claimed = Some(Stamp { by: asked.by.clone(), at, person: person.clone() });
         self.done("claim", &asked.by, at, old, person, asked.note.clone());
+        Ok(None)
+    }
+}
+
+impl Case {
+    fn note(&mut self, asked: &CaseAsked, at: Timestamp) -> Taken {
+        self.not_closed()?;
+        match &asked.note {
+            Some(note) => self.done("note", &asked.by, at, self.state, None, Some(note.clone())),
+            None if asked.call_back.is_none() => {
+                return Err(("note_missing", Text::new("请填写备注", "Write a note")));
+            }
+            None => {}
+        }
+        Ok(None)
+    }
+
+    fn called(&mut self, asked: &CaseAsked, at: Timestamp, service: Service) -> Taken {
+        self.not_closed()?;
+        let detail = Some(service.as_str().to_string());
+        self.done("called", &asked.by, at, self.state, detail, asked.note.clone());
         Ok(None)
     }
 }

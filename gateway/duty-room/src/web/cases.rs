@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use shouwang_board::{CallBack, CaseAsked, CaseStep, Conclusion};
+use shouwang_board::{CallBack, CaseAsked, CaseStep, Conclusion, Service};
 use shouwang_message::{AlarmId, Text};
 use tokio::sync::oneshot;
 
@@ -67,6 +67,7 @@ struct Body {
     stars: Option<u8>,
     departments: Option<Vec<String>>,
     department: Option<String>,
+    service: Option<Service>,
 }
 
 pub(super) async fn step(
@@ -115,6 +116,8 @@ pub(super) const VERBS: &[(&str, &[Role])] = &[
     ("whistle", WATCH),
     ("report-in", WATCH),
     ("claim", WATCH),
+    ("note", WATCH),
+    ("called", WATCH),
 ];
 
 type Wrong = (&'static str, Text);
@@ -164,6 +167,12 @@ impl Body {
             },
             "claim" => CaseStep::Claim { person: named(self.person.take()) },
             "accept" => CaseStep::Accept,
+            "note" => CaseStep::Note,
+            "called" => CaseStep::Called {
+                service: self.service.take().ok_or_else(|| {
+                    ("service_missing", Text::new("请填写 service:119 或 120", "`service` is 119 or 120"))
+                })?,
+            },
             _ => return Err(("step", Text::new("没有这一步", "There is no such step"))),
         };
         let left = self.to.is_some()
@@ -172,7 +181,8 @@ impl Body {
             || self.of.is_some()
             || self.stars.is_some()
             || self.departments.is_some()
-            || self.department.is_some();
+            || self.department.is_some()
+            || self.service.is_some();
         if left {
             let text = Text::new("请求里有这一步用不到的字段", "A field that does not belong to this step");
             return Err(("field", text));

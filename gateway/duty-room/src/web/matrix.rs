@@ -50,6 +50,8 @@ POST /api/v1/cases/{ID}/close                O L
 POST /api/v1/cases/{ID}/whistle              O L
 POST /api/v1/cases/{ID}/report-in            O L
 POST /api/v1/cases/{ID}/claim                O L
+POST /api/v1/cases/{ID}/note                 O L
+POST /api/v1/cases/{ID}/called               O L
 POST /api/v1/cases/{ID}/remove               -
 GET  /api/v1/devices                         O L I V e
 GET  /api/v1/logbook                         O L V e

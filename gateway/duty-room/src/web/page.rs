@@ -17,12 +17,14 @@ use crate::eventloop::Message;
 
 /// What pages load besides themselves: name, content type, text.
 const ASSETS: &[(&str, &str, &str)] = &[
+    ("asking.js", SCRIPT, include_str!("../../assets/asking.js")),
     ("board.js", SCRIPT, include_str!("../../assets/board.js")),
     ("card.js", SCRIPT, include_str!("../../assets/card.js")),
     ("case.js", SCRIPT, include_str!("../../assets/case.js")),
     ("handover.js", SCRIPT, include_str!("../../assets/handover.js")),
     ("live.js", SCRIPT, include_str!("../../assets/live.js")),
     ("neighbours.js", SCRIPT, include_str!("../../assets/neighbours.js")),
+    ("old.js", SCRIPT, include_str!("../../assets/old.js")),
     ("rows.js", SCRIPT, include_str!("../../assets/rows.js")),
     ("shift.js", SCRIPT, include_str!("../../assets/shift.js")),
     ("sound.js", SCRIPT, include_str!("../../assets/sound.js")),
