@@ -6,8 +6,10 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod acting;
+mod axe;
 mod board;
 mod chromium;
+mod keys;
 mod liveness;
 mod page;
 mod room;

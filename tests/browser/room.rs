@@ -36,6 +36,12 @@ unit_id = 4
 profile = "es-ch4-01"
 unit = "%LEL"
 values = { gas_lel = 1 }
+[[device]]
+id = "air-pump-room"
+line = "b3"
+unit_id = 5
+profile = "renke-rs-ws-n01"
+values = { temperature = 20 }
 "#;
 
 /// The name of a place that is no place: it must stay text.
@@ -70,7 +76,7 @@ impl Room {
             )
         };
         let configuration = Configuration::new(&broker)
-            .tcp_line("b3", &address.to_string(), "poll = { alarm_ms = 200 }")
+            .tcp_line("b3", &address.to_string(), "poll = { alarm_ms = 200, slow_ms = 300 }")
             .table(&device("smoke-3-2-402", 1, "renke-rs-yg-n01", &place(2, "402", "3号楼2单元402")))
             .table(&device("smoke-3-2-403", 2, "renke-rs-yg-n01", &format!("place = {{ name = '{EVIL}' }}")))
             .table(&device(
@@ -85,9 +91,15 @@ impl Room {
                 "es-ch4-01",
                 "unit = \"%LEL\"\nplace = { grid = \"HP-02\", name = \"社区食堂\" }\n\
                  [device.condition.gas_low]\non_delay_s = 0",
+            ))
+            .table(&device(
+                "air-pump-room",
+                5,
+                "renke-rs-ws-n01",
+                "place = { grid = \"HP-02\", name = \"地下泵房\" }\n[device.condition.hot]\non_delay_s = 0",
             ));
         let gateway = Gateway::start(&configuration);
-        for id in ["smoke-3-2-402", "smoke-3-2-403", "gas-3-1-101", "gas-canteen"] {
+        for id in ["smoke-3-2-402", "smoke-3-2-403", "gas-3-1-101", "gas-canteen", "air-pump-room"] {
             listener.wait_for_device(LIMIT, id, "online");
         }
         Self { duty_room, listener, field, _gateway: gateway, _configuration: configuration, _broker: broker }
@@ -100,6 +112,12 @@ impl Room {
     /// From 10 it is urgent, from 25 an emergency.
     pub(crate) fn gas(&self, device: &str, percent: f64) {
         self.field.set(device, "gas_lel", shouwang_message::Value::Number(percent)).expect("the field's gas");
+    }
+
+    /// Above 40 degC it is advisory: nobody's life hangs on it.
+    pub(crate) fn heat(&self, celsius: f64) {
+        let celsius = shouwang_message::Value::Number(celsius);
+        self.field.set("air-pump-room", "temperature", celsius).expect("the field's temperature");
     }
 
     /// Waits until the duty room has told its gateways that so many boards can sound.

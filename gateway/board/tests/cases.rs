@@ -5,7 +5,9 @@
 mod world;
 
 use serde_json::{Value as Json, json};
-use shouwang_board::{CallBack, CaseAsked, CaseStep, Conclusion, ListState, Outcome, Request, Service, bounds};
+use shouwang_board::{
+    CallBack, CaseAsked, CaseStep, Conclusion, ListState, Outcome, Request, Service, bounds,
+};
 use shouwang_message::*;
 use world::*;
 

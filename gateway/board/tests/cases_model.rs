@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use shouwang_board::{
     Asked, Board, CallBack, CaseAsked, CaseStep, Conclusion, Input, KEPT_PREFIXES, ListState, Outcome,
-    Output, Request, Settings, Transaction,
+    Output, Request, Service, Settings, Transaction,
 };
 use shouwang_message::*;
 
@@ -143,11 +143,17 @@ impl Model {
         let step = &asked.step;
         let was_concluded = self.concluded();
         if self.state == 0 {
-            if !matches!(step, CaseStep::Accept | CaseStep::Dispatch { .. } | CaseStep::Claim { .. }) {
-                return Refused("not_accepted");
+            match step {
+                CaseStep::Accept
+                | CaseStep::Dispatch { .. }
+                | CaseStep::Claim { .. }
+                | CaseStep::Called { .. } => {
+                    (self.state, self.accepted) = (1, by);
+                    *lines += 1;
+                }
+                CaseStep::Note => {}
+                _ => return Refused("not_accepted"),
             }
-            (self.state, self.accepted) = (1, by);
-            *lines += 1;
         }
         if asked.call_back.is_some() && asked.call_back != self.call_back {
             if self.concluded() {
@@ -200,6 +206,13 @@ impl Model {
                     (self.state, self.claimed) = (self.state.max(2), Some(by));
                     Ok(())
                 }
+            },
+            CaseStep::Note | CaseStep::Called { .. } if self.state == 6 => Err(Refused("closed")),
+            CaseStep::Called { .. } => Ok(()),
+            CaseStep::Note => match (&asked.note, asked.call_back) {
+                (Some(_), _) => Ok(()),
+                (None, Some(_)) => Err(Taken),
+                (None, None) => Err(Refused("note_missing")),
             },
         };
         match done {
@@ -507,7 +520,7 @@ fn random_step(chance: &mut Chance) -> CaseStep {
         Conclusion::Duplicate,
     ];
     let of = |chance: &mut Chance| chance.once_in(2).then(|| id_of(u64::MAX >> 20));
-    match chance.below(12) {
+    match chance.below(14) {
         0 => CaseStep::Accept,
         1 => CaseStep::Dispatch { to: chance.of(&NAMES).into() },
         2 => CaseStep::Receive { person: person(chance) },
@@ -523,6 +536,8 @@ fn random_step(chance: &mut Chance) -> CaseStep {
             CaseStep::Whistle { departments: (0..many).map(|_| chance.of(&NAMES).to_owned()).collect() }
         }
         10 => CaseStep::ReportIn { department: chance.of(&NAMES).into() },
+        11 => CaseStep::Note,
+        12 => CaseStep::Called { service: chance.of(&[Service::Fire, Service::Ambulance]) },
         _ => CaseStep::Claim { person: person(chance) },
     }
 }

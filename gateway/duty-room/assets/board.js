@@ -4,7 +4,7 @@ import {
 } from "./words.js";
 import * as card from "./card.js";
 import { focusOn } from "./case.js";
-import * as asking from "./asking.js";
+import * as questions from "./asking.js";
 import { deadText, live, post, reload, start } from "./live.js";
 import * as rows from "./rows.js";
 import { duck, mute, muteLeft, once, play, tone, unmute } from "./sound.js";
@@ -36,7 +36,7 @@ let wakeLock = null;
 
 const mayAct = () => watch.on && live.login === "ok";
 const act = {
-  acknowledge, called: asking.called, reset, mayAct, tell, reload, isAsking: (id) => asking.has(id),
+  acknowledge, called: questions.called, reset, mayAct, tell, reload, isAsking: (id) => asking.has(id),
   key: () => `${mayAct()} ${[...asking]}`,
 };
 
@@ -220,7 +220,7 @@ function onSelected(does) {
 }
 
 function escape() {
-  if (asking.isOpen()) return asking.close();
+  if (questions.isOpen()) return questions.close();
   if (byId("help").open) return byId("help").close();
   if (isTyping()) document.activeElement.blur();
   rows.list.filter = null;
@@ -247,9 +247,9 @@ const keys = {
   ArrowLeft: () => rows.open(rows.selected(), false),
   KeyD: () => focusOn("case-to"),
   KeyF: () => focusOn("case-what"),
-  KeyC: () => onSelected(asking.callBack),
-  KeyN: () => onSelected(asking.note),
-  KeyS: () => onSelected(asking.shelve),
+  KeyC: () => onSelected(questions.callBack),
+  KeyN: () => onSelected(questions.note),
+  KeyS: () => onSelected(questions.shelve),
   KeyP: () => print(),
   KeyM: silence,
   Digit0: () => filter(null),
@@ -267,7 +267,7 @@ function pressed(event) {
     event.preventDefault();
     return help();
   }
-  if (byId("help").open || asking.isOpen()) return;
+  if (byId("help").open || questions.isOpen()) return;
   const onButton = event.target.closest?.("button, a, summary");
   if (event.code === "Enter" && onButton) return;
   if (event.code === "Space" && !event.repeat && shift.space()) return event.preventDefault();
@@ -285,7 +285,7 @@ Object.assign(rows.hooks, {
   },
 });
 rows.prepare();
-asking.prepare({ tell, reload, changed: drawCard });
+questions.prepare({ tell, reload, changed: drawCard });
 shift.prepare({ tell });
 prepareWatch((deaf) => {
   if (!deaf) tell(words.digit_done);

@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use shouwang_message::{AlarmId, Class, Mode, Text, Timestamp};
 
-use super::{CallBack, Called, CalledBack, Case, CaseAsked, CaseState, CaseStep, Conclusion, NAMED, Service, Stamp};
+use super::{
+    CallBack, Called, CalledBack, Case, CaseAsked, CaseState, CaseStep, Conclusion, NAMED, Service, Stamp,
+};
 
 /// A stable code and a sentence.
 pub(crate) type Objection = (&'static str, Text);

@@ -1,0 +1,84 @@
+//! The pages as somebody finds them who cannot see them well: axe-core looks for colours without contrast, fields
+//! without names, and regions that no reader finds. Nothing serious may be left.
+use serde_json::Value;
+use shouwang_tests::program::root;
+
+use crate::chromium::Chromium;
+use crate::page::Page;
+use crate::room::Room;
+
+#[test]
+fn no_page_shuts_out_who_cannot_see_it_well() {
+    let room = Room::new();
+    let browser = Chromium::start();
+    let page = browser.page();
+    page.open(&room.duty_room.page("/login"));
+    look_at(&page, "login");
+
+    page.open(&room.duty_room.link());
+    page.until("document.body.dataset.live === 'live'");
+    look_at(&page, "board before the watch");
+    page.start_watch();
+    room.smoke("smoke-3-2-402", true);
+    room.gas("gas-canteen", 12.0);
+    room.gas("gas-3-1-101", 31.0);
+    room.heat(45.0);
+    for place in ["3-2-402", "3-1-101", "社区食堂", "地下泵房"] {
+        page.until_row(place);
+    }
+    page.press("KeyJ");
+    page.until("document.querySelector('#card .address') !== null");
+    look_at(&page, "board with an open card");
+    page.until(
+        "[...document.querySelectorAll('#rows tr')].every((row) => performance.now() - row.shownAt > 1000)",
+    );
+    page.press("KeyA");
+    page.until("document.querySelector('#rows tr.acknowledged') !== null");
+    page.click("#rows tr.acknowledged td.place");
+    page.until("document.querySelector('#card .chain .now')?.innerText === '已受理'");
+    look_at(&page, "case");
+    page.press("KeyN");
+    page.until("document.querySelector('#asking').open");
+    look_at(&page, "note");
+    page.press("Escape");
+    page.click("#keys");
+    page.until("document.querySelector('#help').open");
+    look_at(&page, "help");
+    page.press("Escape");
+
+    // An emergency interrupts a reader, the rest waits for its turn.
+    let region = |id: &str| page.value(&format!("document.querySelector('#{id}').getAttribute('aria-live')"));
+    assert_eq!((region("cried"), region("said")), ("assertive".into(), "polite".into()));
+
+    page.open(&room.duty_room.page("/wall"));
+    page.until_row("3-1-101");
+    look_at(&page, "wall");
+}
+
+/// Fails on what is serious or critical, with the elements that it is about.
+#[track_caller]
+fn look_at(page: &Page, what: &str) {
+    let axe = root().join("target/test-tools/axe/axe.min.js");
+    let axe = std::fs::read_to_string(&axe)
+        .unwrap_or_else(|error| panic!("{}: {error}: `tests/run` installs axe-core", axe.display()));
+    page.value(&format!("{axe}\ntrue"));
+    let found =
+        page.value("axe.run().then(({ violations, passes }) => ({ violations, passes: passes.length }))");
+    assert!(found["passes"].as_u64() >= Some(8), "{what}: it looked at something: {found}");
+    let bad: Vec<String> = found["violations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|one| matches!(one["impact"].as_str(), Some("serious" | "critical")))
+        .map(|one| {
+            let nodes = one["nodes"].as_array().into_iter().flatten();
+            let nodes: Vec<String> = nodes.take(6).map(told).collect();
+            format!("{} ({}): {}\n    {}", one["id"], one["impact"], one["help"], nodes.join("\n    "))
+        })
+        .collect();
+    assert!(bad.is_empty(), "{what}:\n{}", bad.join("\n"));
+}
+
+fn told(node: &Value) -> String {
+    format!("{} {}", node["target"], node["any"][0]["message"])
+}
