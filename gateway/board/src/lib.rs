@@ -11,6 +11,7 @@ extern crate alloc;
 mod arrivals;
 mod asking;
 mod board;
+mod call_procedure;
 mod case;
 mod case_item;
 mod cases;
@@ -48,6 +49,7 @@ mod wording;
 
 pub use asking::{Asked, Request};
 pub use board::{Board, Counts, GatewaySummary, ListState};
+pub use call_procedure::{CallCard, CallStep, CallWho, call_procedure};
 pub use case::{CallBack, CaseAsked, CaseState, CaseStep, Conclusion, Service};
 pub use case_item::closed_case;
 pub use changes::Listing;

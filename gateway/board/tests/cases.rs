@@ -214,6 +214,11 @@ fn a_call_is_called_back_before_it_is_concluded() {
     let case = taken(world.case_with(with(CaseStep::Accept, CallBack::NoAnswer)));
     assert_eq!((&case["call_back"]["result"], &case["state"]), (&"no_answer".into(), &"accepted".into()));
     already(world.case_with(with(CaseStep::Accept, CallBack::NoAnswer)));
+    // The next one on the list does not answer either: one more call, with its own line.
+    let daughter = CaseAsked { note: Some("女儿".into()), ..with(CaseStep::Accept, CallBack::NoAnswer) };
+    taken(world.case_with(daughter));
+    let line = world.log.last().unwrap();
+    assert_eq!((line.what.as_str(), line.note.as_deref()), ("case.call_back", Some("女儿")));
     assert_eq!(refused(world.case("u-8", REAL, "")), "on_site_missing", "no answer concludes nothing");
     taken(world.case("u-8", CaseStep::Arrive { person: None }, "敲门"));
     // It is pressed again: what was learnt before the press says nothing about it.

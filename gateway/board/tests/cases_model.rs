@@ -155,7 +155,8 @@ impl Model {
                 _ => return Refused("not_accepted"),
             }
         }
-        if asked.call_back.is_some() && asked.call_back != self.call_back {
+        let one_more_call = matches!(step, CaseStep::Accept) && asked.note.is_some();
+        if asked.call_back.is_some() && (one_more_call || asked.call_back != self.call_back) {
             if self.concluded() {
                 return Refused("concluded");
             }

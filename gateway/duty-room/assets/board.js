@@ -3,6 +3,7 @@ import {
   byId, clockText, criesOf, eventOf, isCounted, isCrying, isEmergency, personOf, placeFull, placeShort, say, textOf, words,
 } from "./words.js";
 import * as card from "./card.js";
+import { dialDue, prepare as prepareCalls } from "./call.js";
 import { focusOn } from "./case.js";
 import * as questions from "./asking.js";
 import { deadText, live, post, reload, start } from "./live.js";
@@ -222,6 +223,7 @@ function onSelected(does) {
 function escape() {
   if (questions.isOpen()) return questions.close();
   if (byId("help").open) return byId("help").close();
+  if (byId("dial").open) return byId("dial").close();
   if (isTyping()) document.activeElement.blur();
   rows.list.filter = null;
   rows.list.query = byId("find").value = "";
@@ -247,7 +249,8 @@ const keys = {
   ArrowLeft: () => rows.open(rows.selected(), false),
   KeyD: () => focusOn("case-to"),
   KeyF: () => focusOn("case-what"),
-  KeyC: () => onSelected(questions.callBack),
+  // The number that is due if a card has it; else only the result. Nobody calls into gas.
+  KeyC: () => onSelected((one) => (one.class === "gas" || !dialDue()) && questions.callBack(one)),
   KeyN: () => onSelected(questions.note),
   KeyS: () => onSelected(questions.shelve),
   KeyP: () => print(),
@@ -267,7 +270,7 @@ function pressed(event) {
     event.preventDefault();
     return help();
   }
-  if (byId("help").open || questions.isOpen()) return;
+  if (byId("help").open || byId("dial").open || questions.isOpen()) return;
   const onButton = event.target.closest?.("button, a, summary");
   if (event.code === "Enter" && onButton) return;
   if (event.code === "Space" && !event.repeat && shift.space()) return event.preventDefault();
@@ -286,6 +289,7 @@ Object.assign(rows.hooks, {
 });
 rows.prepare();
 questions.prepare({ tell, reload, changed: drawCard });
+prepareCalls();
 shift.prepare({ tell });
 prepareWatch((deaf) => {
   if (!deaf) tell(words.digit_done);

@@ -4,6 +4,7 @@ import {
   ageText, byId, clockText, dayText, eventOf, flagsOf, isEmergency, limitOf, lookOf, lookWord, make, personOf,
   placeFull, say, shapes, stateOf, textOf, valueOf, words,
 } from "./words.js";
+import * as calls from "./call.js";
 import * as cases from "./case.js";
 import * as neighbours from "./neighbours.js";
 import { ask, serverNow } from "./live.js";
@@ -20,6 +21,7 @@ export function show(item, items, onAction) {
     byId("card-top").replaceChildren(make("p", "hint", words.nothing_selected));
     byId("card-body").replaceChildren();
     cases.show(null, onAction);
+    calls.show(null, onAction);
     neighbours.of(null);
     return;
   }
@@ -32,6 +34,7 @@ export function show(item, items, onAction) {
     byId("card-body").replaceChildren(neighbours.box(), ...scripts(item, onAction), unwatched(item), history(), nearbyList(near));
   }
   cases.show(item, onAction);
+  calls.show(item, onAction);
   neighbours.of(item);
   beat();
 }
@@ -40,6 +43,7 @@ export function beat() {
   const age = byId("card-age");
   if (age) age.textContent = ageText(age.dataset.since, serverNow());
   neighbours.beat();
+  calls.beat();
 }
 
 function head(item) {

@@ -5,6 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shouwang_message::{Instant, Timestamp};
 
+/// China's time is eight hours ahead of UTC all year.
+const LOCAL_HOURS: i8 = 8;
+
 /// Steady time counted from this clock's making, and the system's wall clock.
 #[derive(Clone, Debug)]
 pub struct Clock {
@@ -28,4 +31,11 @@ impl Clock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or_default())
     }
+}
+
+/// Local time for people to read, in this form of `strftime`.
+pub(crate) fn local(at: Timestamp, form: &str) -> String {
+    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(LOCAL_HOURS));
+    let at = jiff::Timestamp::from_millisecond(at.unix_ms()).map(|at| at.to_zoned(zone));
+    at.map(|at| at.strftime(form).to_string()).unwrap_or_default()
 }

@@ -13,6 +13,7 @@ mod link;
 mod lists;
 pub mod logbook;
 pub mod notify;
+mod residents;
 mod stop;
 mod store;
 mod tls;
@@ -138,6 +139,12 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     tasks.extend(channels);
     let channels = Channels { inputs, completions, to_store, outbox, heard: heard.clone(), pulse, notifier };
     tasks.push(tokio::spawn(eventloop::run(board, clock.clone(), run, channels, stopped.clone())));
+    tasks.push(tokio::spawn(residents::forget_hourly(
+        residents::Residents::new(&config.state_dir),
+        clock.clone(),
+        input.clone(),
+        stopped.clone(),
+    )));
     let desk = web::Desk::new(&config, clock, input.clone(), pulses.clone(), door.clone());
     tasks.push(tokio::spawn(web::serve(listener, desk, stopped)));
     tracing::info!(name = %config.name, %web, "duty room started");

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::StartError;
 use crate::logbook;
+use crate::residents;
 use crate::stop::Stopped;
 
 /// Transactions on their way to the disk. The board hands out at most [`bounds::UNCOMMITTED`] with events
@@ -82,6 +83,7 @@ impl Store {
             let logbook = format!("BEGIN; {} PRAGMA user_version = 2; COMMIT;", logbook::TABLES);
             connection.execute_batch(&logbook).map_err(failed)?;
         }
+        connection.execute_batch(residents::TABLE).map_err(failed)?;
         let kept = read_kept(&connection).map_err(failed)?;
         let run = getrandom::u64().map_err(|error| StartError::Randomness(error.to_string()))?.cast_signed();
         Ok((Self { path, connection, run }, kept))

@@ -12,6 +12,8 @@ mod logbook;
 mod matrix;
 mod page;
 mod paper;
+mod qr;
+mod residents;
 mod serve;
 mod shift;
 mod stream;
@@ -29,7 +31,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub(crate) use serve::serve;
 
-use access::{DESK, RECORDS, Route, WATCH, Who, get, post};
+use access::{DESK, LEADS, RECORDS, Route, WATCH, Who, get, post};
 use boards::{BoardCount, Boards};
 
 use crate::Config;
@@ -37,6 +39,7 @@ use crate::accounts::door::Door;
 use crate::clock::Clock;
 use crate::eventloop::{Message, Pulse};
 use crate::logbook::Reader;
+use crate::residents::Residents;
 
 /// A request's body, bytes.
 const BODY: usize = 64 * 1_024;
@@ -62,6 +65,7 @@ struct Inner {
     streams: Arc<Semaphore>,
     boards: Boards,
     logbook: Reader,
+    residents: Residents,
     /// How many boards can sound, as the loop knows it.
     armed_told: AtomicU32,
 }
@@ -95,6 +99,7 @@ impl Desk {
             streams: Arc::new(Semaphore::new(STREAMS)),
             boards: Boards::default(),
             logbook: Reader::new(&config.state_dir),
+            residents: Residents::new(&config.state_dir),
             armed_told: AtomicU32::new(0),
         };
         Self { inner: Arc::new(inner) }
@@ -135,6 +140,7 @@ fn routes() -> Vec<Route> {
         get("/wall", Who::Page(DESK), page::wall),
         get("/handover", Who::Page(RECORDS), handover::now),
         get("/handover/{id}", Who::Page(RECORDS), handover::signed),
+        get("/residents", Who::Act(LEADS), residents::list),
         get("/login", Who::Anybody, page::login),
         get("/login/{token}", Who::Anybody, page::enter),
         get("/assets/{name}", Who::Anybody, page::asset),
@@ -142,6 +148,12 @@ fn routes() -> Vec<Route> {
         get("/readyz", Who::Anybody, api::readyz),
         get("/api/v1/alarms", Who::Look(DESK), api::list),
         post("/api/v1/alarms/{id}/{request}", Who::ByVerb(api::VERBS), api::ask),
+        get("/api/v1/alarms/{id}/resident", Who::Act(WATCH), residents::masked),
+        post("/api/v1/alarms/{id}/resident", Who::Act(WATCH), residents::open),
+        post("/api/v1/residents", Who::Act(LEADS), residents::put),
+        post("/api/v1/residents/{number}/remove", Who::Act(LEADS), residents::remove),
+        get("/api/v1/residents.csv", Who::Act(LEADS), residents::export),
+        post("/api/v1/residents/import", Who::Act(LEADS), residents::import),
         get("/api/v1/cases", Who::Look(DESK), cases::list),
         get("/api/v1/cases/{id}", Who::Look(DESK), cases::one),
         post("/api/v1/cases/{id}/{step}", Who::ByVerb(cases::VERBS), cases::step),

@@ -68,13 +68,15 @@ impl Case {
 
     fn note_call_back(&mut self, asked: &CaseAsked, at: Timestamp) -> Result<(), Objection> {
         let Some(result) = asked.call_back else { return Ok(()) };
-        if self.call_back.as_ref().is_some_and(|known| known.result == result) {
+        // Told with words and nothing else, it is one more call: of the resident's daughter, say.
+        let words = asked.note.clone().filter(|_| matches!(asked.step, CaseStep::Accept));
+        if words.is_none() && self.call_back.as_ref().is_some_and(|known| known.result == result) {
             return Ok(());
         }
         self.still_open()?;
         self.call_back = Some(CalledBack { result, by: asked.by.clone(), at });
         let detail = Some(result.as_str().to_string());
-        self.done("call_back", &asked.by, at, self.state, detail, None);
+        self.done("call_back", &asked.by, at, self.state, detail, words);
         Ok(())
     }
 

@@ -24,6 +24,7 @@ GET  /                                       O L I V e
 GET  /wall                                   O L I V e
 GET  /handover                               O L V e
 GET  /handover/01KANEXAMP0000000000000001    O L V e
+GET  /residents                              L
 GET  /login                                  O L I G V e s
 GET  /login/0123456789abcdef                 O L I G V e s
 GET  /assets/board.js                        O L I G V e s
@@ -38,6 +39,12 @@ POST /api/v1/alarms/{ID}/reset               O L
 POST /api/v1/alarms/{ID}/out-of-service      L
 POST /api/v1/alarms/{ID}/delete              -
 POST /api/v1/alarms/{ID}/resend              -
+GET  /api/v1/alarms/{ID}/resident            O L
+POST /api/v1/alarms/{ID}/resident            O L
+POST /api/v1/residents                       L
+POST /api/v1/residents/1/remove              L
+GET  /api/v1/residents.csv                   L
+POST /api/v1/residents/import                L
 GET  /api/v1/cases                           O L I V e
 GET  /api/v1/cases/{ID}                      O L I V e
 POST /api/v1/cases/{ID}/accept               O L

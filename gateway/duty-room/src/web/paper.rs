@@ -6,18 +6,15 @@ use axum::http::StatusCode;
 use axum::http::header::HeaderMap;
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::Value;
-use shouwang_message::Timestamp;
 
 use super::Desk;
 use super::api::refusal;
 use super::page::{Language, PageQuery, language};
 use crate::accounts::GUEST;
+use crate::clock::local;
 
 const CHINESE: &str = include_str!("../../assets/paper.zh.txt");
 const ENGLISH: &str = include_str!("../../assets/paper.en.txt");
-/// China's time is eight hours ahead of UTC all year.
-const LOCAL_HOURS: i8 = 8;
-
 /// The words of one language, with how it writes places and people.
 #[derive(Debug)]
 pub(super) struct Paper {
@@ -160,13 +157,6 @@ pub(super) fn time(at: &Value) -> String {
     at.as_str().and_then(|at| at.parse().ok()).map(|at| local(at, "%m-%d %H:%M:%S")).unwrap_or_default()
 }
 
-/// Local time in this form of `strftime`.
-pub(super) fn local(at: Timestamp, form: &str) -> String {
-    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(LOCAL_HOURS));
-    let at = jiff::Timestamp::from_millisecond(at.unix_ms()).map(|at| at.to_zoned(zone));
-    at.map(|at| at.strftime(form).to_string()).unwrap_or_default()
-}
-
 /// A page from a template.
 pub(super) fn page(made: &impl askama::Template) -> Response {
     match made.render() {
@@ -182,8 +172,11 @@ pub(super) fn page(made: &impl askama::Template) -> Response {
 mod tests {
     use super::*;
 
-    const TEMPLATES: &[&str] =
-        &[include_str!("../../templates/handover.html"), include_str!("../../templates/sheet.html")];
+    const TEMPLATES: &[&str] = &[
+        include_str!("../../templates/handover.html"),
+        include_str!("../../templates/residents.html"),
+        include_str!("../../templates/sheet.html"),
+    ];
 
     #[test]
     fn both_languages_have_every_word_of_the_templates() {
