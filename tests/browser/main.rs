@@ -12,5 +12,6 @@ mod chromium;
 mod keys;
 mod liveness;
 mod page;
+mod people;
 mod room;
 mod wall;

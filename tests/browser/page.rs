@@ -190,6 +190,16 @@ impl Page {
         }
     }
 
+    /// It as a printer gets it, A4 by its own style, under `target/artefacts`.
+    pub(crate) fn keep_print(&self, name: &str) {
+        let print =
+            self.ask("Page.printToPDF", &json!({ "preferCSSPageSize": true, "printBackground": false }));
+        let print = print["data"].as_str().unwrap_or_default();
+        let print = base64::engine::general_purpose::STANDARD.decode(print).expect("a print");
+        assert!(print.starts_with(b"%PDF-"), "{name} is no print");
+        std::fs::write(root().join("target/artefacts").join(format!("{name}.pdf")), print).expect("a file");
+    }
+
     /// Neither the scripts nor the policy had anything to complain of; a server that is away is no error here.
     pub(crate) fn assert_no_errors(&self) {
         // What was told before this answer is there now.

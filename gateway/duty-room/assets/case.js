@@ -41,8 +41,16 @@ export function draw() {
   box.dataset.id = known?.id ?? "";
   box.replaceChildren();
   if (!known) return;
-  box.append(make("h3", "", words.case), chain(), timeline());
+  box.append(heading(), chain(), timeline());
   if (acts.mayAct()) box.append(...forms());
+}
+
+// With the way to paper.
+function heading() {
+  const link = make("a", "print", words.case_print);
+  link.href = `/cases/${encodeURIComponent(known.id)}/print`;
+  link.target = "_blank";
+  return make("h3", "", words.case + " ", link);
 }
 
 function chain() {

@@ -12,6 +12,7 @@ mod logbook;
 mod matrix;
 mod page;
 mod paper;
+mod print;
 mod qr;
 mod residents;
 mod serve;
@@ -58,6 +59,7 @@ pub(crate) struct Desk {
 struct Inner {
     title: String,
     hosts: Vec<String>,
+    public_url: Option<String>,
     clock: Clock,
     to_loop: mpsc::Sender<Message>,
     pulse: watch::Receiver<Pulse>,
@@ -92,6 +94,7 @@ impl Desk {
         let inner = Inner {
             title: config.title.clone(),
             hosts: config.web.hosts.clone(),
+            public_url: config.web.public_url.clone(),
             clock,
             to_loop,
             pulse,
@@ -141,6 +144,7 @@ fn routes() -> Vec<Route> {
         get("/handover", Who::Page(RECORDS), handover::now),
         get("/handover/{id}", Who::Page(RECORDS), handover::signed),
         get("/residents", Who::Act(LEADS), residents::list),
+        get("/cases/{id}/print", Who::Page(DESK), print::case),
         get("/login", Who::Anybody, page::login),
         get("/login/{token}", Who::Anybody, page::enter),
         get("/assets/{name}", Who::Anybody, page::asset),

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::Value;
 use shouwang_board::{CallBack, CaseAsked, CaseStep, Conclusion, Service};
 use shouwang_message::{AlarmId, Text};
 use tokio::sync::oneshot;
@@ -30,23 +31,27 @@ pub(super) async fn list(State(desk): State<Desk>, Query(query): Query<ListQuery
     }
 }
 
-/// One case, be it closed long ago.
 pub(super) async fn one(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
-    let Ok(id) = id.parse::<AlarmId>() else { return unknown_case() };
+    match find(&desk, &id).await {
+        Ok(case) => Json(case).into_response(),
+        Err(refused) => *refused,
+    }
+}
+
+/// One case, be it closed long ago.
+pub(super) async fn find(desk: &Desk, id: &str) -> Result<Value, Box<Response>> {
+    let id: AlarmId = id.parse().map_err(|_| Box::new(unknown_case()))?;
     let (answer, answered) = oneshot::channel();
-    match ask_loop(&desk, Message::Case { id, answer }, answered).await {
-        Some(Some(case)) => return Json(case).into_response(),
+    match ask_loop(desk, Message::Case { id, answer }, answered).await {
+        Some(Some(case)) => return Ok(case),
         Some(None) => {}
-        None => return too_slow(),
+        None => return Err(Box::new(too_slow())),
     }
     let logbook = desk.inner.logbook.clone();
     match tokio::task::spawn_blocking(move || logbook.closed_case(id)).await {
-        Ok(Ok(Some(case))) => match shouwang_board::closed_case(&case) {
-            Some(case) => Json(case).into_response(),
-            None => unknown_case(),
-        },
-        Ok(Ok(None)) => unknown_case(),
-        Ok(Err(_)) | Err(_) => too_slow(),
+        Ok(Ok(Some(case))) => shouwang_board::closed_case(&case).ok_or_else(|| Box::new(unknown_case())),
+        Ok(Ok(None)) => Err(Box::new(unknown_case())),
+        Ok(Err(_)) | Err(_) => Err(Box::new(too_slow())),
     }
 }
 

@@ -25,6 +25,7 @@ GET  /wall                                   O L I V e
 GET  /handover                               O L V e
 GET  /handover/01KANEXAMP0000000000000001    O L V e
 GET  /residents                              L
+GET  /cases/{ID}/print                       O L I V e
 GET  /login                                  O L I G V e s
 GET  /login/0123456789abcdef                 O L I G V e s
 GET  /assets/board.js                        O L I G V e s

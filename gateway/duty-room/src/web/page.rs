@@ -26,6 +26,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("live.js", SCRIPT, include_str!("../../assets/live.js")),
     ("neighbours.js", SCRIPT, include_str!("../../assets/neighbours.js")),
     ("old.js", SCRIPT, include_str!("../../assets/old.js")),
+    ("print.js", SCRIPT, include_str!("../../assets/print.js")),
     ("residents.js", SCRIPT, include_str!("../../assets/residents.js")),
     ("rows.js", SCRIPT, include_str!("../../assets/rows.js")),
     ("shift.js", SCRIPT, include_str!("../../assets/shift.js")),

@@ -173,6 +173,7 @@ mod tests {
     use super::*;
 
     const TEMPLATES: &[&str] = &[
+        include_str!("../../templates/case.html"),
         include_str!("../../templates/handover.html"),
         include_str!("../../templates/residents.html"),
         include_str!("../../templates/sheet.html"),
