@@ -143,6 +143,9 @@ pub(crate) struct Pending {
     pub(crate) occurrence: u32,
     pub(crate) reason: Option<String>,
     pub(crate) request: Request,
+    /// What it acknowledged was taken back: the gateway hears of it, and here it does not count.
+    #[serde(default)]
+    pub(crate) is_taken_back: bool,
     /// On disk: may be sent.
     #[serde(skip)]
     pub(crate) committed: bool,
@@ -176,6 +179,7 @@ impl Pending {
             occurrence,
             reason: asked.reason,
             request: asked.request,
+            is_taken_back: false,
             committed: false,
             confirmed: false,
             send_at: Instant::NEVER,
@@ -240,7 +244,7 @@ impl Pending {
     }
 
     pub(crate) fn acknowledged(&self) -> Option<Acknowledged> {
-        matches!(self.request, Request::Acknowledge)
+        (self.request == Request::Acknowledge && !self.is_taken_back)
             .then(|| Acknowledged { by: self.by.clone(), at: self.at })
     }
 

@@ -16,6 +16,7 @@ use crate::case::Case;
 use crate::chance::Chance;
 use crate::changes::{Fnv, Rows};
 use crate::chatter::Chatter;
+use crate::desk::TakenBack;
 use crate::flood::Flood;
 use crate::hearing::Cursor;
 use crate::losses::SmokeSeen;
@@ -45,6 +46,8 @@ pub struct Board {
     pub(crate) gateways: BTreeMap<GatewayName, Gateway>,
     pub(crate) rows: Rows,
     pub(crate) smoke_seen: SmokeSeen,
+    /// Also of rows that are not here yet after a restart.
+    pub(crate) taken_back: BTreeMap<AlarmId, TakenBack>,
     pub(crate) flood: Flood,
     pub(crate) chatter: Chatter,
     pub(crate) night: NightWatch,
@@ -210,6 +213,7 @@ impl Board {
             gateways: BTreeMap::new(),
             rows: Rows::default(),
             smoke_seen: SmokeSeen::new(),
+            taken_back: BTreeMap::new(),
             flood: Flood::default(),
             chatter: Chatter::new(),
             night: NightWatch::new(),
@@ -241,6 +245,11 @@ impl Board {
             unreadable += u64::from(board.remember(now, &key, &value).is_none());
         }
         board.match_cases_to_rows();
+        for (id, taken) in &board.taken_back {
+            if let Some(row) = board.rows.get_mut(id) {
+                row.taken_back = Some(taken.clone());
+            }
+        }
         board.shift.restored(now, wall);
         board.remember_smoke();
         board.look_at_every_alarm();
@@ -278,6 +287,10 @@ impl Board {
             }
             "case" | "closed" => self.remember_case(serde_json::from_str(value).ok()?),
             "ladder" => self.remember_ladder(now, rest.parse().ok()?, serde_json::from_str(value).ok()?),
+            "taken-back" => {
+                let taken = serde_json::from_str(value).ok()?;
+                self.taken_back.insert(rest.parse().ok()?, taken);
+            }
             "list" if key == kept::FLOOD => self.flood.remember(now, value)?,
             "list" if key == kept::NIGHT => self.night.remember(value)?,
             "count" => self.counts.heard = value.parse().ok()?,
@@ -300,6 +313,7 @@ impl Board {
             Input::Asked { ticket, asked } => self.asked(now, ticket, asked),
             Input::CaseAsked { ticket, asked } => self.case_asked(ticket, &asked),
             Input::ShiftAsked { ticket, asked } => self.shift_asked(now, ticket, &asked),
+            Input::DeskAsked { ticket, asked } => self.desk_asked(ticket, &asked),
             Input::Noted(line) => self.log.push(line),
             Input::Told { ticket, result } => self.told(now, ticket, result),
             Input::Replied { phone, text } => self.replied(now, &phone, &text),

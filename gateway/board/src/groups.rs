@@ -220,6 +220,16 @@ impl Board {
         Ok(())
     }
 
+    /// The row with this id, or the rows of the group with it.
+    pub(crate) fn rows_told_by(&self, id: AlarmId) -> Vec<AlarmId> {
+        if self.rows.contains_key(&id) {
+            return alloc::vec![id];
+        }
+        let groups = self.groups();
+        let group = groups.all.iter().find(|group| group.id == id);
+        group.map(|group| group.members.iter().map(|row| row.id()).collect()).unwrap_or_default()
+    }
+
     /// The row of a group as it is; of one of its members if there is no group any more.
     pub(crate) fn group_or_row(&self, id: AlarmId, member: AlarmId) -> Option<Value> {
         let groups = self.groups();

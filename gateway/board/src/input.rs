@@ -2,7 +2,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Asked, CaseAsked, DeliveryResult, LogLine, ShiftAsked};
+use crate::{Asked, CaseAsked, DeliveryResult, DeskAsked, LogLine, ShiftAsked};
 
 /// One thing that happened, in the past tense.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,8 @@ pub enum Input {
     CaseAsked { ticket: u64, asked: CaseAsked },
     /// A person on duty, or coming or going; the answer carries the same ticket.
     ShiftAsked { ticket: u64, asked: ShiftAsked },
+    /// A person asked the board itself; the answer carries the same ticket.
+    DeskAsked { ticket: u64, asked: DeskAsked },
     /// Something that belongs in the logbook happened at the desk: a log-in.
     Noted(LogLine),
     /// What became of the notice with this ticket.

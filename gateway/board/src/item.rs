@@ -61,6 +61,8 @@ pub(crate) fn item(row: &Row, around: &Surroundings<'_>) -> Value {
         }
     };
     let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
+    set("acknowledged", json!(row.acknowledged()));
+    set("taken_back", json!(row.own_word()));
     if let Some(acknowledged) = &around.acknowledged {
         set("acknowledged", json!(acknowledged));
     }

@@ -216,6 +216,10 @@ impl Ladder {
             changed = true;
         }
         if facts.is_acknowledged != self.is_held {
+            // The acknowledgement was taken back, or its gateway never took it: nobody has come.
+            if self.is_held {
+                self.begin(now, Duration::ZERO, 0);
+            }
             (self.is_held, self.is_urged) = (facts.is_acknowledged, false);
             self.unmoved = Stopwatch::started(now, Duration::ZERO);
             changed = true;

@@ -143,9 +143,9 @@ fn is_same_room(one: &Place, other: &Place) -> bool {
 }
 
 impl Row {
-    /// A loss as an emergency, which stays until a person has seen it.
+    /// It stays until a person has seen it: a loss that is an emergency, or what was acknowledged by mistake.
     pub(crate) fn waits_for_a_person(&self) -> bool {
-        self.after_alarm && self.acknowledged.is_none()
+        (self.after_alarm && self.acknowledged.is_none()) || self.is_taken_back()
     }
 
     /// What it says to a person.

@@ -9,7 +9,7 @@ use shouwang_message::{
 use crate::asking::{Asked, Pending, Request, objection};
 use crate::board::{Board, Effect};
 use crate::logbook::{LogLine, at_gateway};
-use crate::row::RowKind;
+use crate::row::{Row, RowKind};
 use crate::trust::shown;
 use crate::{GatewayName, Outcome, Output, bounds, kept};
 
@@ -55,10 +55,11 @@ impl Board {
         if let Some((code, text)) = objection(&asked, document.class.is_life_safety(), self.wall) {
             return Err(Outcome::Refused { code, text });
         }
+        let again = row.is_taken_back();
         let same = |pending: &Pending| {
             pending.alarm == id && pending.request.command() == asked.request.command() && !pending.confirmed
         };
-        if self.pending.values().any(same) {
+        if !(acknowledging && again) && self.pending.values().any(same) {
             return Err(Outcome::Taken { row: self.item(row).into() });
         }
         if self.pending.len() >= bounds::REQUESTS {
@@ -68,6 +69,15 @@ impl Board {
         self.log_request(&asked);
         if acknowledging {
             self.accept_by_acknowledging(id, &asked.by, self.wall, &asked.from);
+            if let Some(row) = self.rows.get_mut(&id) {
+                row.acknowledged_here = Some(now);
+            }
+            self.outreach.touch(id);
+            self.changed = true;
+            if self.acknowledge_again(id, &asked.by) {
+                self.effects.push(Effect::Answer { ticket, id });
+                return Ok(());
+            }
         }
         let txn = self.chance.token();
         let pending = Pending::new(now, self.wall, asked, &whom, &device, occurrence);
@@ -124,12 +134,20 @@ impl Board {
     pub(crate) fn acknowledge_here(&mut self, asked: &Asked) {
         let Some(row) = self.rows.get_mut(&asked.alarm) else { return };
         row.acknowledged = Some(Acknowledged { by: asked.by.clone(), at: self.wall });
+        row.acknowledged_here = Some(self.now);
         self.changed = true;
         let row = row.clone();
         if matches!(row.kind, RowKind::Gap | RowKind::Note) || row.finished {
             self.close(row.id());
-        } else if row.after_alarm || (row.kind == RowKind::Fault && !row.made_here) {
-            self.keep_row(&row, false);
+        } else {
+            self.keep_if_kept(&row);
+        }
+    }
+
+    /// Rows that are made anew by the next process are not kept, unless a person must see them.
+    pub(crate) fn keep_if_kept(&mut self, row: &Row) {
+        if row.after_alarm || (row.kind == RowKind::Fault && !row.made_here) {
+            self.keep_row(row, false);
         }
     }
 

@@ -4,11 +4,12 @@ use core::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 use shouwang_message::{
-    Acknowledged, AlarmDocument, AlarmId, CommandError, CommandName, FaultDocument, Id, Mode, Priority,
-    Timestamp,
+    Acknowledged, AlarmDocument, AlarmId, CommandError, CommandName, FaultDocument, Id, Instant, Mode,
+    Priority, Timestamp,
 };
 
 use crate::GatewayName;
+use crate::desk::TakenBack;
 
 /// What a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -85,6 +86,12 @@ pub(crate) struct Row {
     /// Of the last change to it.
     #[serde(skip)]
     pub(crate) mark: u64,
+    /// This room's own word on its acknowledgement; kept by itself.
+    #[serde(skip)]
+    pub(crate) taken_back: Option<TakenBack>,
+    /// When a person here acknowledged it, in this process.
+    #[serde(skip)]
+    pub(crate) acknowledged_here: Option<Instant>,
     /// The last request about it that the gateway refused.
     #[serde(skip)]
     pub(crate) refused: Option<(CommandName, CommandError)>,
@@ -117,6 +124,8 @@ impl Row {
             logged: None,
             outlived: false,
             mark: 0,
+            taken_back: None,
+            acknowledged_here: None,
             refused: None,
         }
     }
@@ -210,7 +219,10 @@ impl Row {
 
     pub(crate) fn acknowledged(&self) -> Option<&Acknowledged> {
         match &self.matter {
-            Matter::Alarm(document) => document.acknowledged.as_ref(),
+            Matter::Alarm(document) => match self.own_word() {
+                Some(taken) => taken.again.as_ref(),
+                None => document.acknowledged.as_ref(),
+            },
             Matter::Other(_) => self.acknowledged.as_ref(),
         }
     }

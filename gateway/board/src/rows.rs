@@ -14,7 +14,7 @@ use crate::planted::{self, Bug};
 use crate::presence::Presence;
 use crate::row::{Matter, Order, Row, RowKind};
 use crate::trust::Refusal;
-use crate::{GatewayName, Request, bounds, kept};
+use crate::{GatewayName, bounds, kept};
 
 /// Steps from an alarm to the last of those that explain it, one by the other.
 const EXPLAINED_AT_MOST: u8 = 8;
@@ -412,12 +412,14 @@ impl Board {
             self.count_for_flood(&row);
             self.note_for_morning(&row);
         }
-        self.rows.insert(row.id(), row);
+        let taken_back = self.taken_back.get(&row.id()).cloned();
+        self.rows.insert(row.id(), Row { taken_back, ..row });
         self.changed = true;
         true
     }
 
     pub(crate) fn add_finished(&mut self, row: Row) {
+        self.forget_own_word(row.id());
         self.finished.push_back(Row { finished: true, ..row });
         if self.finished.len() > bounds::FINISHED_ROWS {
             self.finished.pop_front();
@@ -450,7 +452,7 @@ impl Board {
             || self
                 .pending
                 .values()
-                .any(|pending| pending.alarm == row.id() && pending.request == Request::Acknowledge)
+                .any(|pending| pending.alarm == row.id() && pending.acknowledged().is_some())
     }
 
     /// The row at the top of what explains this one, and how far up it is: an alarm is explained only by

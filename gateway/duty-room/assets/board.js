@@ -15,6 +15,8 @@ import { armed, prepare as prepareWatch, showSound, watch } from "./watch.js";
 
 // The selection stays put for this long around any key.
 const FROZEN = 2000;
+// So long an acknowledgement can be taken back.
+const UNDO = 10000;
 // What chatters is one cry for this long after it was last there.
 const CHATTERS = 60000;
 // Which tone a row's sound is.
@@ -27,6 +29,8 @@ const asking = new Set();
 const now = () => performance.now();
 
 let first = true;
+// The last acknowledgement of this page, while it can be taken back.
+let undo = null;
 let heard = new Set();
 // Cries that come and go, and until when they are one.
 const chattered = new Map();
@@ -114,6 +118,8 @@ function beat() {
     rows.draw();
     drawCard();
   }
+  byId("undo").hidden = !undo || now() > undo.until;
+  if (undo) byId("undo").textContent = say(words.take_back, { left: Math.max(0, Math.ceil((undo.until - now()) / 1000)) });
   showSound();
   shift.show();
   makeSound(false);
@@ -178,12 +184,24 @@ async function acknowledge(one) {
     tell(say(words.already, { by: personOf(by), at: clockText(at) }));
   } else {
     tell(say(words.done, { place: placeFull(one) }));
+    undo = { one, until: now() + UNDO };
     // Spoken back, so that a wrong row is noticed.
     if (armed()) speak(say(words.spoken_done, { place: digitByDigit(one.place?.room || placeShort(one)) }));
   }
   reload();
   rows.draw();
   drawCard();
+}
+
+// The key was pressed for another row: within 10 s the acknowledgement is taken back, and it sounds again.
+async function takeBack() {
+  if (!undo || now() > undo.until) return;
+  const { one } = undo;
+  undo = null;
+  const said = await post(`/api/v1/alarms/${encodeURIComponent(one.id)}/take-back`, {});
+  const why = said ? said.answer.error && textOf(said.answer.error.text) : words.no_answer;
+  tell(why ? say(words.failed, { why }) : say(words.taken_back, { place: placeFull(one) }), Boolean(why));
+  reload();
 }
 
 async function reset(one) {
@@ -256,6 +274,7 @@ const keys = {
   KeyP: () => print(),
   KeyM: silence,
   Digit0: () => filter(null),
+  KeyU: takeBack,
   Slash: () => byId("find").focus(),
   Enter: () => byId("card").querySelector("button, select, input")?.focus(),
 };
@@ -301,6 +320,7 @@ byId("find").addEventListener("input", () => {
   rows.list.query = byId("find").value.normalize("NFKC").trim();
   rows.draw();
 });
+byId("undo").addEventListener("click", takeBack);
 byId("mute").addEventListener("click", silence);
 byId("keys").addEventListener("click", help);
 byId("help-close").addEventListener("click", help);

@@ -134,6 +134,7 @@ export function criesOf(item) {
 export function flagsOf(item) {
   const flags = [];
   if (item.pending) flags.push(words.pending);
+  if (item.taken_back && !item.acknowledged) flags.push(words.was_taken_back);
   if (item.chatter) flags.push(say(words.chatter, { count: item.chatter }));
   if (item.provisional) flags.push(words.provisional);
   if (item.unlogged) flags.push(words.unlogged);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use shouwang_board::{Asked, Board, CaseAsked, Input, ListState, Outcome, Output, ShiftAsked, Transaction};
+use shouwang_board::{
+    Asked, Board, CaseAsked, DeskAsked, Input, ListState, Outcome, Output, ShiftAsked, Transaction,
+};
 use shouwang_message::{AlarmId, Event, Instant};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -40,6 +42,10 @@ pub(crate) enum Message {
     },
     CaseAsk {
         asked: CaseAsked,
+        answer: oneshot::Sender<Outcome>,
+    },
+    DeskAsk {
+        asked: DeskAsked,
         answer: oneshot::Sender<Outcome>,
     },
     ShiftAsk {
@@ -192,6 +198,10 @@ impl Loop {
             Message::CaseAsk { asked, answer } => {
                 let ticket = self.ticket(answer);
                 self.give(Input::CaseAsked { ticket, asked }).await;
+            }
+            Message::DeskAsk { asked, answer } => {
+                let ticket = self.ticket(answer);
+                self.give(Input::DeskAsked { ticket, asked }).await;
             }
             Message::ShiftAsk { asked, answer } => {
                 let ticket = self.ticket(answer);

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use shouwang_board::{Asked, ListState, Outcome, Request};
+use shouwang_board::{Asked, DeskAsked, DeskStep, ListState, Outcome, Request};
 use shouwang_message::{AlarmId, CommandName, Text, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -80,6 +80,9 @@ pub(super) async fn ask(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    if request == "take-back" {
+        return take_back(&desk, &peer, person, &id, &headers, body).await;
+    }
     let Some(name) = CommandName::parse(&request) else { return not_found(Method::POST).await };
     let body = match body_of(&headers, body).and_then(with_short_texts) {
         Ok(body) => body,
@@ -99,9 +102,40 @@ pub(super) async fn ask(
     }
 }
 
+/// `POST alarms/{id}/take-back`: the acknowledgement of a moment ago was for another row.
+async fn take_back(
+    desk: &Desk,
+    peer: &Peer,
+    person: Person,
+    id: &str,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    if let Err(refused) = body_of::<Nothing>(headers, body) {
+        return *refused;
+    }
+    let Ok(alarm) = id.parse() else { return unknown_alarm() };
+    let step = DeskStep::TakeBack { alarm };
+    desk_asked(desk, DeskAsked { by: person.id, from: peer.to_string(), step }).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// What came of a request to the board itself.
+pub(super) async fn desk_asked(desk: &Desk, asked: DeskAsked) -> Response {
+    let (answer, answered) = oneshot::channel();
+    match ask_loop(desk, Message::DeskAsk { asked, answer }, answered).await {
+        Some(outcome) => told(outcome),
+        None => too_slow(),
+    }
+}
+
 /// What may be asked about an alarm, and by whom.
 pub(super) const VERBS: &[(&str, &[Role])] = &[
     ("acknowledge", WATCH),
+    ("take-back", WATCH),
     ("silence", WATCH),
     ("shelve", WATCH),
     ("unshelve", WATCH),
@@ -195,10 +229,12 @@ pub(super) fn told(outcome: Outcome) -> Response {
         Outcome::Refused { code, text } => {
             let status = match code {
                 "busy" => StatusCode::SERVICE_UNAVAILABLE,
-                "finished" | "not_an_alarm" | "newer_cry" | "not_accepted" | "not_acknowledged"
-                | "not_dispatched" | "not_handled" | "not_called" | "concluded" | "conclusion_stands"
-                | "on_site_missing" | "closed" | "too_many" | "not_on_duty" | "not_relieved"
-                | "same_person" | "nobody_on_duty" | "emergency_waiting" => StatusCode::CONFLICT,
+                "finished" | "too_late" | "one_by_one" | "not_an_alarm" | "newer_cry" | "not_accepted"
+                | "not_acknowledged" | "not_dispatched" | "not_handled" | "not_called" | "concluded"
+                | "conclusion_stands" | "on_site_missing" | "closed" | "too_many" | "not_on_duty"
+                | "not_relieved" | "same_person" | "nobody_on_duty" | "emergency_waiting" => {
+                    StatusCode::CONFLICT
+                }
                 _ => StatusCode::UNPROCESSABLE_ENTITY,
             };
             with_text(status, code, &text)

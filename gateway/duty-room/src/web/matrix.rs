@@ -33,6 +33,7 @@ GET  /healthz                                O L I G V e s
 GET  /readyz                                 O L I G V e s
 GET  /api/v1/alarms                          O L I V e
 POST /api/v1/alarms/{ID}/acknowledge         O L
+POST /api/v1/alarms/{ID}/take-back           O L
 POST /api/v1/alarms/{ID}/silence             O L
 POST /api/v1/alarms/{ID}/shelve              O L
 POST /api/v1/alarms/{ID}/unshelve            O L
