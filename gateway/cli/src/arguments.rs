@@ -73,6 +73,11 @@ pub(crate) enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// 外呼通道 · The duty room's ways out of the house
+    Channel {
+        #[command(subcommand)]
+        verb: ChannelVerb,
+    },
     /// 值班日志 · The duty room's logbook
     Logbook {
         #[command(subcommand)]
@@ -107,6 +112,24 @@ pub(crate) struct Demo {
     /// 每行一个 JSON 对象 · One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChannelVerb {
+    /// 试发一条【测试】消息;连不上退出码 3,被拒绝 4 · Send one test message; exits 3 if unreached, 4 if refused
+    Test {
+        /// duty-room.toml
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// [[channel]] 的 id
+        id: String,
+        /// 短信通道发给这个号码 · The phone, for a channel that reaches one person
+        #[arg(long, value_name = "PHONE")]
+        to: Option<String>,
+        /// 输出一个 JSON 对象 · One JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

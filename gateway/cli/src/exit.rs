@@ -7,6 +7,8 @@ use std::process::ExitCode;
 pub(crate) enum Code {
     Failed,
     Bad,
+    /// A device, line, broker or service could not be reached.
+    Unreached,
     /// A test or search found something wrong.
     Found,
     Interrupted,
@@ -26,6 +28,7 @@ impl From<Code> for ExitCode {
         Self::from(match code {
             Code::Failed => 1,
             Code::Bad => 2,
+            Code::Unreached => 3,
             Code::Found => 4,
             Code::Interrupted => 130,
         })

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
 
 mod arguments;
+mod channel;
 mod check;
 mod demo;
 mod exit;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, LogbookVerb, Verb};
+use arguments::{Arguments, ChannelVerb, LogbookVerb, Verb};
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -33,6 +34,9 @@ fn main() -> ExitCode {
         Verb::Simulate { config, json } => simulate::simulate(&config, json),
         Verb::Profile { verb } => profile::profile(verb),
         Verb::Replay { recording, all, json } => replay::replay(&recording, all, json),
+        Verb::Channel { verb: ChannelVerb::Test { config, id, to, json } } => {
+            channel::try_out(&config, &id, to.as_deref(), json)
+        }
         Verb::Logbook { verb: LogbookVerb::Verify { state, json } } => logbook::verify(state, json),
         Verb::Schema { of, example } => schema::schema(of, example),
         Verb::Completions { shell } => {

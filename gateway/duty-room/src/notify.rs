@@ -11,7 +11,9 @@ mod http;
 mod queue;
 mod signed;
 mod sms_http;
-mod test;
+#[cfg(test)]
+mod tests;
+mod trial;
 mod webhook;
 mod wecom;
 
@@ -36,7 +38,7 @@ use carrier::Carrier;
 use http::{Client, Unreached};
 use queue::{Became, Queue};
 
-pub use test::{Tested, test};
+pub use trial::{Tested, test};
 
 /// Notices on their way to a channel's queue.
 const MAILBOX: usize = 1_024;

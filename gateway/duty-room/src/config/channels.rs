@@ -10,7 +10,7 @@ use toml::de::DeTable;
 
 use super::Secret;
 pub use super::address::Address;
-use super::reader::Reader;
+use super::reader::{Reader, Value};
 pub use sms_http::SmsHttp;
 pub(crate) use sms_http::{Coding, Field, Success};
 
@@ -121,14 +121,14 @@ impl Reader<'_> {
     fn wecom(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Service> {
         self.unknown_keys(table, "channel.", &["id", "kind", "key_file", "url", "ca_file"]);
         let base = self.base(table, "https://qyapi.weixin.qq.com");
-        let key = self.needed_secret(table, span, "key_file", "the key=... of the robot's webhook address");
+        let key = self.needed_key(table, span, "key_file", "the key=... of the robot's webhook address");
         Some(Service::Wecom { base: base?, key: key? })
     }
 
     fn dingtalk(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Service> {
         self.unknown_keys(table, "channel.", &["id", "kind", "token_file", "secret_file", "url", "ca_file"]);
         let base = self.base(table, "https://oapi.dingtalk.com");
-        let token = self.needed_secret(table, span.clone(), "token_file", "the robot's access_token=...");
+        let token = self.needed_key(table, span.clone(), "token_file", "the robot's access_token=...");
         let secret =
             self.needed_secret(table, span, "secret_file", "the robot's 加签 secret, which begins with SEC");
         Some(Service::Dingtalk { base: base?, token: token?, secret: secret? })
@@ -137,7 +137,7 @@ impl Reader<'_> {
     fn feishu(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Service> {
         self.unknown_keys(table, "channel.", &["id", "kind", "hook_file", "secret_file", "url", "ca_file"]);
         let base = self.base(table, "https://open.feishu.cn");
-        let hook = self.needed_secret(table, span.clone(), "hook_file", "what follows /hook/ in its address");
+        let hook = self.needed_key(table, span.clone(), "hook_file", "what follows /hook/ in its address");
         let secret = self.needed_secret(table, span, "secret_file", "the robot's 签名校验 secret");
         Some(Service::Feishu { base: base?, hook: hook?, secret: secret? })
     }
@@ -173,7 +173,24 @@ impl Reader<'_> {
         }
     }
 
-    /// A secret goes into a header, a path or a query: plain characters only.
+    /// What stands in a robot's address: not the whole address.
+    fn needed_key(
+        &mut self,
+        table: &DeTable<'_>,
+        section: Range<usize>,
+        key: &str,
+        what: &str,
+    ) -> Option<Secret> {
+        let span = table.get(key).map(Value::span).unwrap_or_default();
+        let secret = self.needed_secret(table, section, key, what)?;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+        if secret.reveal().bytes().all(is_plain) {
+            return Some(secret);
+        }
+        self.problem(span, format!("{key} holds more than the key"), format!("put only {what} into it"));
+        None
+    }
+
     fn needed_secret(
         &mut self,
         table: &DeTable<'_>,
@@ -181,16 +198,172 @@ impl Reader<'_> {
         key: &str,
         what: &str,
     ) -> Option<Secret> {
-        let Some(value) = table.get(key) else {
+        if table.get(key).is_none() {
             self.problem(section, format!("{key} is missing"), format!("name a file with {what}"));
-            return None;
-        };
-        let span = value.span();
-        let secret = self.secret(table, key)?;
-        if secret.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Some(secret);
         }
-        self.problem(span, format!("{key} holds more than a secret"), format!("put only {what} in"));
-        None
+        self.secret(table, key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    const HEAD: &str = "name = \"d\"\nstate_dir = \"s\"\n[broker]\nurl = \"mqtt://localhost\"\n[web]\nlisten = \"127.0.0.1:0\"\n";
+
+    /// Beside it stand the files `plain`, `url`, and `open`, which everybody can read.
+    fn read(channels: &str) -> Result<Vec<Channel>, Vec<String>> {
+        let dir = tempfile::tempdir().unwrap();
+        let files = [("plain", "abc-1", 0o600), ("url", "https://x/?key=abc", 0o600), ("open", "abc", 0o644)];
+        for (name, text, mode) in files {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let here = format!("{}/", dir.path().display());
+        match Config::parse(&dir.path().join("x.toml"), &format!("{HEAD}{channels}")) {
+            Ok(config) => Ok(config.channels),
+            Err(error) => Err(error.to_string().replace(&here, "").lines().map(str::to_owned).collect()),
+        }
+    }
+
+    #[test]
+    fn every_kind() {
+        let channels = read(
+            r#"
+[[channel]]
+id = "w"
+kind = "wecom"
+key_file = "plain"
+[[channel]]
+id = "d"
+kind = "dingtalk"
+token_file = "plain"
+secret_file = "plain"
+[[channel]]
+id = "f"
+kind = "feishu"
+hook_file = "plain"
+secret_file = "plain"
+[[channel]]
+id = "h"
+kind = "webhook"
+url = "http://127.0.0.1:1/x"
+secret_file = "url"
+[[channel]]
+id = "s"
+kind = "sms-http"
+url = "https://sms.example/x"
+fields = { to = "{phone}", list = [1, true, { text = "{text}" }] }
+per_minute = 10
+"#,
+        )
+        .unwrap();
+        let shown: Vec<_> =
+            channels.iter().map(|c| format!("{} {} {:?}", c.id, c.kind.word(), c.kind.address())).collect();
+        assert_eq!(
+            shown,
+            [
+                "w wecom https://qyapi.weixin.qq.com",
+                "d dingtalk https://oapi.dingtalk.com",
+                "f feishu https://open.feishu.cn",
+                "h webhook http://127.0.0.1:1",
+                "s sms-http https://sms.example"
+            ]
+        );
+        assert_eq!(channels.iter().filter(|c| c.kind.is_personal()).count(), 1);
+        assert!(!format!("{channels:?}").contains("abc"), "{channels:?}");
+    }
+
+    #[test]
+    fn everything_wrong_at_once_with_its_place() {
+        let found = read(
+            r#"[[channel]]
+id = "w"
+kind = "wecom"
+key_file = "url"
+url = "http://relay.example"
+colour = "red"
+[[channel]]
+id = "w"
+kind = "dingtalk"
+token_file = "plain"
+secret_file = "open"
+[[channel]]
+id = "x"
+kind = "pigeon"
+[[channel]]
+id = "s"
+kind = "sms-http"
+url = "https://sms.example/x"
+body = "form"
+fields = { who = "{fone}", deep = [1] }
+headers = { Host = "x", X-Key = "{key}" }
+signature = { over = "{body}" }
+success = { status = 99, pointer = "code", equals = "OK" }
+per_minute = 0
+"#,
+        )
+        .unwrap_err();
+        let wanted = [
+            "x.toml:10:12: key_file holds more than the key; put only the key=... of the robot's webhook address into it",
+            "x.toml:11:7: url: http://relay.example would send everything, the keys too, in the clear; write https://host/path; http:// reaches this machine only",
+            "x.toml:12:1: unknown key channel.colour; known here: id, kind, key_file, url, ca_file",
+            "x.toml:17:15: everybody can read secret_file open; run chmod 600 open",
+            "x.toml:20:8: \"pigeon\" is no kind of channel; write one of wecom, dingtalk, feishu, webhook, sms-http",
+            "x.toml:21:1: secret_file is missing; name a file with the provider's signing secret",
+            "x.toml:26:18: there is no {fone} here, only {phone} {mobile} {text} {title} {place} {person} {time} {key} {timestamp} {timestamp_ms} {nonce} {signature}; a brace itself is written {{ or }}",
+            "x.toml:27:13: Host is not for you to set; leave it out",
+            "x.toml:29:22: status must be from 200 to 599, not 99; write a number from 200 to 599",
+            "x.toml:29:11: pointer (beginning with /) and equals belong together; write for example pointer = \"/code\", equals = \"OK\"",
+            "x.toml:30:14: per_minute must be from 1 to 6000, not 0; write a number from 1 to 6000",
+        ];
+        for problem in wanted {
+            assert!(found.iter().any(|found| found == problem), "{problem}\n{found:#?}");
+        }
+        assert_eq!(found.len(), wanted.len(), "{found:#?}");
+    }
+
+    #[test]
+    fn a_template_that_cannot_work_is_refused() {
+        let with = |lines: &str| {
+            let head = "[[channel]]\nid = \"s\"\nkind = \"sms-http\"\nurl = \"https://sms.example/x\"\n";
+            read(&format!("{head}{lines}")).map(|_| ()).unwrap_err().join("\n")
+        };
+        for (lines, wanted) in [
+            ("fields = { text = \"{text}\" }", "no field says whom the message is for"),
+            ("fields = { to = \"{phone}\", key = \"{key}\" }", "no key_file is named"),
+            (
+                "fields = { to = \"{phone}\", sign = \"{signature}\" }",
+                "{signature} is used and not described",
+            ),
+            ("fields = { to = \"{phone}\" }\nsecret_file = \"plain\"", "secret_file signs nothing"),
+            (
+                "fields = { to = \"{phone}\" }\nsecret_file = \"plain\"\nsignature = { over = \"{body}\" }",
+                "the signature is not sent",
+            ),
+            (
+                "fields = { to = \"{phone}\", s = \"{signature}\" }\nsecret_file = \"plain\"\n\
+                 signature = { over = \"{body}\" }",
+                "the signature would be over itself",
+            ),
+            ("body = \"form\"\nfields = { to = [\"{phone}\"] }", "a form has no lists and sections"),
+        ] {
+            let found = with(lines);
+            assert!(found.contains(wanted) && found.lines().count() == 1, "{lines}: {found}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(
+            text in "(id|kind|url|fields|headers|success|signature|=|\\{|\\}|\\[|\\]|\"sms-http\"|\"wecom\"|\"|,|\n|[a-z0-9 ])*",
+        ) {
+            let _ = Config::parse(Path::new("x.toml"), &format!("{HEAD}[[channel]]\n{text}"));
+        }
     }
 }

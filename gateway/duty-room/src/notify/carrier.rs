@@ -61,7 +61,7 @@ impl Carrier {
         }
     }
 
-    fn post(&self, sending: &Sending, wall: Timestamp) -> Option<Post> {
+    pub(super) fn post(&self, sending: &Sending, wall: Timestamp) -> Option<Post> {
         let parts = sending.message.parts(self.rules().parts);
         let card = || Card::of(&sending.message, sending.missed, self.page.as_deref());
         match &self.service {

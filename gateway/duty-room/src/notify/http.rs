@@ -20,7 +20,7 @@ use super::answer::Answer;
 use crate::config::channels::Address;
 use crate::tls;
 
-/// From the look-up to the last byte.
+/// For one request; nobody is woken by waiting longer.
 const ALL_WITHIN: Duration = Duration::from_secs(10);
 /// For one address of the host; there may be another that answers.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(4);
@@ -83,6 +83,8 @@ impl Unreached {
 pub(crate) struct Client {
     address: Address,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// From the look-up to the last byte.
+    pub(super) within: Duration,
 }
 
 impl std::fmt::Debug for Client {
@@ -95,12 +97,13 @@ impl Client {
     /// Fails if there is no certificate to trust, or the host's name can be in none.
     pub(crate) fn new(address: Address, ca_file: Option<&Path>) -> Result<Self, String> {
         if !address.tls {
-            return Ok(Self { address, tls: None });
+            return Ok(Self { address, tls: None, within: ALL_WITHIN });
         }
         let name = ServerName::try_from(address.host.clone())
             .map_err(|_| format!("{} is no name for a certificate", address.host))?;
         let config = tls::client(ca_file)?;
-        Ok(Self { address, tls: Some((TlsConnector::from(Arc::new(config)), name)) })
+        let tls = Some((TlsConnector::from(Arc::new(config)), name));
+        Ok(Self { address, tls, within: ALL_WITHIN })
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -109,7 +112,7 @@ impl Client {
 
     /// Sends it once.
     pub(crate) async fn post(&self, post: Post) -> Result<Answer, Unreached> {
-        timeout(ALL_WITHIN, self.connect_and_ask(post)).await.unwrap_or(Err(Unreached::Time))
+        timeout(self.within, self.connect_and_ask(post)).await.unwrap_or(Err(Unreached::Time))
     }
 
     async fn connect_and_ask(&self, post: Post) -> Result<Answer, Unreached> {

@@ -64,6 +64,12 @@ fn test_id(wall: Timestamp) -> AlarmId {
     AlarmId::from_parts(wall.unix_ms().unsigned_abs(), 0)
 }
 
+/// On the clock on the wall: all of China is eight hours before UTC.
+fn clock_time(wall: Timestamp) -> String {
+    let seconds = (wall.unix_ms() / 1_000 + 8 * 3_600) % 86_400;
+    format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
 fn notice(channel: &Id, to: Option<&str>, wall: Timestamp) -> Notice {
     let recipient = |phone: &str| Recipient {
         person: channel.clone(),
@@ -84,7 +90,7 @@ fn notice(channel: &Id, to: Option<&str>, wall: Timestamp) -> Notice {
         place: "值班室".into(),
         place_masked: "值班室".into(),
         at: wall,
-        lines: vec![("时间".into(), wall.to_string()), ("说明".into(), "收到即正常,不需处置".into())],
+        lines: vec![("时间".into(), clock_time(wall)), ("说明".into(), "收到即正常,不需处置".into())],
         short: "【测试】【值班室】外呼通道测试,收到即正常,不需处置".into(),
         to: to.map(recipient).into_iter().collect(),
         building: None,
