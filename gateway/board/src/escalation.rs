@@ -34,15 +34,6 @@ pub enum Reach {
         /// It can bring back an answer.
         answers: bool,
     },
-    /// A siren or a sounder.
-    Sound,
-}
-
-impl Reach {
-    /// Whether it can wake somebody.
-    pub fn wakes(self) -> bool {
-        !matches!(self, Self::Group)
-    }
 }
 
 /// One rung: after so long, these people through these channels.

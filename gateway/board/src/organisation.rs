@@ -111,20 +111,43 @@ impl Organisation {
     /// Everybody who answers for this class in this grid at this minute of the week, in order. A grid that nobody
     /// named is answered for by whoever answers for the class anywhere: rather the wrong person than nobody.
     pub fn responsible(&self, class: Class, grid: Option<&str>, minute: u16) -> Vec<&Person> {
-        let fits = |responder: &&Responder| {
+        let persons = self.named_for(class, grid, minute);
+        if persons.is_empty() { self.persons_of(self.fitting(class, minute)) } else { persons }
+    }
+
+    /// Who answers for this class in this grid through the week: spans `[from, to)` in minutes since Monday 00:00, in
+    /// order and without a hole; nobody where nobody is named.
+    pub fn schedule(&self, class: Class, grid: Option<&str>) -> Vec<(u16, u16, Vec<&Person>)> {
+        let mut edges: Vec<u16> =
+            self.responders.iter().flat_map(|responder| responder.hours.edges()).collect();
+        edges.push(0);
+        edges.sort_unstable();
+        edges.dedup();
+        let mut spans: Vec<(u16, u16, Vec<&Person>)> = Vec::new();
+        for (place, from) in edges.iter().enumerate() {
+            let to = edges.get(place + 1).copied().unwrap_or(WEEK);
+            let persons = self.named_for(class, grid, *from);
+            match spans.last_mut() {
+                Some((_, end, same)) if *same == persons => *end = to,
+                _ => spans.push((*from, to, persons)),
+            }
+        }
+        spans
+    }
+
+    fn fitting(&self, class: Class, minute: u16) -> impl Iterator<Item = &Responder> {
+        self.responders.iter().filter(move |responder| {
             (responder.classes.is_empty() || responder.classes.contains(&class))
                 && responder.hours.contains(minute)
-        };
+        })
+    }
+
+    fn named_for(&self, class: Class, grid: Option<&str>, minute: u16) -> Vec<&Person> {
         let here = |responder: &&Responder| match &responder.grid {
             None => true,
             Some(named) => grid.is_some_and(|grid| self.holds(named, grid)),
         };
-        let named = self.responders.iter().filter(fits).filter(here);
-        let mut persons = self.persons_of(named);
-        if persons.is_empty() {
-            persons = self.persons_of(self.responders.iter().filter(fits));
-        }
-        persons
+        self.persons_of(self.fitting(class, minute).filter(here))
     }
 
     fn persons_of<'o>(&'o self, responders: impl Iterator<Item = &'o Responder>) -> Vec<&'o Person> {
@@ -277,7 +300,8 @@ pub fn week_words(minute: u16) -> String {
     struct Words(u16);
     impl fmt::Display for Words {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            let (day, minute) = (self.0 / DAY % 7, self.0 % DAY);
+            // The end of the week is not its beginning.
+            let (day, minute) = if self.0 == WEEK { (6, DAY) } else { (self.0 / DAY % 7, self.0 % DAY) };
             let day = DAYS.get(usize::from(day)).copied().unwrap_or_default();
             write!(f, "{day} {:02}:{:02}", minute / 60, minute % 60)
         }

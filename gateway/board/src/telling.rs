@@ -249,7 +249,7 @@ impl Board {
         }
     }
 
-    /// One notice to a group or a siren, one to each person's phone.
+    /// One notice to a group, one to each person's phone.
     fn tell_by(
         &mut self,
         now: Instant,
@@ -261,7 +261,6 @@ impl Board {
     ) {
         let reach = self.settings.escalation.channels.get(channel).copied().unwrap_or(Reach::Group);
         let each: Vec<Vec<Recipient>> = match reach {
-            Reach::Sound => [Vec::new()].into(),
             Reach::Group => [meant.to_vec()].into(),
             Reach::Person { .. } => {
                 let reachable = meant.iter().filter(|person| person.phone.is_some());
@@ -293,10 +292,6 @@ impl Board {
             }
         }
         for (channel, persons, name, step) in told {
-            // A siren is not sounded for good news.
-            if self.settings.escalation.channels.get(&channel) == Some(&Reach::Sound) {
-                continue;
-            }
             let to = self.recipients(&persons);
             let mut delivery = Delivery::new(ladder, channel, Purpose::Recovered, step, self.wall);
             (delivery.to, delivery.persons) = (name, persons);

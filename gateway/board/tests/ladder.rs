@@ -99,7 +99,7 @@ fn words(notice: &Notice) -> String {
 #[test]
 fn an_emergency_that_nobody_acknowledges_climbs_to_the_top() {
     let mut world = burning();
-    assert_eq!(world.tells(), ["0 robot wang: 火警 · 待确认", "0 sounder : 火警 · 待确认"]);
+    assert_eq!(world.tells(), ["0 robot wang: 火警 · 待确认", "0 platform wang: 火警 · 待确认"]);
     world.pass(29);
     assert!(world.tells().is_empty());
     world.pass(1);
@@ -206,20 +206,20 @@ fn a_second_cry_climbs_anew_and_says_that_it_is_the_second() {
     let again = AlarmDocument { occurrence: 2, ..placed(smoke(3)) };
     world.event(&change(2, AlarmChange::Repeated, again));
     let told = world.tells();
-    assert_eq!(told, ["0 robot wang: 火警 · 待确认 / 第2次", "0 sounder : 火警 · 待确认 / 第2次"]);
+    assert_eq!(told, ["0 robot wang: 火警 · 待确认 / 第2次", "0 platform wang: 火警 · 待确认 / 第2次"]);
     world.pass(30);
     assert_eq!(world.tells().len(), 2);
 }
 
 #[test]
-fn recovery_is_told_wherever_the_alarm_was_told_but_sounds_no_siren() {
+fn recovery_is_told_wherever_the_alarm_was_told() {
     let mut world = burning();
     world.tells();
     world.pass(30);
     world.tells();
     world.event(&change(2, AlarmChange::Cleared, cleared(placed(smoke(2)))));
     let over = "火警 · 已恢复 / 已恢复 16:00";
-    let all = ["0 robot wang", "1 sms desk-1", "1 sms desk-2"].map(|to| format!("{to}: {over}"));
+    let all = ["0 robot wang", "0 platform wang", "1 sms desk-1", "1 sms desk-2"].map(|to| format!("{to}: {over}"));
     assert!(world.told.iter().all(|notice| notice.recovered));
     assert_eq!(world.tells(), all);
     // Still nobody has acknowledged: it goes on.
@@ -284,9 +284,9 @@ fn each_step_and_each_result_is_in_the_logbook_and_on_the_case() {
         [
             "escalation.step step 0, 0 s",
             "tell.step robot wang某: waiting",
-            "tell.step sounder: waiting",
+            "tell.step platform wang某: waiting",
             "tell.step robot wang某: delivered 1.0 s",
-            "tell.step sounder: delivered 1.0 s",
+            "tell.step platform wang某: delivered 1.0 s",
             "escalation.step step 1, 30 s",
             "tell.step sms desk-1某: waiting",
             "tell.step sms desk-2某: waiting",
@@ -296,7 +296,7 @@ fn each_step_and_each_result_is_in_the_logbook_and_on_the_case() {
         world.deliveries(),
         [
             "robot wang某 delivered 1.0",
-            "sounder  delivered 1.0",
+            "platform wang某 delivered 1.0",
             "sms desk-1某 waiting null",
             "sms desk-2某 waiting null"
         ]
@@ -317,11 +317,11 @@ fn what_was_told_stays_with_the_closed_case() {
     let what = CaseStep::Close { conclusion: Some(Conclusion::FalseAlarm), of: None };
     let Outcome::CaseTaken { .. } = world.case("desk-1", what, "油烟") else { panic!("not closed") };
     assert!(world.rows().is_empty());
-    assert_eq!(world.deliveries().len(), 3);
+    assert_eq!(world.deliveries().len(), 4);
     assert!(!world.kept.keys().any(|key| key.starts_with("ladder/")), "{:?}", world.kept.keys());
     let kept = &world.kept[&format!("closed/{SMOKE}")];
     let case = shouwang_board::closed_case(kept).unwrap();
-    assert_eq!(case["deliveries"].as_array().unwrap().len(), 3);
+    assert_eq!(case["deliveries"].as_array().unwrap().len(), 4);
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn what_has_no_result_when_the_process_ends_is_told_again_and_says_so() {
     world.told.clear();
     world.kill();
     let again = "火警 · 待确认 / 重发";
-    assert_eq!(world.tells(), [format!("0 robot wang: {again}"), format!("0 sounder : {again}")]);
+    assert_eq!(world.tells(), [format!("0 robot wang: {again}"), format!("0 platform wang: {again}")]);
     world.kill();
     assert!(world.tells().is_empty());
 }

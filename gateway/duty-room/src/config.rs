@@ -1,6 +1,9 @@
 //! `duty-room.toml`: read whole, every problem told at once with its place and what to write instead.
 mod address;
 pub mod channels;
+mod escalation;
+mod near;
+pub mod organisation;
 mod reader;
 mod services;
 mod template;
@@ -9,6 +12,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use shouwang_board::{Escalation, Organisation};
 use shouwang_message::Id;
 use toml::de::DeTable;
 
@@ -29,6 +33,10 @@ pub struct Config {
     pub web: Web,
     /// The ways out of the house, by which people are woken.
     pub channels: Vec<Channel>,
+    /// Who there is to tell.
+    pub organisation: Organisation,
+    /// Who is told when, and how.
+    pub escalation: Escalation,
 }
 
 /// The MQTT broker.
@@ -110,7 +118,18 @@ impl fmt::Display for ConfigError {
 
 /// Longer is no configuration of ours.
 const LONGEST: u64 = 256 * 1_024;
-const TOP_KEYS: &[&str] = &["name", "title", "state_dir", "broker", "web", "channel"];
+const TOP_KEYS: &[&str] = &[
+    "name",
+    "title",
+    "state_dir",
+    "broker",
+    "web",
+    "channel",
+    "organisation",
+    "person",
+    "responder",
+    "escalation",
+];
 
 impl Config {
     /// Reads and checks a file, with the files it names.
@@ -178,9 +197,12 @@ impl Reader<'_> {
         let broker = self.table(top, "broker").and_then(|(span, table)| self.broker(span, table));
         let web = self.table(top, "web").and_then(|(span, table)| self.web(span, table));
         let channels = self.channels(top);
+        let organisation = self.organisation(top);
+        let escalation = self.escalation(top, channels::reaches(&channels), &organisation);
         let name = name?;
         let title = title.unwrap_or_else(|| name.to_string());
-        Some(Config { name, title, state_dir: state_dir?, broker: broker?, web: web?, channels })
+        let (state_dir, broker, web) = (state_dir?, broker?, web?);
+        Some(Config { name, title, state_dir, broker, web, channels, organisation, escalation })
     }
 }
 
@@ -224,7 +246,7 @@ hosts = ["duty.example.cn"]
             [
                 "duty-room.toml:1:1: state_dir is missing; write state_dir = \"/var/lib/shouwang-duty-room\"",
                 "duty-room.toml:1:8: name: an id has 1 to 32 characters of a-z, 0-9 and '-', not \"Duty 1\"; write for example name = \"duty-1\"",
-                "duty-room.toml:2:1: unknown key stat_dir; known here: name, title, state_dir, broker, web, channel",
+                "duty-room.toml:2:1: unknown key stat_dir; known here: name, title, state_dir, broker, web, channel, organisation, person, responder, escalation",
                 "duty-room.toml:4:7: mqtt://broker.example would send everything, the password too, in the clear; use mqtts://, or set allow_plaintext = true on a network you trust",
                 "duty-room.toml:5:19: allow_plaintext must be true or false, not string; write allow_plaintext as true or false",
                 "duty-room.toml:6:17: password_file /nowhere/x: No such file or directory (os error 2); make the file, with the secret as its only line",

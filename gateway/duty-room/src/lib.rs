@@ -105,7 +105,11 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let outbox = link::Outbox::default();
 
     let board = shouwang_board::Board::restore(
-        shouwang_board::Settings::new(config.name.clone()),
+        shouwang_board::Settings {
+            organisation: config.organisation.clone(),
+            escalation: config.escalation.clone(),
+            ..shouwang_board::Settings::new(config.name.clone())
+        },
         seed,
         clock.now(),
         clock.wall(),

@@ -48,6 +48,8 @@ impl Desk {
             broker: Broker::at("mqtt://127.0.0.1:1").expect("an address where nobody is"),
             web: Web { listen: "127.0.0.1:0".parse().expect("an address"), hosts: vec![], public_url: None },
             channels: vec![],
+            organisation: shouwang_board::Organisation::default(),
+            escalation: shouwang_board::Escalation::default(),
         };
         let running =
             runtime.block_on(shouwang_duty_room::start(config, Clock::system())).expect("a duty room");

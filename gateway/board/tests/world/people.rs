@@ -54,14 +54,14 @@ pub(crate) fn settings() -> Settings {
         responders: vec![responder(&["wang", "li"], "00:00-24:00")],
     };
     let steps = vec![
-        step(0, &["robot", "sounder"], &[Target::Responder]),
+        step(0, &["robot", "platform"], &[Target::Responder]),
         step(30, &["sms"], &[role("on-duty")]),
         step(60, &["voice"], &[role("on-duty")]),
         step(180, &["sms", "voice"], &[role("secretary")]),
     ];
     let channels = [
         (id("robot"), Reach::Group),
-        (id("sounder"), Reach::Sound),
+        (id("platform"), Reach::Group),
         (id("sms"), Reach::Person { answers: true }),
         (id("voice"), Reach::Person { answers: false }),
     ];

@@ -1,10 +1,11 @@
 //! `[[channel]]`: the ways out of the house, each with its service's address and its secrets in files of their own.
 mod sms_http;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 
+use shouwang_board::Reach;
 use shouwang_message::Id;
 use toml::de::DeTable;
 
@@ -75,6 +76,16 @@ impl ChannelKind {
             Self::Webhook { url, .. } => url,
         }
     }
+}
+
+/// What each channel that tells people reaches.
+pub(super) fn reaches(channels: &[Channel]) -> BTreeMap<Id, Reach> {
+    let reach = |channel: &Channel| match channel.kind {
+        ChannelKind::Webhook { .. } => None,
+        _ if channel.kind.is_personal() => Some((channel.id.clone(), Reach::Person { answers: false })),
+        _ => Some((channel.id.clone(), Reach::Group)),
+    };
+    channels.iter().filter_map(reach).collect()
 }
 
 impl Reader<'_> {

@@ -98,6 +98,8 @@ impl Pages {
             broker: Broker::at("mqtt://127.0.0.1:1").unwrap(),
             web: Web { listen: "127.0.0.1:0".parse().unwrap(), hosts: vec![], public_url: None },
             channels: vec![],
+            organisation: shouwang_board::Organisation::default(),
+            escalation: shouwang_board::Escalation::default(),
         };
         let clock = Clock::system();
         let now = clock.now();

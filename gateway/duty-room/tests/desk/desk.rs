@@ -80,6 +80,8 @@ pub(crate) fn config(state_dir: &Path, broker_port: u16) -> Config {
         broker: Broker::at(&format!("mqtt://127.0.0.1:{broker_port}")).unwrap(),
         web: Web { listen: "127.0.0.1:0".parse().unwrap(), hosts: vec![], public_url: None },
         channels: vec![],
+        organisation: shouwang_board::Organisation::default(),
+        escalation: shouwang_board::Escalation::default(),
     }
 }
 

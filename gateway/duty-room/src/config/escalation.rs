@@ -1,0 +1,396 @@
+//! `[escalation]`: who is told through which channels after how long, by priority; with the proof that each step of
+//! the emergencies' ladder can wake somebody.
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use shouwang_board::organisation::{Organisation, Person, Target};
+use shouwang_board::{Escalation, Reach, Step};
+use shouwang_message::{Id, Priority};
+use toml::de::DeTable;
+
+use super::near::instead;
+use super::reader::Reader;
+
+const STEP_KEYS: &[&str] = &["after_s", "tell", "to"];
+/// Steps of one ladder.
+const STEPS: usize = 16;
+/// The last step comes after an hour at the latest.
+const LAST_S: u32 = 3_600;
+/// Whoever answers for the alarm's class and grid at its hour.
+const RESPONDER: &str = "responder";
+
+/// The ways out of the house, by what they reach.
+struct Ways {
+    channels: BTreeMap<Id, Reach>,
+    /// A siren on the desk sounds for every emergency, whatever else is told.
+    has_siren: bool,
+}
+
+impl Reader<'_> {
+    pub(super) fn escalation(
+        &mut self,
+        top: &DeTable<'_>,
+        channels: BTreeMap<Id, Reach>,
+        organisation: &Organisation,
+    ) -> Escalation {
+        let ways = Ways { channels, has_siren: top.contains_key("sounder") };
+        let mut escalation = Escalation { channels: ways.channels.clone(), ..Escalation::default() };
+        if !top.contains_key("escalation") {
+            return escalation;
+        }
+        let Some((span, table)) = self.table(top, "escalation") else { return escalation };
+        let mut keys: Vec<&str> = Priority::ALL.iter().map(|priority| priority.as_str()).collect();
+        keys.push("dispatch");
+        self.unknown_keys(table, "escalation.", &keys);
+        let before = self.problems.len();
+        for priority in Priority::ALL {
+            let steps = self.steps(table, *priority, &ways, organisation);
+            if !steps.is_empty() {
+                escalation.steps.insert(*priority, steps);
+            }
+        }
+        escalation.dispatch = self.dispatch(table, &escalation.channels);
+        let calls = |step: &Step| {
+            step.channels.iter().any(|id| matches!(ways.channels.get(id), Some(Reach::Person { .. })))
+        };
+        let emergency = escalation.steps.get(&Priority::Emergency).filter(|_| self.problems.len() == before);
+        if emergency.is_some_and(|steps| !steps.iter().any(calls)) {
+            let what = "紧急报警始终不打电话、不发短信 · no step for emergencies ever reaches a phone";
+            let remedy = "add a step that tells people through an SMS or voice channel";
+            self.problem(span.clone(), what, remedy);
+        }
+        if !table.contains_key(Priority::Emergency.as_str()) {
+            let what = "没有紧急报警的步骤 · no steps for emergencies";
+            self.problem(
+                span.clone(),
+                what,
+                "write emergency = [{ after_s = 0, tell = [..], to = [..] }, ..]",
+            );
+        }
+        if !top.contains_key("responder") {
+            let what = "没有 [[responder]]:任何时段都无人负责 · no [[responder]]: nobody answers at any hour";
+            self.problem(span, what, "name who answers for which class in which grid at which hours");
+        }
+        escalation
+    }
+
+    fn steps(
+        &mut self,
+        table: &DeTable<'_>,
+        priority: Priority,
+        ways: &Ways,
+        organisation: &Organisation,
+    ) -> Vec<Step> {
+        let sections = self.tables(table, priority.as_str());
+        if let Some((span, _)) = sections.get(STEPS) {
+            self.problem(span.clone(), format!("more than {STEPS} steps"), "leave some out");
+        }
+        let mut steps: Vec<Step> = Vec::new();
+        for (span, section) in sections.into_iter().take(STEPS) {
+            self.unknown_keys(section, "", STEP_KEYS);
+            let before = self.problems.len();
+            let told = self.channels_named(section, "tell", &ways.channels);
+            let to = self.targets(section, organisation);
+            let readable = self.problems.len() == before;
+            if !section.contains_key("after_s") {
+                self.problem(span.clone(), "after_s is missing", "write after_s = 30, seconds since the cry");
+            }
+            let Some(after_s) = self.number(section, "after_s", 0, LAST_S) else { continue };
+            let after = Duration::from_secs(after_s.into());
+            if steps.last().is_some_and(|before| before.after >= after) {
+                let what = format!("步骤未按时间先后 · {after_s} s is not after the step before");
+                self.problem(span.clone(), what, "write the steps in order of time");
+            }
+            let step = Step { after, channels: told, to };
+            // What is wrong with its words has been said.
+            if readable {
+                self.step_reaches_somebody(span, priority, &step, ways, organisation);
+            }
+            steps.push(step);
+        }
+        steps
+    }
+
+    fn targets(&mut self, section: &DeTable<'_>, organisation: &Organisation) -> Vec<Target> {
+        let mut targets = Vec::new();
+        for (span, word) in self.words(section, "to") {
+            let persons = &organisation.persons;
+            let role =
+                persons.iter().filter_map(|person| person.role.as_ref()).find(|role| role.as_str() == word);
+            let person = persons.iter().find(|person| person.id.as_str() == word);
+            match (word.as_str(), role, person) {
+                (RESPONDER, ..) => targets.push(Target::Responder),
+                (_, Some(role), _) => targets.push(Target::Role(role.clone())),
+                (_, None, Some(person)) => targets.push(Target::Person(person.id.clone())),
+                (_, None, None) => {
+                    let mut known: BTreeSet<&str> = [RESPONDER].into();
+                    known.extend(persons.iter().filter_map(|person| person.role.as_ref()).map(Id::as_str));
+                    known.extend(persons.iter().map(|person| person.id.as_str()));
+                    let known: Vec<&str> = known.into_iter().take(40).collect();
+                    let what = format!("没有人是 {word:?} · nobody is {word:?}");
+                    self.problem(span, what, instead(&word, &known));
+                }
+            }
+        }
+        targets
+    }
+
+    fn channels_named(
+        &mut self,
+        section: &DeTable<'_>,
+        key: &str,
+        channels: &BTreeMap<Id, Reach>,
+    ) -> Vec<Id> {
+        let mut named = Vec::new();
+        for (span, word) in self.words(section, key) {
+            match channels.keys().find(|id| id.as_str() == word) {
+                Some(id) => named.push(id.clone()),
+                None => {
+                    let known: Vec<&str> = channels.keys().map(Id::as_str).collect();
+                    let what = format!("没有通道 {word:?} · no [[channel]] is called {word:?}");
+                    self.problem(span, what, instead(&word, &known));
+                }
+            }
+        }
+        named
+    }
+
+    fn step_reaches_somebody(
+        &mut self,
+        span: Range<usize>,
+        priority: Priority,
+        step: &Step,
+        ways: &Ways,
+        organisation: &Organisation,
+    ) {
+        let after_s = step.after.as_secs();
+        let reaches: Vec<Reach> =
+            step.channels.iter().filter_map(|id| ways.channels.get(id)).copied().collect();
+        if reaches.is_empty() {
+            self.problem(span, "这一步没有通道 · a step without a channel", "write tell = [\"CHANNEL\"]");
+            return;
+        }
+        let calls = reaches.iter().any(|reach| matches!(reach, Reach::Person { .. }));
+        if priority == Priority::Emergency && !calls && !ways.has_siren {
+            let what = format!(
+                "紧急报警第 {after_s} 秒这一步叫不醒人:群机器人夜里无声 · the step at {after_s} s wakes nobody: a \
+                 group's robot is silent at night"
+            );
+            self.problem(
+                span,
+                what,
+                "add an SMS or voice channel to `tell`, or a siren on the desk: [sounder]",
+            );
+            return;
+        }
+        if !calls {
+            return;
+        }
+        let meant = anybody_meant(&step.to, organisation);
+        if meant.is_empty() {
+            let what = format!("第 {after_s} 秒这一步没有写给谁 · the step at {after_s} s calls nobody");
+            self.problem(span, what, r#"write to = ["on-duty"], a role, a person or "responder""#);
+            return;
+        }
+        let silent: Vec<&str> =
+            meant.iter().filter(|person| person.phone.is_none()).map(|person| person.id.as_str()).collect();
+        if !silent.is_empty() {
+            let what = format!(
+                "第 {after_s} 秒要打给没有电话号码的人 · the step at {after_s} s calls people without a phone: {}",
+                silent.join(", ")
+            );
+            self.problem(span, what, "give each a phone = \"...\" in its [[person]]");
+        }
+    }
+
+    /// Left out: every channel that reaches a person.
+    fn dispatch(&mut self, table: &DeTable<'_>, channels: &BTreeMap<Id, Reach>) -> BTreeSet<Id> {
+        if !table.contains_key("dispatch") {
+            let personal = channels.iter().filter(|(_, reach)| matches!(reach, Reach::Person { .. }));
+            return personal.map(|(id, _)| id.clone()).collect();
+        }
+        let named = self.channels_named(table, "dispatch", channels);
+        let group = named.iter().find(|id| !matches!(channels.get(*id), Some(Reach::Person { .. })));
+        if let Some(id) = group {
+            let span = table.get("dispatch").map_or(0..0, toml::Spanned::span);
+            let what = format!("派单要发到个人,{id} 不能 · {id} does not reach one person");
+            self.problem(span, what, "name SMS or voice channels, or leave dispatch out");
+        }
+        named.into_iter().collect()
+    }
+}
+
+/// Everybody whom these targets can mean at some hour, somewhere.
+pub(crate) fn anybody_meant<'o>(targets: &[Target], organisation: &'o Organisation) -> Vec<&'o Person> {
+    let answers = |person: &&Person| {
+        organisation.responders.iter().any(|responder| responder.persons.contains(&person.id))
+    };
+    let is_meant = |person: &&Person| {
+        targets.iter().any(|target| match target {
+            Target::Responder => answers(person),
+            Target::Person(id) => person.id == *id,
+            Target::Role(role) => person.role.as_ref() == Some(role),
+        })
+    };
+    organisation.persons.iter().filter(is_meant).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const PEOPLE: &str = r#"
+[[organisation]]
+id = "heping"
+kind = "community"
+[[organisation]]
+id = "hp-07"
+kind = "grid"
+parent = "heping"
+[[person]]
+id = "wang"
+name = "王建国"
+phone = "138-0013-8000"
+role = "grid-worker"
+of = "hp-07"
+[[person]]
+id = "li"
+phone = "+8613800138001"
+role = "on-duty"
+[[person]]
+id = "zhao"
+role = "secretary"
+"#;
+    const TABLE: &str = "[[responder]]\ngrid = \"hp-07\"\npersons = [\"wang\", \"li\"]\n";
+    const LADDER: &str = r#"
+[escalation]
+emergency = [
+  { after_s = 0, tell = ["group", "sms"], to = "responder" },
+  { after_s = 30, tell = ["sms"], to = ["on-duty", "wang"] },
+]
+urgent = [{ after_s = 0, tell = "group" }]
+"#;
+
+    /// What it says, and everything wrong with it.
+    fn read(text: &str) -> (Organisation, Escalation, Vec<String>) {
+        let mut reader = Reader { path: Path::new("d.toml"), text, problems: Vec::new() };
+        let (table, errors) = DeTable::parse_recoverable(text);
+        assert!(errors.is_empty(), "{errors:?}");
+        let id = |id: &str| id.parse::<Id>().unwrap();
+        let channels = [(id("group"), Reach::Group), (id("sms"), Reach::Person { answers: true })];
+        let organisation = reader.organisation(table.get_ref());
+        let escalation = reader.escalation(table.get_ref(), channels.into(), &organisation);
+        (organisation, escalation, reader.problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[track_caller]
+    fn is_wrong(text: &str, wanted: &[&str]) {
+        let (.., problems) = read(text);
+        assert_eq!(problems.len(), wanted.len(), "{problems:#?}");
+        for (problem, wanted) in problems.iter().zip(wanted) {
+            assert!(problem.contains(wanted), "{problem} says nothing of {wanted}");
+        }
+    }
+
+    #[test]
+    fn a_good_ladder() {
+        let (organisation, escalation, problems) = read(&format!("{PEOPLE}{TABLE}{LADDER}"));
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(organisation.persons[0].phone.as_deref(), Some("13800138000"));
+        let steps = &escalation.steps[&Priority::Emergency];
+        assert_eq!(steps[1].after, Duration::from_secs(30));
+        assert_eq!(steps[0].to, [Target::Responder]);
+        assert!(matches!(steps[1].to[..], [Target::Role(_), Target::Person(_)]));
+        assert_eq!(escalation.dispatch.len(), 1);
+        let everybody = anybody_meant(&[Target::Responder], &organisation);
+        assert_eq!(everybody.iter().map(|person| person.name.as_str()).collect::<Vec<_>>(), ["王建国", "li"]);
+    }
+
+    #[test]
+    fn an_emergency_step_that_wakes_nobody_is_refused() {
+        let ladder = LADDER.replace("\"group\", \"sms\"", "\"group\"");
+        is_wrong(&format!("{PEOPLE}{TABLE}{ladder}"), &["d.toml:28:3: 紧急报警第 0 秒这一步叫不醒人"]);
+    }
+
+    #[test]
+    fn a_siren_wakes_who_is_in_the_room_but_somebodys_phone_must_be_reached_too() {
+        let siren = "[sounder]\n";
+        let ladder = LADDER.replace("\"group\", \"sms\"", "\"group\"");
+        is_wrong(&format!("{PEOPLE}{TABLE}{ladder}{siren}"), &[]);
+        let ladder = ladder.replace("\"sms\"", "\"group\"");
+        is_wrong(
+            &format!("{PEOPLE}{TABLE}{ladder}{siren}"),
+            &["no step for emergencies ever reaches a phone"],
+        );
+    }
+
+    #[test]
+    fn words_that_mean_nothing_name_what_was_probably_meant() {
+        let ladder = LADDER.replace("[\"sms\"]", "[\"smss\"]").replace("\"on-duty\"", "\"on_duty\"");
+        let text = format!("{PEOPLE}{TABLE}{ladder}").replace("grid = \"hp-07\"", "grid = \"hp-7\"");
+        is_wrong(&text, &["did you mean \"hp-07\"", "did you mean \"sms\"", "did you mean \"on-duty\""]);
+    }
+
+    #[test]
+    fn a_call_to_nobody_or_to_somebody_without_a_phone_is_refused() {
+        let ladder = LADDER.replace("to = [\"on-duty\", \"wang\"]", "to = \"secretary\"");
+        is_wrong(&format!("{PEOPLE}{TABLE}{ladder}"), &["without a phone: zhao"]);
+        let ladder = LADDER.replace(", to = [\"on-duty\", \"wang\"]", "");
+        is_wrong(&format!("{PEOPLE}{TABLE}{ladder}"), &["calls nobody"]);
+        let ladder = LADDER.replace("tell = [\"sms\"]", "tell = []");
+        is_wrong(&format!("{PEOPLE}{TABLE}{ladder}"), &["a step without a channel"]);
+    }
+
+    #[test]
+    fn hours_at_which_nobody_answers_are_refused_for_each_class_and_grid() {
+        let table = TABLE.replace("persons", "class = [\"smoke\", \"gas\", \"co\", \"call\"]\nhours = [\"mon-fri 08:00-20:00\", \"20:00-08:00\"]\npersons");
+        is_wrong(
+            &format!("{PEOPLE}{table}{LADDER}"),
+            &[
+                "网格 hp-07 的 water_level 在 mon 00:00 - sun 24:00 无人负责",
+                "网格 hp-07 的 smoke, gas, co, call 在 sat 08:00 - sat 20:00 (+1) 无人负责",
+            ],
+        );
+        is_wrong(&format!("{PEOPLE}{LADDER}"), &["calls nobody", "no [[responder]]"]);
+    }
+
+    #[test]
+    fn steps_out_of_order_and_a_ladder_without_emergencies_are_refused() {
+        let ladder = LADDER.replace("after_s = 30", "after_s = 0");
+        is_wrong(&format!("{PEOPLE}{TABLE}{ladder}"), &["is not after the step before"]);
+        let ladder = LADDER.replace("emergency", "ordinary");
+        is_wrong(&format!("{PEOPLE}{TABLE}{ladder}"), &["no steps for emergencies"]);
+    }
+
+    #[test]
+    fn everything_wrong_with_the_people_is_told_at_once() {
+        let text = "[[organisation]]\nid = \"a\"\nkind = \"grit\"\n[[organisation]]\nid = \"b\"\nkind = \"street\"\nparent = \"c\"\n\
+                    [[person]]\nid = \"x\"\nphone = \"call me\"\nrol = \"y\"\n[[person]]\nid = \"x\"\nphone = \"123\"\n\
+                    [[person]]\nid = \"y\"\nphone = \"1-23\"\nof = \"d\"\n[[responder]]\nhours = \"mo 8-9\"\nclass = \"smok\"\n";
+        is_wrong(
+            text,
+            &[
+                "d.toml:3:8: 没有这种单位",
+                "没有单位 \"c\"",
+                "d.toml:11:1: unknown key person.rol",
+                "不是电话号码",
+                "the id x stands twice",
+                "the same number as x",
+                "没有单位 \"d\"",
+                "did you mean \"smoke\"",
+                "hours \"mo 8-9\"",
+                "persons is missing or empty",
+            ],
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "(\\[\\[responder\\]\\]\n|\\[escalation\\]\n|persons = \\[\"a\"\\]\n|hours = \"[0-9:, a-z-]{0,12}\"\n|emergency = \\[\\{ ?(after_s = [0-9]{1,12})? ?\\}\\]\n)*") {
+            let _ = crate::Config::parse(Path::new("x.toml"), &text);
+        }
+    }
+}
