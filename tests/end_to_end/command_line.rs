@@ -114,6 +114,77 @@ fn a_good_configuration_is_good_and_tells_its_latency() {
     assert!(outcome.stdout.contains("\"wanted_bytes\":16777216"), "{}", outcome.stdout);
 }
 
+/// A duty room whose ladder begins with a group's robot and an SMS, and whose table leaves no hour out.
+const LADDER: &str = r#"
+name = "duty-1"
+state_dir = "state"
+[broker]
+url = "mqtt://127.0.0.1:1883"
+[web]
+listen = "127.0.0.1:0"
+[[channel]]
+id = "group"
+kind = "wecom"
+key_file = "secret"
+[[channel]]
+id = "sms"
+kind = "sms-http"
+url = "https://sms.example.cn/send"
+fields = { to = "{mobile}", content = "{text}" }
+[[organisation]]
+id = "hp-07"
+kind = "grid"
+[[person]]
+id = "wang"
+name = "王建国"
+phone = "13800138000"
+role = "on-duty"
+[[responder]]
+grid = "hp-07"
+hours = ["08:00-20:00", "20:00-08:00"]
+persons = ["wang"]
+[escalation]
+emergency = [
+  { after_s = 0, tell = ["group", "sms"], to = "responder" },
+  { after_s = 30, tell = "sms", to = "on-duty" },
+]
+"#;
+
+#[test]
+fn a_duty_rooms_ladder_must_wake_somebody_at_every_hour() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = TempDir::with_prefix("shouwang-ladder-").expect("a directory");
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, "c2VjcmV0\n").expect("a secret");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("its rights");
+    let check = |text: &str| {
+        let file = directory.path().join("duty-room.toml");
+        std::fs::write(&file, text).expect("the file");
+        shouwang(&["check", "--config", path(&file)])
+    };
+    let good = check(LADDER);
+    assert_eq!(good.ending, "exit 0", "{}", good.stderr);
+    assert!(good.stdout.contains("emergency 30 s:sms → on-duty"), "{}", good.stdout);
+    assert!(
+        good.stdout.contains("hp-07 smoke, gas, co, call, water_level:全周 · all week:王建国"),
+        "{}",
+        good.stdout
+    );
+    for (from, to, why) in [
+        ("[\"group\", \"sms\"]", "[\"group\"]", "duty-room.toml:31:3: 紧急报警第 0 秒这一步叫不醒人"),
+        ("\"08:00-20:00\", ", "", "在 mon 08:00 - mon 20:00 (+6) 无人负责"),
+        ("tell = \"sms\"", "tell = \"smss\"", "did you mean \"sms\""),
+        ("phone = \"13800138000\"", "", "calls people without a phone: wang"),
+    ] {
+        let text = LADDER.replace(from, to);
+        let bad = check(&text);
+        assert_eq!(bad.ending, "exit 2", "{from}: {}", bad.stdout);
+        assert!(bad.stderr.contains(why), "{from}: {}", bad.stderr);
+    }
+    let without = check(LADDER.split("[[channel]]").next().expect("what is before the channels"));
+    assert!(without.ending == "exit 0" && without.stdout.contains("nobody is woken"), "{}", without.stdout);
+}
+
 #[test]
 fn every_bad_configuration_is_refused_with_its_place() {
     let broker = Mosquitto::start();

@@ -219,7 +219,8 @@ fn recovery_is_told_wherever_the_alarm_was_told() {
     world.tells();
     world.event(&change(2, AlarmChange::Cleared, cleared(placed(smoke(2)))));
     let over = "火警 · 已恢复 / 已恢复 16:00";
-    let all = ["0 robot wang", "0 platform wang", "1 sms desk-1", "1 sms desk-2"].map(|to| format!("{to}: {over}"));
+    let all =
+        ["0 robot wang", "0 platform wang", "1 sms desk-1", "1 sms desk-2"].map(|to| format!("{to}: {over}"));
     assert!(world.told.iter().all(|notice| notice.recovered));
     assert_eq!(world.tells(), all);
     // Still nobody has acknowledged: it goes on.

@@ -1,7 +1,7 @@
 //! Whatever happens in which order: no step is told twice for one cry, none is left out past its time, and none is
 //! told of what a person has acknowledged. Only what had no result when its process ended, or failed once, is
 //! told a second time.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #[path = "world/people.rs"]
 mod people;
 #[path = "world/world.rs"]

@@ -1,4 +1,6 @@
 //! `check`: everything wrong with a configuration at once, and what each line will take.
+mod duty;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,11 +35,16 @@ pub(crate) fn check(path: &Path, json: bool) -> Result<(), Exit> {
     }
 }
 
-/// A gateway says which gateway it is; a duty room does not.
+/// Whose file it is, by the sections and keys that only one of them has; a gateway's may hold a `[broker]` too.
 fn is_duty_room(path: &Path) -> bool {
+    const GATEWAY: [&str; 6] = ["site", "gateway", "uplink", "line", "device", "local_alarm"];
+    const DUTY_ROOM: [&str; 7] =
+        ["broker", "channel", "organisation", "person", "responder", "escalation", "sounder"];
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    let table = text.parse::<toml::Table>().unwrap_or_default();
-    !table.contains_key("gateway") && !table.contains_key("line") && table.contains_key("broker")
+    // A file with a mistake in its notation is recognised by what can be read of it.
+    let (table, _) = toml::de::DeTable::parse_recoverable(&text);
+    let has = |keys: &[&str]| keys.iter().any(|key| table.get_ref().contains_key(*key));
+    has(&DUTY_ROOM) && !has(&GATEWAY)
 }
 
 fn check_duty_room(path: &Path, json: bool) -> Result<(), Exit> {
@@ -53,6 +60,7 @@ fn check_duty_room(path: &Path, json: bool) -> Result<(), Exit> {
         }
         Err(error) => return Err(Exit::Because(Code::Bad, error.to_string())),
     };
+    duty::show(&config, json)?;
     if json {
         print::line(&json!({"ok": true, "duty_room": config.name}).to_string())
     } else {

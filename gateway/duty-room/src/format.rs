@@ -38,6 +38,25 @@ pub fn schema() -> Value {
                     "public_url": {"type": "string", "pattern": "^https?://"}
                 }
             },
+            "organisation": sections("组织 · street, community, grid, micro-grid", &["id", "kind"], &json!({
+                "id": id(), "name": {"type": "string"}, "parent": id(),
+                "kind": {"enum": ["street", "community", "grid", "micro-grid"]}
+            })),
+            "person": sections("人员 · the people who can be told", &["id"], &json!({
+                "id": id(), "name": {"type": "string"}, "phone": {"type": "string"},
+                "wecom": {"type": "string"}, "role": id(), "of": id()
+            })),
+            "responder": sections("责任表 · who answers for what, where and when", &["persons"], &json!({
+                "grid": id(), "class": one_or_several(), "hours": one_or_several(), "persons": one_or_several()
+            })),
+            "escalation": {
+                "type": "object", "additionalProperties": false, "required": ["emergency"],
+                "description": "升级阶梯 · who is told after how long",
+                "properties": {
+                    "emergency": steps(), "urgent": steps(), "ordinary": steps(), "advisory": steps(),
+                    "dispatch": one_or_several()
+                }
+            },
             "channel": {
                 "type": "array",
                 "description": "外呼通道 · the ways out of the house",
@@ -55,6 +74,33 @@ pub fn schema() -> Value {
             }
         }
     })
+}
+
+fn id() -> Value {
+    json!({"type": "string", "pattern": "^[a-z0-9-]{1,32}$"})
+}
+
+fn one_or_several() -> Value {
+    json!({"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
+}
+
+/// `[[section]]`s with these keys.
+fn sections(description: &str, needed: &[&str], properties: &Value) -> Value {
+    json!({
+        "type": "array", "description": description,
+        "items": {"type": "object", "additionalProperties": false, "required": needed, "properties": properties}
+    })
+}
+
+fn steps() -> Value {
+    sections(
+        "步骤 · steps in order of time",
+        &["after_s", "tell"],
+        &json!({
+            "after_s": {"type": "integer", "minimum": 0, "maximum": 3600},
+            "tell": one_or_several(), "to": one_or_several()
+        }),
+    )
 }
 
 /// One kind of channel: the keys it needs, and those it may have besides an address and a CA.

@@ -309,6 +309,26 @@ urgent = [{ after_s = 0, tell = "group" }]
         assert_eq!(everybody.iter().map(|person| person.name.as_str()).collect::<Vec<_>>(), ["王建国", "li"]);
     }
 
+    /// As whoever takes the leading marks away would have it.
+    #[test]
+    fn the_examples_ladder_is_sound() {
+        let example = crate::format::example();
+        let block = &example[example.find("# [[organisation]]").unwrap()..];
+        let block = block.split("\n\n").next().unwrap();
+        let text: String =
+            block.lines().map(|line| format!("{}\n", line.strip_prefix("# ").unwrap())).collect();
+        let text = text
+            .replace("group-wecom", "group")
+            .replace("\"voice\"", "\"sms\"")
+            .replace(", \"sms\", \"sms\"", ", \"sms\"");
+        let text = text.replace("[\"sms\", \"sms\"]", "[\"sms\"]");
+        let (organisation, escalation, problems) = read(&text);
+        assert!(problems.is_empty(), "{problems:?}");
+        let after: Vec<u64> =
+            escalation.steps[&Priority::Emergency].iter().map(|step| step.after.as_secs()).collect();
+        assert_eq!((after, organisation.persons.len()), (vec![0, 30, 60, 180], 3));
+    }
+
     #[test]
     fn an_emergency_step_that_wakes_nobody_is_refused() {
         let ladder = LADDER.replace("\"group\", \"sms\"", "\"group\"");
@@ -331,7 +351,10 @@ urgent = [{ after_s = 0, tell = "group" }]
     fn words_that_mean_nothing_name_what_was_probably_meant() {
         let ladder = LADDER.replace("[\"sms\"]", "[\"smss\"]").replace("\"on-duty\"", "\"on_duty\"");
         let text = format!("{PEOPLE}{TABLE}{ladder}").replace("grid = \"hp-07\"", "grid = \"hp-7\"");
-        is_wrong(&text, &["did you mean \"hp-07\"", "did you mean \"sms\"", "did you mean \"on-duty\""]);
+        is_wrong(
+            &text,
+            &["did you mean \"hp-07\"", "calls nobody", "did you mean \"sms\"", "did you mean \"on-duty\""],
+        );
     }
 
     #[test]
