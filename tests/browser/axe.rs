@@ -33,23 +33,28 @@ fn no_page_shuts_out_who_cannot_see_it_well() {
         "[...document.querySelectorAll('#rows tr')].every((row) => performance.now() - row.shownAt > 1000)",
     );
     page.press("KeyA");
-    page.until("document.querySelector('#rows tr.acknowledged') !== null");
+    page.until("document.querySelector('#rows tr:last-child').classList.contains('acknowledged')");
     page.click("#rows tr.acknowledged td.place");
     page.until("document.querySelector('#card .chain .now')?.innerText === '已受理'");
     look_at(&page, "case");
     page.press("KeyN");
     page.until("document.querySelector('#asking').open");
     look_at(&page, "note");
+    page.keep_pictures("board-note");
     page.press("Escape");
     page.click("#keys");
     page.until("document.querySelector('#help').open");
     look_at(&page, "help");
+    page.keep_pictures("board-help");
     page.press("Escape");
 
     // An emergency interrupts a reader, the rest waits for its turn.
     let region = |id: &str| page.value(&format!("document.querySelector('#{id}').getAttribute('aria-live')"));
     assert_eq!((region("cried"), region("said")), ("assertive".into(), "polite".into()));
 
+    page.open(&room.duty_room.page("/handover"));
+    look_at(&page, "handover");
+    page.keep_pictures("handover");
     page.open(&room.duty_room.page("/wall"));
     page.until_row("3-1-101");
     look_at(&page, "wall");

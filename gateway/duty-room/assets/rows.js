@@ -118,7 +118,7 @@ export function draw() {
   while (body.children.length > rows.length) body.lastChild.remove();
   if (moved && pointerInside) settledAt = now() + SETTLES;
   known = new Set(list.items.map(cryOf));
-  byId("quiet").hidden = list.items.some((one) => !one.shelved);
+  byId("quiet").hidden = wanted.length > 0 || list.items.some((one) => !one.shelved);
   byId("more").hidden = wanted.length <= DRAWN;
   byId("more").textContent = say(words.more, { count: wanted.length - DRAWN });
   byId("filtered").hidden = !list.filter && !list.query;
@@ -186,7 +186,7 @@ function makeRow(one) {
   if (one.explained || one.in_group) row.classList.add("explained");
   if (one.gateway_lost) row.classList.add("unwatched");
   if (one.acknowledged) row.classList.add("acknowledged");
-  else if (one.active && !one.explained) row.classList.add("unseen-yet");
+  else if (one.active && isCounted(one)) row.classList.add("unseen-yet");
 
   const shape = make("span", "shape", shapes[look]);
   shape.setAttribute("aria-hidden", "true");

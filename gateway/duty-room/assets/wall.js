@@ -11,7 +11,7 @@ let items = [];
 
 function listed(all) {
   // What another row explains is not another thing to do.
-  items = all.filter((one) => !one.explained && !one.in_group);
+  items = all.filter((one) => !one.shelved && !one.explained && !one.in_group);
   byId("rows").replaceChildren(...items.slice(0, ROWS).map(rowOf));
   byId("waiting").hidden = true;
   byId("quiet").hidden = items.length > 0;

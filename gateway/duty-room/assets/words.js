@@ -86,11 +86,16 @@ export function valueOf(item) {
   // How long a call's button was pressed helps nobody.
   if (item.class === "call") return "";
   if (item.value === null || item.value === undefined || typeof item.value === "boolean") return "";
-  return String(item.value) + (item.unit ? " " + item.unit : "");
+  return String(item.value) + unitOf(item);
+}
+
+function unitOf(item) {
+  if (item.unit === "degC") return " °C";
+  return item.unit ? " " + item.unit : "";
 }
 
 export function limitOf(item) {
-  return item.limit === null || item.limit === undefined ? "" : "≥ " + item.limit + (item.unit ? " " + item.unit : "");
+  return item.limit === null || item.limit === undefined ? "" : "≥ " + item.limit + unitOf(item);
 }
 
 // Which colour, shape and word a row has.
@@ -102,9 +107,9 @@ export function lookWord(item) {
   return words[item.kind === "gap" || item.kind === "note" ? item.kind : lookOf(item)];
 }
 
-// Asks for a person: nobody has acknowledged it, and no row above explains it or tells it with others.
+// Asks for a person: nobody has acknowledged it or put it aside, and no row above explains it or tells it with others.
 export function isCounted(item) {
-  return !item.acknowledged && !item.explained && !item.in_group;
+  return !item.acknowledged && !item.shelved && !item.explained && !item.in_group;
 }
 
 // Sounds here, or is at least spoken: the server says which.
@@ -147,6 +152,7 @@ export function flagsOf(item) {
 }
 
 export function stateOf(item) {
+  if (item.shelved) return words.shelved;
   if (item.acknowledged) return item.finished ? words.finished : words.acknowledged;
   return item.active ? words.active : words.cleared;
 }
