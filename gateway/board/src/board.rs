@@ -16,6 +16,7 @@ use crate::case::Case;
 use crate::chance::Chance;
 use crate::changes::{Fnv, Rows};
 use crate::chatter::Chatter;
+use crate::cooking::Kitchens;
 use crate::desk::TakenBack;
 use crate::flood::Flood;
 use crate::hearing::Cursor;
@@ -46,6 +47,7 @@ pub struct Board {
     pub(crate) gateways: BTreeMap<GatewayName, Gateway>,
     pub(crate) rows: Rows,
     pub(crate) smoke_seen: SmokeSeen,
+    pub(crate) kitchens: Kitchens,
     /// Also of rows that are not here yet after a restart.
     pub(crate) taken_back: BTreeMap<AlarmId, TakenBack>,
     pub(crate) flood: Flood,
@@ -213,6 +215,7 @@ impl Board {
             gateways: BTreeMap::new(),
             rows: Rows::default(),
             smoke_seen: SmokeSeen::new(),
+            kitchens: Kitchens::new(),
             taken_back: BTreeMap::new(),
             flood: Flood::default(),
             chatter: Chatter::new(),
@@ -287,6 +290,7 @@ impl Board {
             }
             "case" | "closed" => self.remember_case(serde_json::from_str(value).ok()?),
             "ladder" => self.remember_ladder(now, rest.parse().ok()?, serde_json::from_str(value).ok()?),
+            "cooking" => self.remember_cooking(rest, value)?,
             "taken-back" => {
                 let taken = serde_json::from_str(value).ok()?;
                 self.taken_back.insert(rest.parse().ok()?, taken);
@@ -333,7 +337,7 @@ impl Board {
         let mut next = self.link_row_at.min(self.guard.next_deadline()).min(self.shift.next_deadline());
         next = next.min(self.outreach.next_deadline());
         next = next.min(self.flood.next_deadline()).min(self.chatter.next_deadline());
-        next = next.min(self.night.next_deadline());
+        next = next.min(self.night.next_deadline()).min(self.next_cooking_deadline());
         for gateway in self.gateways.values() {
             let askable = self.link_up && gateway.may_answer();
             next = next.min(gateway.watch.next_deadline().unwrap_or(Instant::NEVER)).min(gateway.devices_at);
@@ -428,6 +432,7 @@ impl Board {
         self.look_at_flood(now);
         self.look_at_chatter(now);
         self.look_at_night(now);
+        self.look_at_cooking(now);
         self.look_at_shift(now);
         self.look_at_ladders(now);
         self.send_requests(now);

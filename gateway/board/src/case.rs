@@ -53,6 +53,8 @@ impl CaseState {
 pub enum Conclusion {
     Real,
     FalseAlarm,
+    /// 油烟: a false alarm of a smoke detector, after a call-back or a visit.
+    Cooking,
     Test,
     Drill,
     Duplicate,
@@ -63,6 +65,7 @@ impl Conclusion {
         match self {
             Self::Real => "real",
             Self::FalseAlarm => "false_alarm",
+            Self::Cooking => "cooking",
             Self::Test => "test",
             Self::Drill => "drill",
             Self::Duplicate => "duplicate",

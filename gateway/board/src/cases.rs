@@ -72,6 +72,9 @@ impl Board {
             self.may_conclude(&case, asked).map_err(into_outcome)?;
         }
         self.log_steps(&case, revision, &asked.from);
+        if !was_concluded {
+            self.note_cooking(&case);
+        }
         self.put_case(case);
         self.effects.push(Effect::CaseAnswer { ticket, id });
         Ok(())
@@ -125,6 +128,15 @@ impl Board {
         {
             self.accept_by_acknowledging(id, &acknowledged.by, acknowledged.at, &at_gateway(whom));
         }
+    }
+
+    /// What was concluded is not so: the alarm goes on.
+    pub(crate) fn open_case_again(&mut self, id: AlarmId, occurrence: u32, by: &str) {
+        let Some(mut case) = self.known_case(id).filter(|case| case.is_concluded()).cloned() else { return };
+        let revision = case.revision;
+        case.cried_again(occurrence, by, self.wall);
+        self.log_steps(&case, revision, "board");
+        self.put_case(case);
     }
 
     /// The case of an alarm whose row is about to leave stays.

@@ -2,7 +2,7 @@
 use alloc::string::String;
 
 use serde_json::{Map, Value, json};
-use shouwang_message::{Acknowledged, AlarmId, OutOfService, Shelved, Text};
+use shouwang_message::{Acknowledged, AlarmId, OutOfService, Shelved, Text, Timestamp};
 
 use crate::case::{CaseState, Conclusion};
 use crate::row::{Matter, Row};
@@ -18,6 +18,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) explained: bool,
     pub(crate) device_state: Option<&'static str>,
     pub(crate) sound: Sound,
+    /// It only speaks until then.
+    pub(crate) speaks_until: Option<Timestamp>,
     /// Changes, if it chatters; and what all its cries are one by.
     pub(crate) chatter: Option<u64>,
     pub(crate) cry: Option<String>,
@@ -84,6 +86,7 @@ pub(crate) fn item(row: &Row, around: &Surroundings<'_>) -> Value {
     set("finished", json!(row.finished));
     set("in_group", json!(around.in_group));
     set("sound", json!(around.sound.as_str()));
+    set("voice_until", json!(around.speaks_until));
     set("chatter", json!(around.chatter));
     set("cry", json!(around.cry));
     if let Some((devices, count)) = &around.devices {

@@ -7,13 +7,14 @@ use crate::{GatewayName, bounds};
 
 /// What [`crate::Board::restore`] needs: of the keys below each prefix the last so many in their order, which is
 /// by age where there may be more.
-pub const KEPT_PREFIXES: [(&str, usize); 11] = [
+pub const KEPT_PREFIXES: [(&str, usize); 12] = [
     ("cursor/", 100_000),
     ("row/", 100_000),
     ("asked/", 100_000),
     ("count/", 100_000),
     ("finished/", bounds::FINISHED_ROWS),
     ("list/", 100_000),
+    ("cooking/", 100_000),
     ("taken-back/", 100_000),
     ("case/", bounds::OPEN_CASES),
     ("closed/", bounds::CLOSED_CASES),
@@ -69,6 +70,11 @@ pub fn closed_case_key(id: AlarmId) -> String {
 /// Where a signed hand-over sheet stays on disk for good, as the text of which the logbook has the SHA-256.
 pub fn sheet_key(id: AlarmId) -> String {
     format!("sheet/{id}")
+}
+
+/// When a detector saw cooking smoke.
+pub(crate) fn cooking(whom: &GatewayName, device: &Id) -> String {
+    format!("cooking/{}/{}/{device}", whom.site, whom.gateway)
 }
 
 /// That an acknowledgement was taken back.

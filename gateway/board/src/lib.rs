@@ -18,6 +18,7 @@ mod cases;
 mod chance;
 mod changes;
 mod chatter;
+mod cooking;
 mod desk;
 mod escalation;
 mod flood;

@@ -524,7 +524,9 @@ impl Board {
             || around.out_of_service.is_some()
             || document
                 .is_some_and(|document| document.shelved.is_some() || document.out_of_service.is_some());
-        around.sound = self.sound_of(row, put_aside || around.explained || around.in_group.is_some());
+        let quiet = put_aside || around.explained || around.in_group.is_some();
+        around.speaks_until = self.speaks_until(row).filter(|_| !quiet && !self.is_acknowledged(row));
+        around.sound = self.sound_of(row, quiet || around.speaks_until.is_some());
         around.chatter = self.chatter_of(row);
         around.cry = self.cry_of(row);
         around

@@ -3,7 +3,7 @@ import { byId, clockText, make, personOf, say, textOf, words } from "./words.js"
 import { ask, post } from "./live.js";
 
 const CHAIN = ["new", "accepted", "dispatched", "on_site", "handled", "closed"];
-const CONCLUSIONS = ["real", "false_alarm", "test", "drill"];
+const CONCLUSIONS = ["real", "false_alarm", "cooking", "test", "drill"];
 const CALL_BACKS = ["safe", "needs_help", "no_answer"];
 // Newest steps shown.
 const STEPS = 6;

@@ -140,6 +140,7 @@ export function flagsOf(item) {
   const flags = [];
   if (item.pending) flags.push(words.pending);
   if (item.taken_back && !item.acknowledged) flags.push(words.was_taken_back);
+  if (item.voice_until) flags.push(say(words.voice_until, { at: clockText(item.voice_until) }));
   if (item.chatter) flags.push(say(words.chatter, { count: item.chatter }));
   if (item.provisional) flags.push(words.provisional);
   if (item.unlogged) flags.push(words.unlogged);

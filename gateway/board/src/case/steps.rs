@@ -209,6 +209,24 @@ impl Case {
         }
     }
 
+    /// Nobody concludes from a chair that smoke is a pan: somebody there has said so, or was visited.
+    fn may_be_cooking(&self) -> Result<(), Objection> {
+        if self.about.class != Class::Smoke {
+            return Err((
+                "not_smoke",
+                Text::new("只有烟感报警可以是油烟", "Only smoke can be cooking smoke"),
+            ));
+        }
+        match &self.call_back {
+            _ if self.on_site.is_some() => Ok(()),
+            Some(called) if called.result == CallBack::Safe => Ok(()),
+            _ => {
+                let text = Text::new("请先回拨并确认平安(call_back),或到场", "Call back first, or be there");
+                Err(("call_back_missing", text))
+            }
+        }
+    }
+
     fn conclude(
         &mut self,
         asked: &CaseAsked,
@@ -216,7 +234,9 @@ impl Case {
         of: Option<AlarmId>,
     ) -> Result<(), Objection> {
         let said = asked.note.as_ref().is_some_and(|note| !note.trim().is_empty());
-        if what != Conclusion::Real && !said {
+        if what == Conclusion::Cooking {
+            self.may_be_cooking()?;
+        } else if what != Conclusion::Real && !said {
             return Err(("reason_missing", Text::new("请填写原因", "Give a reason")));
         }
         if what == Conclusion::Duplicate && of.is_none_or(|of| of == self.id()) {
