@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
+use shouwang_tests::duty_room::SignedIn;
 use shouwang_tests::program::root;
 use shouwang_tests::wait_until;
 
@@ -32,6 +33,30 @@ pub(crate) struct Page {
     session: String,
 }
 
+/// Where a page goes.
+pub(crate) trait Place {
+    fn address(&self) -> &str;
+    fn session(&self) -> Option<(&str, &str)>;
+}
+
+impl Place for &String {
+    fn address(&self) -> &str {
+        self
+    }
+    fn session(&self) -> Option<(&str, &str)> {
+        None
+    }
+}
+
+impl Place for &SignedIn {
+    fn address(&self) -> &str {
+        &self.address
+    }
+    fn session(&self) -> Option<(&str, &str)> {
+        self.cookie.split_once('=')
+    }
+}
+
 impl Page {
     pub(crate) fn new(wire: Rc<RefCell<Wire>>, session: String) -> Self {
         let page = Self { wire, session };
@@ -47,8 +72,16 @@ impl Page {
         self.wire.borrow_mut().ask(Some(&self.session), method, params)
     }
 
-    pub(crate) fn open(&self, address: &str) {
-        self.ask("Page.navigate", &json!({ "url": address }));
+    /// Opens an address, or one with the session that a person brings.
+    pub(crate) fn open(&self, place: impl Place) {
+        if let Some((name, value)) = place.session() {
+            let url = place.address();
+            self.ask(
+                "Network.setCookie",
+                &json!({ "url": url, "name": name, "value": value, "sameSite": "Strict" }),
+            );
+        }
+        self.ask("Page.navigate", &json!({ "url": place.address() }));
         self.until("document.readyState === 'complete' && location.href !== 'about:blank'");
     }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use shouwang_tests::Visitor;
 use shouwang_tests::visitor::Answer;
 
+const PASSWORD: &str = "三号楼二单元四零二";
 const LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
@@ -18,13 +19,12 @@ impl Desk {
         Self { operator: visitor(port) }
     }
 
-    /// The rows of everything open; `words` is what the duty room has printed so far, its log-in link in it.
+    /// The rows of everything open; `words` is what the duty room has printed so far, its one-time code in it.
     pub(crate) fn rows(&mut self, words: &str) -> Result<Vec<Value>, String> {
         self.operator.open_alarms().or_else(|_| {
-            // Another process has other links and other sessions.
-            let link = words.lines().rfind(|line| line.contains("/login/")).ok_or("no log-in link yet")?;
-            let token = link.rsplit('/').next().unwrap_or_default().trim();
-            self.operator.log_in(&format!("/login/{token}"))?;
+            // The first time there is no account; later a session that ended is begun anew.
+            let set_up = self.operator.set_up(words, "operator", PASSWORD);
+            set_up.or_else(|_| self.operator.log_in("operator", PASSWORD))?;
             self.operator.open_alarms()
         })
     }

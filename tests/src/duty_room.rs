@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::gateway::binary;
@@ -12,6 +12,7 @@ use crate::visitor::Answer;
 use crate::{Mosquitto, Visitor, wait_for, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
+const PASSWORD: &str = "三号楼二单元四零二";
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// The running duty room `duty-1`, with an operator logged in. Dropping it kills it.
@@ -23,9 +24,22 @@ pub struct DutyRoom {
     directory: TempDir,
 }
 
+/// An address, and the session to bring there.
+#[derive(Debug)]
+pub struct SignedIn {
+    pub address: String,
+    /// `NAME=VALUE`
+    pub cookie: String,
+}
+
 impl DutyRoom {
     /// Starts it at this broker; returns when it hears the broker.
     pub fn start(broker: &Mosquitto) -> Self {
+        Self::start_for_the_first_time(broker).signed_in()
+    }
+
+    /// Starts it with no account yet, and nobody logged in.
+    pub fn start_for_the_first_time(broker: &Mosquitto) -> Self {
         let directory = TempDir::with_prefix("shouwang-duty-room-").expect("a directory for the duty room");
         let file = directory.path().join("duty-room.toml");
         let state = directory.path().join("state");
@@ -39,20 +53,35 @@ impl DutyRoom {
         let mut command = Command::new(binary());
         let program =
             Program::start("duty-room", command.arg("duty-room").arg("--config").arg(file), directory.path());
-        let link = wait_for(LIMIT, "the duty room should print its log-in link", || login_link(&program));
-        let (address, path) = link.split_once('/').expect("a link has a path");
-        let mut operator = Visitor::new(address, LIMIT);
-        operator.log_in(&format!("/{path}")).expect("the log-in link works");
+        let address = wait_for(LIMIT, "the duty room should print its address", || address(&program));
+        Self { program, operator: Visitor::new(address, LIMIT), directory }
+    }
+
+    /// Makes a lead's account and an operator's, logs the operator in, and waits until it hears the broker.
+    fn signed_in(mut self) -> Self {
+        let operator = &mut self.operator;
+        let said = || self.program.stdout().contains("one-time code ").then(|| self.program.stdout());
+        let words = wait_for(LIMIT, "the duty room should print its one-time code", said);
+        operator.set_up(&words, "lead", PASSWORD).expect("the code makes the first account");
+        let wanted = json!({"id": "operator", "name": "值班员", "role": "operator", "password": PASSWORD});
+        let made = operator.post("/api/v1/accounts", &wanted).expect("the duty room answers");
+        assert_eq!(made.status, 201, "an account for the operator: {}", made.body);
+        operator.log_in("operator", PASSWORD).expect("the operator logs in");
         wait_until(LIMIT, "the duty room should be connected to the broker", || {
             operator.get("/readyz").is_ok_and(|answer| answer.status == 200)
         });
-        Self { program, operator, directory }
+        self
     }
 
-    /// The log-in link: signs an operator in and leads to the board.
-    pub fn link(&self) -> String {
-        let link = login_link(&self.program).expect("it printed its link");
-        format!("http://{link}")
+    /// The board, for a browser that brings the operator's session.
+    pub fn link(&self) -> SignedIn {
+        let cookie = self.operator.cookie().expect("the operator is logged in").to_owned();
+        SignedIn { address: self.page("/"), cookie }
+    }
+
+    /// What it printed.
+    pub fn words(&self) -> String {
+        self.program.stdout()
     }
 
     /// The address of one of its pages.
@@ -89,9 +118,9 @@ impl DutyRoom {
     }
 }
 
-/// Without the scheme: HOST:PORT/login/TOKEN.
-fn login_link(program: &Program) -> Option<String> {
+/// HOST:PORT.
+fn address(program: &Program) -> Option<String> {
     let said = program.stdout();
     let line = said.lines().next().filter(|_| said.contains('\n'))?;
-    Some(line.split_once("http://")?.1.trim().to_owned())
+    Some(line.split_once("http://")?.1.split('/').next()?.to_owned())
 }

@@ -1,10 +1,10 @@
 //! A visitor of web pages, without a screen: one request at a time, each over a connection of its own, with the session that a
-//! log-in link gave it. Nobody listening is an answer like another.
+//! log-in gave it. Nobody listening is an answer like another.
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Someone at one HOST:PORT.
 #[derive(Debug)]
@@ -42,12 +42,30 @@ impl Visitor {
         self.exchange("POST", path, &body.to_string())
     }
 
-    /// Follows the path of a log-in link and keeps its session.
-    pub fn log_in(&mut self, path: &str) -> Result<(), String> {
-        let answer = self.get(path)?;
+    /// Logs in with an account's password and keeps the session.
+    pub fn log_in(&mut self, account: &str, password: &str) -> Result<(), String> {
+        let answer = self.post("/api/v1/session", &json!({"account": account, "password": password}))?;
+        self.keep_session(answer)
+    }
+
+    /// Makes the first account, a lead's, with the code that the duty room printed, and keeps its session.
+    pub fn set_up(&mut self, words: &str, account: &str, password: &str) -> Result<(), String> {
+        let code = words.lines().rev().find_map(|line| line.split_once("one-time code "));
+        let code = code.and_then(|(_, rest)| rest.split(' ').next()).ok_or("no one-time code yet")?;
+        let wanted = json!({"code": code, "id": account, "name": "值班员", "password": password});
+        let answer = self.post("/api/v1/setup", &wanted)?;
+        self.keep_session(answer)
+    }
+
+    /// `NAME=VALUE`, once logged in.
+    pub fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
+    }
+
+    fn keep_session(&mut self, answer: Answer) -> Result<(), String> {
         let cookie = answer.head.lines().find_map(|line| line.strip_prefix("set-cookie: "));
-        let cookie = cookie.and_then(|cookie| cookie.split(';').next());
-        self.cookie = Some(cookie.ok_or("the log-in link gives no session")?.to_owned());
+        let cookie = cookie.and_then(|cookie| cookie.split(';').next()).map(str::to_owned);
+        self.cookie = Some(cookie.ok_or_else(|| format!("no session: {} {}", answer.status, answer.body))?);
         Ok(())
     }
 

@@ -28,7 +28,8 @@ pub(crate) fn gateway(config: &Path, record: Option<PathBuf>) -> Result<(), Exit
     })
 }
 
-/// One duty room until it is asked to end. Its one-time log-in link goes to the terminal.
+/// One duty room until it is asked to end. While it has no account, the code that makes the first one goes to the
+/// terminal.
 pub(crate) fn duty_room(config: &Path) -> Result<(), Exit> {
     let config =
         duty_room::Config::load(config).map_err(|error| Exit::Because(Code::Bad, error.to_string()))?;
@@ -37,7 +38,13 @@ pub(crate) fn duty_room(config: &Path) -> Result<(), Exit> {
         let asked = signal::asked().map_err(|error| Exit::failed(&error))?;
         let running = duty_room::start(config, duty_room::Clock::system()).await;
         let running = running.map_err(|error| Exit::failed(&error))?;
-        println!("值班室 · duty room: {}", running.link());
+        println!("值班室 · duty room: http://{}/", running.web);
+        if let Some((page, code)) = running.setup() {
+            println!(
+                "首次使用:打开 {page} ,输入一次性开通码 {code} ,建立班长账号\n\
+                 First run: open {page} and enter the one-time code {code} to make the lead's account"
+            );
+        }
         let by = asked.await;
         running.stop().await.map_err(|error| Exit::failed(&error))?;
         ended(by)

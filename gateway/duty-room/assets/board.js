@@ -7,6 +7,7 @@ import { dialDue, prepare as prepareCalls } from "./call.js";
 import { focusOn } from "./case.js";
 import * as questions from "./asking.js";
 import { deadText, live, post, reload, start } from "./live.js";
+import { learn, me } from "./people.js";
 import * as rows from "./rows.js";
 import { duck, mute, muteLeft, once, play, tone, unmute } from "./sound.js";
 import { announce, digitByDigit, hush, speak } from "./speech.js";
@@ -39,7 +40,7 @@ let wanted = null;
 let lastKey = -FROZEN;
 let wakeLock = null;
 
-const mayAct = () => watch.on && live.login === "ok";
+const mayAct = () => watch.on && live.login === "ok" && me.acts;
 const act = {
   acknowledge, called: questions.called, reset, mayAct, tell, reload, isAsking: (id) => asking.has(id),
   key: () => `${mayAct()} ${[...asking]}`,
@@ -309,6 +310,7 @@ Object.assign(rows.hooks, {
 rows.prepare();
 questions.prepare({ tell, reload, changed: drawCard });
 prepareCalls();
+learn();
 shift.prepare({ tell });
 prepareWatch((deaf) => {
   if (!deaf) tell(words.digit_done);

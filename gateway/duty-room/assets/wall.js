@@ -4,6 +4,7 @@ import {
   valueOf, words,
 } from "./words.js";
 import { deadText, live, serverNow, start } from "./live.js";
+import { learn } from "./people.js";
 
 const ROWS = 8;
 const NIGHT = [22, 6];
@@ -66,3 +67,4 @@ function ticked(tick) {
 }
 
 start({ list: listed, tick: ticked, beat });
+learn();

@@ -45,14 +45,17 @@ export function longText(ms) {
   return seconds < 120 ? say(words.seconds, { n: seconds }) : say(words.minutes, { n: Math.floor(seconds / 60) });
 }
 
-// Accounts that have a word of their own.
+// Accounts' names, as the server tells them.
+export const names = new Map();
+
 export function personOf(by) {
-  return by === "operator" ? words.operator : by;
+  return names.get(by) ?? (by === "operator" ? words.operator : by);
 }
 
 // On a wall that everybody sees: 张**.
 export function masked(by) {
-  return by === "operator" ? words.operator : [...by].slice(0, 1).join("") + "**";
+  const name = personOf(by);
+  return name === words.operator ? name : [...name].slice(0, 1).join("") + "**";
 }
 
 function parts(place) {

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use shouwang_board::{
-    Asked, Board, CaseAsked, DeskAsked, Input, ListState, Outcome, Output, ShiftAsked, Transaction,
-};
+use shouwang_board::{Asked, Board, CaseAsked, DeskAsked, Input, ListState, Outcome, Output, ShiftAsked};
 use shouwang_message::{AlarmId, Event, Instant};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -15,7 +13,7 @@ use crate::link::Outbox;
 use crate::lists::{Answer, Lists, Version};
 use crate::notify::Notifier;
 use crate::stop::Stopped;
-use crate::store::Stored;
+use crate::store::{Stored, Work};
 
 /// The loop turns at least this often, and says so in its pulse.
 const TURN_EVERY: Duration = Duration::from_secs(1);
@@ -107,7 +105,7 @@ pub(crate) struct Pulse {
 pub(crate) struct Channels {
     pub(crate) inputs: mpsc::Receiver<Message>,
     pub(crate) completions: mpsc::Receiver<Stored>,
-    pub(crate) to_store: mpsc::Sender<Transaction>,
+    pub(crate) to_store: mpsc::Sender<Work>,
     pub(crate) outbox: Outbox,
     pub(crate) heard: broadcast::Sender<Arc<HeardEvent>>,
     pub(crate) pulse: watch::Sender<Pulse>,
@@ -117,7 +115,7 @@ pub(crate) struct Channels {
 struct Loop {
     board: Board,
     clock: Clock,
-    to_store: mpsc::Sender<Transaction>,
+    to_store: mpsc::Sender<Work>,
     outbox: Outbox,
     heard: broadcast::Sender<Arc<HeardEvent>>,
     notifier: Notifier,
@@ -286,7 +284,7 @@ impl Loop {
             match output {
                 Output::Commit(transaction) => {
                     // Longer than what the board leaves uncommitted; the receiver lives until we end.
-                    let _ = self.to_store.send(transaction).await;
+                    let _ = self.to_store.send(Work::Board(transaction)).await;
                 }
                 Output::PublishHeard { to, document } => self.outbox.heard(to, document),
                 Output::PublishCommand { to, name, command } => self.outbox.command(to, name, command),

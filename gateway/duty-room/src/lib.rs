@@ -32,7 +32,6 @@ pub use config::{Broker, Config, ConfigError, Problem, Web};
 pub use eventloop::HeardEvent;
 
 use accounts::door::Door;
-use accounts::sessions::{Link, Token};
 use eventloop::{Channels, Pulse};
 
 /// Why a duty room could not start; each says what it was doing.
@@ -86,11 +85,10 @@ pub struct Running {
 pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let transport = tls::transport(&config.broker)?;
     let lock = store::lock(&config.state_dir).await?;
-    let (store, kept) = store::Store::open(&config.state_dir)?;
+    let store::Opened { store, kept, people } = store::Store::open(&config.state_dir)?;
     let random = |error: getrandom::Error| StartError::Randomness(error.to_string());
     let seed = getrandom::u64().map_err(random)?;
     let run = getrandom::u64().map_err(random)?;
-    let door = Door::new(Link::new(Token::random().map_err(random)?));
     let address = config.web.listen;
     let listen_failed = |source| StartError::Listen { address, source };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(listen_failed)?;
@@ -100,6 +98,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let (heard, _) = broadcast::channel(1_024);
     let (input, inputs) = mpsc::channel(1_024);
     let (to_store, transactions) = mpsc::channel(store::QUEUE);
+    let door = Door::open(clock.clone(), people, &to_store).map_err(random)?;
     let (stored, completions) = mpsc::channel(store::QUEUE);
     let (pulse, pulses) = watch::channel(Pulse::default());
     let outbox = link::Outbox::default();
@@ -173,6 +172,12 @@ impl Running {
         let (answer, answered) = tokio::sync::oneshot::channel();
         self.input.send(eventloop::Message::CaseAsk { asked, answer }).await.ok()?;
         answered.await.ok()
+    }
+
+    /// The page and the code that make the first account; none once there is one. The code dies with its use, and
+    /// with this run.
+    pub fn setup(&self) -> Option<(String, String)> {
+        Some((format!("http://{}/setup", self.web), self.door.setup_code()?))
     }
 
     /// Whether the broker connection stands now.

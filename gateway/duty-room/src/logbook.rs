@@ -63,6 +63,28 @@ impl Head {
         });
         Ok(head.optional()?.unwrap_or(Self { hash: NOTHING_BEFORE.into(), ..Self::default() }))
     }
+
+    fn add(&mut self, writing: &Connection, lines: &[LogLine]) -> rusqlite::Result<()> {
+        let mut add =
+            writing.prepare_cached("INSERT INTO logbook (number, line, hash) VALUES (?1, ?2, ?3)")?;
+        for line in lines {
+            self.number += 1;
+            let text = written(self.number, line, &self.hash);
+            self.hash = hash_of(&text);
+            add.execute(params![self.number.cast_signed(), text, self.hash])?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, writing: &Connection) -> rusqlite::Result<()> {
+        writing.execute(
+            "INSERT INTO logbook_head (one, number, hash, run, entered) VALUES (1, ?1, ?2, ?3, ?4)
+             ON CONFLICT (one) DO UPDATE
+             SET number = excluded.number, hash = excluded.hash, run = excluded.run, entered = excluded.entered",
+            params![self.number.cast_signed(), self.hash, self.run, self.entered.cast_signed()],
+        )?;
+        Ok(())
+    }
 }
 
 /// Adds the lines of these transactions within the one that is being written.
@@ -71,26 +93,24 @@ pub(crate) fn append(writing: &Connection, run: i64, group: &[Transaction]) -> r
         return Ok(());
     }
     let mut head = Head::read(writing)?;
-    let mut add = writing.prepare_cached("INSERT INTO logbook (number, line, hash) VALUES (?1, ?2, ?3)")?;
     for transaction in group {
         if transaction.log.is_empty() || (head.run == run && transaction.number <= head.entered) {
             continue;
         }
-        for line in &transaction.log {
-            head.number += 1;
-            let text = written(head.number, line, &head.hash);
-            head.hash = hash_of(&text);
-            add.execute(params![head.number.cast_signed(), text, head.hash])?;
-        }
+        head.add(writing, &transaction.log)?;
         (head.run, head.entered) = (run, transaction.number);
     }
-    writing.execute(
-        "INSERT INTO logbook_head (one, number, hash, run, entered) VALUES (1, ?1, ?2, ?3, ?4)
-         ON CONFLICT (one) DO UPDATE
-         SET number = excluded.number, hash = excluded.hash, run = excluded.run, entered = excluded.entered",
-        params![head.number.cast_signed(), head.hash, head.run, head.entered.cast_signed()],
-    )?;
-    Ok(())
+    head.write(writing)
+}
+
+/// Adds lines that come with what no transaction of the board tells.
+pub(crate) fn add(writing: &Connection, lines: &[LogLine]) -> rusqlite::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let mut head = Head::read(writing)?;
+    head.add(writing, lines)?;
+    head.write(writing)
 }
 
 fn written(number: u64, line: &LogLine, previous: &str) -> String {

@@ -1,5 +1,7 @@
 //! The disk: SQLite in WAL mode with full synchronisation, one writer thread, group commit. What was given
 //! while a commit ran goes into the next one together; a failed commit is tried again until it succeeds.
+mod people;
+
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use shouwang_board::{KEPT_PREFIXES, Transaction, bounds};
 use shouwang_message::{Event, to_bytes};
 use tokio::sync::mpsc;
+
+pub(crate) use people::{KeptPeople, People, PersonChange};
 
 use crate::StartError;
 use crate::logbook;
@@ -21,9 +25,18 @@ pub(crate) const QUEUE: usize = 2 * bounds::UNCOMMITTED;
 /// Transactions of one commit at most, so that one commit stays short.
 const GROUP: usize = 256;
 /// The format this version writes.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(5);
+
+/// What is to be written.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Of the board: tried again until it succeeds.
+    Board(Transaction),
+    /// Of accounts and sessions: tried once, after what the board wrote.
+    People(People),
+}
 
 /// What the store thread tells.
 #[derive(Debug)]
@@ -47,6 +60,14 @@ pub(crate) struct Store {
     run: i64,
 }
 
+/// The store, and what it held.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    /// The board's, by key.
+    pub(crate) kept: Vec<(String, String)>,
+    pub(crate) people: KeptPeople,
+}
+
 /// One process per state directory. An earlier one may still be ending: two seconds of patience.
 pub(crate) async fn lock(directory: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::StateDir { path: directory.into(), source };
@@ -65,8 +86,8 @@ pub(crate) async fn lock(directory: &Path) -> Result<File, StartError> {
 }
 
 impl Store {
-    /// Opens or makes the store, and reads what the board keeps.
-    pub(crate) fn open(directory: &Path) -> Result<(Self, Vec<(String, String)>), StartError> {
+    /// Opens or makes the store, and reads what the board keeps, and who has an account.
+    pub(crate) fn open(directory: &Path) -> Result<Opened, StartError> {
         let path = directory.join("duty-room.db");
         let made = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         made.map_err(|source| StartError::StateDir { path: path.clone(), source })?;
@@ -84,9 +105,14 @@ impl Store {
             connection.execute_batch(&logbook).map_err(failed)?;
         }
         connection.execute_batch(residents::TABLE).map_err(failed)?;
+        if found < 3 {
+            let people = format!("BEGIN; {} PRAGMA user_version = 3; COMMIT;", people::TABLES);
+            connection.execute_batch(&people).map_err(failed)?;
+        }
         let kept = read_kept(&connection).map_err(failed)?;
+        let people = people::read(&connection).map_err(failed)?;
         let run = getrandom::u64().map_err(|error| StartError::Randomness(error.to_string()))?.cast_signed();
-        Ok((Self { path, connection, run }, kept))
+        Ok(Opened { store: Self { path, connection, run }, kept, people })
     }
 
     fn commit(&mut self, group: &[Transaction]) -> rusqlite::Result<()> {
@@ -176,26 +202,47 @@ fn read_kept(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>>
 /// The store thread: until the duty room stops and everything given is written.
 pub(crate) fn run(
     mut store: Store,
-    mut transactions: mpsc::Receiver<Transaction>,
+    mut work: mpsc::Receiver<Work>,
     stored: &mpsc::Sender<Stored>,
     stopped: &Stopped,
 ) {
-    while let Some(first) = transactions.blocking_recv() {
-        let mut group = vec![first];
-        while group.len() < GROUP
-            && let Ok(next) = transactions.try_recv()
-        {
-            group.push(next);
+    while let Some(first) = work.blocking_recv() {
+        let (mut group, mut people) = (Vec::new(), Vec::new());
+        let mut next = Some(first);
+        while let Some(one) = next {
+            match one {
+                Work::Board(transaction) => group.push(transaction),
+                Work::People(changes) => people.push(changes),
+            }
+            next = if group.len() + people.len() < GROUP { work.try_recv().ok() } else { None };
         }
-        if !commit_until_done(&mut store, &group, stored, stopped) {
-            return;
+        if !group.is_empty() {
+            if !commit_until_done(&mut store, &group, stored, stopped) {
+                return;
+            }
+            let up_to = group.last().map_or(0, |last| last.number);
+            let events = group.into_iter().flat_map(|transaction| transaction.events).collect();
+            if stored.blocking_send(Stored::Committed { up_to, events }).is_err() {
+                return;
+            }
         }
-        let up_to = group.last().map_or(0, |last| last.number);
-        let events = group.into_iter().flat_map(|transaction| transaction.events).collect();
-        if stored.blocking_send(Stored::Committed { up_to, events }).is_err() {
-            return;
+        for changes in people {
+            keep_people(&mut store, changes);
         }
     }
+}
+
+/// Once: whoever asked for it waits, and asks again if it failed.
+fn keep_people(store: &mut Store, people: People) {
+    // Nobody waits any more: they were told that it was not written.
+    if people.answer.is_closed() {
+        return;
+    }
+    let kept = store.keep_people(&people.changes, &people.log);
+    if let Err(error) = &kept {
+        tracing::error!(%error, "cannot write accounts to the store");
+    }
+    let _ = people.answer.send(kept.is_ok());
 }
 
 /// False if the duty room stopped while the disk refused: what was not committed was not told as heard.

@@ -1,5 +1,6 @@
 //! The pages and the API: who may ask, how much, and in which words; every answer comes from the loop.
 mod access;
+mod accounts;
 mod api;
 mod boards;
 mod cases;
@@ -16,6 +17,7 @@ mod print;
 mod qr;
 mod residents;
 mod serve;
+mod session;
 mod shift;
 mod stream;
 
@@ -32,7 +34,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub(crate) use serve::serve;
 
-use access::{DESK, LEADS, RECORDS, Route, WATCH, Who, get, post};
+use access::{DESK, LEADS, RECORDS, Route, WATCH, Who, delete, get, post};
 use boards::{BoardCount, Boards};
 
 use crate::Config;
@@ -121,6 +123,16 @@ impl Desk {
         self.inner.boards.count(self.inner.clock.now())
     }
 
+    /// Writes the line about refused log-ins that is due.
+    fn tell_refusals(&self) {
+        // A full queue means that the loop is in trouble; alarms go first there.
+        if let Ok(seat) = self.inner.to_loop.try_reserve()
+            && let Some(line) = self.inner.door.refusals_due()
+        {
+            seat.send(Message::Input(shouwang_board::Input::Noted(line)));
+        }
+    }
+
     /// Tells the loop how many boards can sound, if it knows otherwise.
     fn tell_boards(&self) -> BoardCount {
         let count = self.boards();
@@ -147,9 +159,18 @@ fn routes() -> Vec<Route> {
         get("/cases/{id}/print", Who::Page(DESK), print::case),
         get("/login", Who::Anybody, page::login),
         get("/login/{token}", Who::Anybody, page::enter),
+        get("/setup", Who::Anybody, page::setup),
+        get("/accounts", Who::Page(DESK), page::accounts),
         get("/assets/{name}", Who::Anybody, page::asset),
         get("/healthz", Who::Anybody, api::healthz),
         get("/readyz", Who::Anybody, api::readyz),
+        post("/api/v1/setup", Who::Anybody, session::set_up),
+        post("/api/v1/session", Who::Anybody, session::log_in),
+        delete("/api/v1/session", Who::Anybody, session::log_out),
+        get("/api/v1/session", Who::Look(DESK), session::who),
+        get("/api/v1/accounts", Who::Act(LEADS), accounts::list),
+        post("/api/v1/accounts", Who::Act(LEADS), accounts::add),
+        post("/api/v1/accounts/{id}/{change}", Who::ByVerb(accounts::VERBS), accounts::change),
         get("/api/v1/alarms", Who::Look(DESK), api::list),
         post("/api/v1/alarms/{id}/{request}", Who::ByVerb(api::VERBS), api::ask),
         get("/api/v1/alarms/{id}/resident", Who::Act(WATCH), residents::masked),

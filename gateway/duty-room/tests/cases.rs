@@ -188,7 +188,7 @@ async fn a_store_of_the_version_before_gets_a_logbook() {
     let running = duty_room(state.path(), &broker).await;
     running.stop().await.unwrap();
     let database = rusqlite::Connection::open(state.path().join("duty-room.db")).unwrap();
-    let before = "DROP TABLE logbook; DROP TABLE logbook_head; PRAGMA user_version = 1;";
+    let before = "DROP TABLE logbook; DROP TABLE logbook_head; DROP TABLE account; DROP TABLE session; PRAGMA user_version = 1;";
     database.execute_batch(before).unwrap();
     drop(database);
     assert!(matches!(verify(state.path()), Err(VerifyError::Missing(_))));

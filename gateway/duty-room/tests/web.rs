@@ -31,8 +31,8 @@ async fn without_a_session_pages_redirect_and_the_api_refuses() {
     let page = stranger.get("/").await;
     assert_eq!(page.status, 303);
     assert!(page.head.contains("location: /login\r\n"));
-    assert!(stranger.get("/login").await.body.contains("请使用值班室启动时打印的登录链接"));
-    assert!(stranger.get("/login?lang=en").await.body.contains("Use the login link"));
+    assert!(stranger.get("/login").await.body.contains("忘记密码请找班长重设"));
+    assert!(stranger.get("/login?lang=en").await.body.contains("The lead of the watch sets a new one"));
     assert_eq!(stranger.get("/login/00000000000000000000000000000000").await.status, 303);
     for path in ["/api/v1/alarms", "/api/v1/stream"] {
         let answer = stranger.get(path).await;

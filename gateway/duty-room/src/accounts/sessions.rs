@@ -7,8 +7,6 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use shouwang_message::Instant;
 
-use super::Person;
-
 /// The link goes on working this long after its first use: a page opened twice by a preview or a slow finger
 /// is no lock-out, and a link found later is worthless.
 const LINK_AFTER_FIRST_USE: Duration = Duration::from_secs(600);
@@ -66,6 +64,15 @@ impl TokenDigest {
     pub(crate) fn of(token: &str) -> Self {
         Self(Sha256::digest(token.as_bytes()).into())
     }
+
+    /// As it lies on disk.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self(bytes.try_into().ok()?))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// What a session is good for.
@@ -82,7 +89,9 @@ pub(crate) enum Standing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Sitter {
     /// Came by the link.
-    Guest(Person),
+    Guest,
+    /// By account id.
+    Account(String),
 }
 
 #[derive(Debug)]
@@ -108,6 +117,14 @@ impl Sessions {
             }
         }
         self.sessions.insert(digest, Session { sitter, ends });
+    }
+
+    pub(crate) fn end(&mut self, digest: &TokenDigest) {
+        self.sessions.remove(digest);
+    }
+
+    pub(crate) fn end_all_of(&mut self, account: &str) {
+        self.sessions.retain(|_, session| !matches!(&session.sitter, Sitter::Account(id) if id == account));
     }
 
     /// Whose it is, and for what it is good.
@@ -155,11 +172,6 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounts::Role;
-
-    fn guest() -> Sitter {
-        Sitter::Guest(Person { id: "operator".into(), name: "值班员".into(), role: Role::Operator })
-    }
 
     const DAY: Duration = Duration::from_secs(86_400);
 
@@ -180,12 +192,16 @@ mod tests {
     fn a_session_lasts_a_shift_and_may_then_look_for_a_week() {
         let mut sessions = Sessions::default();
         let (day, digest) = (Instant::default() + DAY, TokenDigest::of("one"));
-        sessions.begin(day, digest.clone(), guest(), day + SESSION);
+        sessions.begin(day, digest.clone(), Sitter::Account("lead".into()), day + SESSION);
         let standing = |sessions: &Sessions, at| sessions.find(at, &digest).map(|(standing, _)| standing);
         assert_eq!(standing(&sessions, day), Some(Standing::Valid));
         assert_eq!(standing(&sessions, day + SESSION), Some(Standing::Expired), "it may still look");
         assert_eq!(standing(&sessions, day + KEPT), None);
         assert_eq!(sessions.find(day, &TokenDigest::of("")), None);
+        sessions.end_all_of("operator");
+        assert_eq!(standing(&sessions, day), Some(Standing::Valid), "another's");
+        sessions.end_all_of("lead");
+        assert_eq!(standing(&sessions, day), None);
     }
 
     #[test]
@@ -194,7 +210,7 @@ mod tests {
         let day = Instant::default() + DAY;
         for n in 0..=SESSIONS {
             let ends = day + SESSION + Duration::from_secs(u64::try_from(n).unwrap());
-            sessions.begin(day, TokenDigest::of(&n.to_string()), guest(), ends);
+            sessions.begin(day, TokenDigest::of(&n.to_string()), Sitter::Guest, ends);
         }
         assert_eq!(sessions.sessions.len(), SESSIONS);
         assert_eq!(sessions.find(day, &TokenDigest::of("0")), None);

@@ -74,6 +74,20 @@ where
     }
 }
 
+pub(super) fn delete<H, T>(path: &'static str, who: Who, handler: H) -> Route
+where
+    H: Handler<T, Desk>,
+    T: 'static,
+{
+    Route {
+        #[cfg(test)]
+        method: Method::DELETE,
+        path,
+        who,
+        answered: on(MethodFilter::DELETE, handler),
+    }
+}
+
 /// The router that knows these routes and no others.
 pub(super) fn routed(desk: &Desk, routes: Vec<Route>) -> Router<Desk> {
     routes.into_iter().fold(Router::new(), |router, route| {
@@ -93,6 +107,7 @@ async fn admit(State((desk, who)): State<(Desk, Who)>, mut request: Request, nex
     }
     if let Some(person) = person {
         request.extensions_mut().insert(person);
+        request.extensions_mut().insert(standing);
     }
     next.run(request).await
 }

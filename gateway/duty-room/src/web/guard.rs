@@ -68,8 +68,7 @@ fn is_ours(desk: &Desk, host: &str) -> bool {
 
 /// Who asks by the best of a request's sessions, and what it is good for.
 pub(super) fn standing(desk: &Desk, headers: &HeaderMap) -> (Standing, Option<Person>) {
-    let now = desk.inner.clock.now();
-    let found = sessions(headers).filter_map(|session| desk.inner.door.who(now, session));
+    let found = sessions(headers).filter_map(|session| desk.inner.door.who(session));
     match found.max_by_key(|(standing, _)| *standing) {
         Some((standing, person)) => (standing, Some(person)),
         None => (Standing::Stranger, None),

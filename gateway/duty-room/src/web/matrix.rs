@@ -1,20 +1,22 @@
 //! Every route and every role, asked at the real router and held against a table that is written here by hand. A route
 //! that this table does not name fails, and so does a line that no route answers.
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
+use shouwang_message::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::access::Who;
 use super::{Desk, routes};
 use crate::accounts::door::Door;
-use crate::accounts::sessions::{Link, Token};
-use crate::accounts::{Person, Role};
+use crate::accounts::password::Hash;
+use crate::accounts::sessions::TokenDigest;
+use crate::accounts::{Account, Role};
 use crate::eventloop::Pulse;
+use crate::store::KeptPeople;
 use crate::{Broker, Clock, Config, Web};
 
 /// Method, address, and who gets through: O operator, L lead, I installer, G grid worker, V viewer (each logged in),
@@ -28,6 +30,19 @@ GET  /residents                              L
 GET  /cases/{ID}/print                       O L I V e
 GET  /login                                  O L I G V e s
 GET  /login/0123456789abcdef                 O L I G V e s
+GET  /setup                                  O L I G V e s
+GET  /accounts                               O L I V e
+POST /api/v1/setup                           O L I G V e s
+POST   /api/v1/session                       O L I G V e s
+DELETE /api/v1/session                       O L I G V e s
+GET  /api/v1/session                         O L I V e
+GET  /api/v1/accounts                        L
+POST /api/v1/accounts                        L
+POST /api/v1/accounts/viewer/password        L V
+POST /api/v1/accounts/operator/password      O L
+POST /api/v1/accounts/viewer/disable         L
+POST /api/v1/accounts/viewer/enable          L
+POST /api/v1/accounts/viewer/delete          -
 GET  /assets/board.js                        O L I G V e s
 GET  /healthz                                O L I G V e s
 GET  /readyz                                 O L I G V e s
@@ -81,14 +96,28 @@ POST /api/v1/boards/page-0001                O L
 const WHO: [char; 7] = ['O', 'L', 'I', 'G', 'V', 'e', 's'];
 const ALARM: &str = "01KANEXAMP0000000000000001";
 
-/// A duty room's pages in front of a loop that has ended: whoever gets through is told so, or gets a page.
+/// A duty room's pages in front of a loop and a store that have ended: whoever gets through is told so, or gets a page.
 struct Pages {
     desk: Desk,
-    now: shouwang_message::Instant,
     _state: tempfile::TempDir,
 }
 
+/// The account of one of [`WHO`].
+fn account(who: char) -> Option<Account> {
+    let (id, role) = match who {
+        'O' | 'e' => ("operator", Role::Operator),
+        'L' => ("lead", Role::Lead),
+        'I' => ("installer", Role::Installer),
+        'G' => ("grid-worker", Role::GridWorker),
+        'V' => ("viewer", Role::Viewer),
+        _ => return None,
+    };
+    let (id, password) = (id.parse().unwrap(), Hash::from_text(String::new()));
+    Some(Account { id, name: "一人".into(), role, password, disabled: false })
+}
+
 impl Pages {
+    /// Everybody has a session, as if from before a restart.
     fn new() -> Self {
         let state = tempfile::tempdir().unwrap();
         let config = Config {
@@ -102,26 +131,19 @@ impl Pages {
             escalation: shouwang_board::Escalation::default(),
         };
         let clock = Clock::system();
-        let now = clock.now();
         let (to_loop, _) = mpsc::channel(1);
-        let (_, pulse) = watch::channel(Pulse { turned: now, ..Pulse::default() });
-        let door = Door::new(Link::new(Token::random().unwrap()));
-        Self { desk: Desk::new(&config, clock, to_loop, pulse, door), now, _state: state }
-    }
-
-    /// The session of one of [`WHO`].
-    fn session(&self, who: char) -> String {
-        let (id, role) = match who {
-            'O' | 'e' => ("operator", Role::Operator),
-            'L' => ("lead", Role::Lead),
-            'I' => ("installer", Role::Installer),
-            'G' => ("grid-worker", Role::GridWorker),
-            'V' => ("viewer", Role::Viewer),
-            _ => return "0".repeat(32),
-        };
-        let ends = if who == 'e' { self.now } else { self.now + Duration::from_secs(3_600) };
-        let person = Person { id: id.into(), name: id.into(), role };
-        self.desk.inner.door.seat(self.now, person, ends).unwrap().to_string()
+        let (to_store, _) = mpsc::channel(1);
+        let (_, pulse) = watch::channel(Pulse { turned: clock.now(), ..Pulse::default() });
+        let mut people = KeptPeople::default();
+        for who in WHO {
+            let Some(account) = account(who) else { continue };
+            let left_ms = if who == 'e' { 0 } else { 3_600_000 };
+            let ends = Timestamp::from_unix_ms(clock.wall().unix_ms() + left_ms);
+            people.sessions.push((TokenDigest::of(&session(who)), account.id.to_string(), ends));
+            people.accounts.push(account);
+        }
+        let door = Door::open(clock.clone(), people, &to_store).unwrap();
+        Self { desk: Desk::new(&config, clock, to_loop, pulse, door), _state: state }
     }
 
     async fn ask(&self, method: &str, path: &str, who: char) -> (StatusCode, String) {
@@ -131,7 +153,7 @@ impl Pages {
             .header(header::HOST, "localhost")
             .header(header::ORIGIN, "http://localhost")
             .header(header::CONTENT_TYPE, "application/json")
-            .header(header::COOKIE, format!("shouwang_session={}", self.session(who)))
+            .header(header::COOKIE, format!("shouwang_session={}", session(who)))
             .extension(super::Peer([127, 0, 0, 1].into()))
             .body(Body::from("{}"))
             .unwrap();
@@ -142,13 +164,21 @@ impl Pages {
     }
 }
 
+fn session(who: char) -> String {
+    format!("the session of {who}")
+}
+
 /// What a refusal looks like to this one: a page leads strangers to the log-in, the API says 401, 403 or 404.
 fn is_refused(path: &str, who: char, status: StatusCode, place: &str) -> bool {
+    // A grid worker's session, left from another role, is none.
+    let is_stranger = matches!(who, 's' | 'G');
     match status {
-        StatusCode::UNAUTHORIZED => matches!(who, 's' | 'e'),
-        StatusCode::FORBIDDEN => !matches!(who, 's'),
+        StatusCode::UNAUTHORIZED => is_stranger || who == 'e',
+        StatusCode::FORBIDDEN => !is_stranger,
         StatusCode::NOT_FOUND => true,
-        StatusCode::SEE_OTHER => who == 's' && place == "/login" && !path.starts_with("/login/"),
+        StatusCode::SEE_OTHER => {
+            is_stranger && place == "/login" && !path.starts_with("/login/") && path != "/setup"
+        }
         _ => false,
     }
 }

@@ -10,26 +10,31 @@ use serde::Deserialize;
 use shouwang_board::{Input, LogLine};
 
 use super::api::too_slow;
+use super::session::with_session;
 use super::{Desk, Peer, guard};
 use crate::accounts::GUEST;
-use crate::accounts::sessions::KEPT;
 use crate::eventloop::Message;
 
 /// What pages load besides themselves: name, content type, text.
 const ASSETS: &[(&str, &str, &str)] = &[
     ("asking.js", SCRIPT, include_str!("../../assets/asking.js")),
+    ("accounts.js", SCRIPT, include_str!("../../assets/accounts.js")),
     ("board.js", SCRIPT, include_str!("../../assets/board.js")),
     ("call.js", SCRIPT, include_str!("../../assets/call.js")),
     ("card.js", SCRIPT, include_str!("../../assets/card.js")),
     ("case.js", SCRIPT, include_str!("../../assets/case.js")),
     ("handover.js", SCRIPT, include_str!("../../assets/handover.js")),
+    ("forms.js", SCRIPT, include_str!("../../assets/forms.js")),
     ("live.js", SCRIPT, include_str!("../../assets/live.js")),
+    ("login.js", SCRIPT, include_str!("../../assets/login.js")),
     ("neighbours.js", SCRIPT, include_str!("../../assets/neighbours.js")),
     ("old.js", SCRIPT, include_str!("../../assets/old.js")),
     ("print.js", SCRIPT, include_str!("../../assets/print.js")),
     ("residents.js", SCRIPT, include_str!("../../assets/residents.js")),
+    ("people.js", SCRIPT, include_str!("../../assets/people.js")),
     ("rows.js", SCRIPT, include_str!("../../assets/rows.js")),
     ("shift.js", SCRIPT, include_str!("../../assets/shift.js")),
+    ("setup.js", SCRIPT, include_str!("../../assets/setup.js")),
     ("sound.js", SCRIPT, include_str!("../../assets/sound.js")),
     ("speech.js", SCRIPT, include_str!("../../assets/speech.js")),
     ("ticker.js", SCRIPT, include_str!("../../assets/ticker.js")),
@@ -38,6 +43,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("words.js", SCRIPT, include_str!("../../assets/words.js")),
     ("board.css", STYLE, include_str!("../../assets/board.css")),
     ("paper.css", STYLE, include_str!("../../assets/paper.css")),
+    ("forms.css", STYLE, include_str!("../../assets/forms.css")),
     ("wall.css", STYLE, include_str!("../../assets/wall.css")),
     ("icon.svg", "image/svg+xml", include_str!("../../assets/icon.svg")),
 ];
@@ -47,6 +53,8 @@ const STYLE: &str = "text/css; charset=utf-8";
 const BOARD: &str = include_str!("../../assets/board.html");
 const WALL: &str = include_str!("../../assets/wall.html");
 const LOGIN: &str = include_str!("../../assets/login.html");
+const SETUP: &str = include_str!("../../assets/setup.html");
+const ACCOUNTS: &str = include_str!("../../assets/accounts.html");
 const CHINESE: &str = include_str!("../../assets/zh.txt");
 const ENGLISH: &str = include_str!("../../assets/en.txt");
 
@@ -84,13 +92,34 @@ pub(super) async fn login(
     shown(&desk, &query, &headers, LOGIN)
 }
 
+/// Where the first account is made; the API refuses as soon as there is one.
+pub(super) async fn setup(
+    State(desk): State<Desk>,
+    Query(query): Query<PageQuery>,
+    headers: HeaderMap,
+) -> Response {
+    if desk.inner.door.setup_code().is_none() {
+        return see_other("/login");
+    }
+    shown(&desk, &query, &headers, SETUP)
+}
+
+/// One's own password, and for leads everybody's account.
+pub(super) async fn accounts(
+    State(desk): State<Desk>,
+    Query(query): Query<PageQuery>,
+    headers: HeaderMap,
+) -> Response {
+    shown(&desk, &query, &headers, ACCOUNTS)
+}
+
 /// The login link: a session for whoever holds it, then the board.
 pub(super) async fn enter(
     State(desk): State<Desk>,
     Extension(peer): Extension<Peer>,
     Path(token): Path<String>,
 ) -> Response {
-    let Some(session) = desk.inner.door.enter(desk.inner.clock.now(), &token) else {
+    let Some(session) = desk.inner.door.enter(&token) else {
         return see_other("/login");
     };
     let line = LogLine {
@@ -106,13 +135,7 @@ pub(super) async fn enter(
     if desk.inner.to_loop.send(Message::Input(Input::Noted(line))).await.is_err() {
         return too_slow();
     }
-    let cookie =
-        format!("{}={session}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict", guard::COOKIE, KEPT.as_secs());
-    let mut response = see_other("/");
-    if let Ok(cookie) = cookie.parse() {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    response
+    with_session(see_other("/"), &session)
 }
 
 pub(super) async fn asset(Path(name): Path<String>) -> Response {
@@ -191,7 +214,7 @@ mod tests {
     #[test]
     fn both_languages_have_every_word() {
         for language in [Language::Chinese, Language::English] {
-            for page in [BOARD, WALL, LOGIN] {
+            for page in [BOARD, WALL, LOGIN, SETUP, ACCOUNTS] {
                 let page = page.replace("{script_words}", "");
                 let filled = fill(&page, language, "<q>");
                 assert!(!filled.contains('{'), "{filled}");
@@ -220,7 +243,7 @@ mod tests {
     /// The policy forbids them anyway; a page that needs them would not work.
     #[test]
     fn no_page_has_inline_script_or_style_and_no_script_makes_markup() {
-        for page in [BOARD, WALL, LOGIN] {
+        for page in [BOARD, WALL, LOGIN, SETUP, ACCOUNTS] {
             assert!(!page.contains("<style") && !page.contains(" style=") && !page.contains(" on"), "{page}");
         }
         for (file, _, text) in ASSETS.iter().filter(|(_, kind, _)| *kind == SCRIPT) {

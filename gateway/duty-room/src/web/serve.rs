@@ -37,6 +37,7 @@ pub(crate) async fn serve(listener: TcpListener, desk: Desk, mut stopped: Stoppe
             Some(_) = connections.join_next() => continue,
             _ = looking.tick() => {
                 desk.tell_boards();
+                desk.tell_refusals();
                 continue;
             }
             () = stopped.wait() => break,
