@@ -27,8 +27,8 @@ export function close() {
 
 export function note(item) {
   if (!hasCase(item)) return;
-  const text = input(words.note, 200);
-  open(item, words.note, [text], () => {
+  const text = input(words.remark, 200);
+  open(item, words.remark, [text], () => {
     if (!text.value.trim()) return text.focus();
     step(item, "note", { note: text.value.trim() }, words.note_done);
   });
@@ -46,7 +46,7 @@ export function callBack(item) {
     choice.value = value;
     result.append(make("label", "", choice, " " + words["back_" + value]));
   }
-  const text = input(words.note, 200);
+  const text = input(words.remark, 200);
   open(item, words.key_call_back, [result, text], () => {
     const chosen = result.querySelector(":checked");
     if (!chosen) return result.querySelector("input").focus();

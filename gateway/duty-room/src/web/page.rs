@@ -231,6 +231,10 @@ mod tests {
         };
         let (chinese, english) = (names(CHINESE).unwrap(), names(ENGLISH).unwrap());
         assert_eq!(chinese, english);
+        let mut names = chinese.clone();
+        names.sort_unstable();
+        let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        assert!(twice.is_empty(), "the later one would win: {twice:?}");
         for (file, kind, text) in ASSETS {
             for rest in text.split("words.").skip(1).filter(|_| *kind == SCRIPT) {
                 let name: String =
