@@ -52,6 +52,11 @@ fn no_page_shuts_out_who_cannot_see_it_well() {
     let region = |id: &str| page.value(&format!("document.querySelector('#{id}').getAttribute('aria-live')"));
     assert_eq!((region("cried"), region("said")), ("assertive".into(), "polite".into()));
 
+    let case = page.value("document.querySelector('#rows tr').dataset.id");
+    let case = case.as_str().expect("an id").to_owned();
+    page.open(&room.duty_room.page(&format!("/cases/{case}/print")));
+    look_at(&page, "case on paper");
+    page.keep_pictures("case-paper");
     page.open(&room.duty_room.page("/handover"));
     look_at(&page, "handover");
     page.keep_pictures("handover");

@@ -13,7 +13,7 @@ fn told(page: &Page, text: &str) {
 
 fn watching(room: &Room, browser: &Chromium) -> Page {
     let page = browser.page();
-    page.before_scripts("window.print = () => (window.printed = true)");
+    page.before_scripts("window.open = (path) => (window.opened = path)");
     page.open(&room.duty_room.link());
     page.until("document.body.dataset.live === 'live'");
     page.start_watch();
@@ -40,6 +40,7 @@ fn notes_call_backs_and_119_are_kept_with_the_case() {
     page.until("document.querySelector('.timeline')?.innerText.includes('备注 · 楼道有烟味')");
     assert!(!page.is_shown("#rows tr.acknowledged"));
 
+    page.value("document.querySelector('.script button').scrollIntoView()");
     page.click(".script button");
     told(&page, "拨打 119");
     page.until("document.querySelector('.timeline').innerText.includes('已拨打 · 119')");
@@ -62,7 +63,8 @@ fn notes_call_backs_and_119_are_kept_with_the_case() {
     assert!(!page.is_shown("#asking"));
 
     page.press("KeyP");
-    page.until("window.printed === true");
+    page.until("/^\\/cases\\/[0-9A-Z]{26}\\/print$/.test(window.opened)");
+    // A row without a case has its card printed: the card alone.
     page.ask("Emulation.setEmulatedMedia", &json!({ "media": "print" }));
     assert!(page.is_shown("#card .address") && !page.is_shown("#rows tr") && !page.is_shown("#card button"));
     page.assert_no_errors();

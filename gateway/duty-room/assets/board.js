@@ -232,6 +232,13 @@ function filter(look) {
   rows.draw();
 }
 
+// An alarm has a sheet of its own; of anything else the card is printed.
+function printed() {
+  const one = rows.selected();
+  if (one?.kind === "alarm") open(`/cases/${encodeURIComponent(one.id)}/print`, "_blank");
+  else print();
+}
+
 // What changes something needs a person on watch.
 function onSelected(does) {
   if (!watch.on) return tell(words.not_on_watch);
@@ -272,7 +279,7 @@ const keys = {
   KeyC: () => onSelected((one) => (one.class === "gas" || !dialDue()) && questions.callBack(one)),
   KeyN: () => onSelected(questions.note),
   KeyS: () => onSelected(questions.shelve),
-  KeyP: () => print(),
+  KeyP: printed,
   KeyM: silence,
   Digit0: () => filter(null),
   KeyU: takeBack,
