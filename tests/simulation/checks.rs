@@ -136,6 +136,8 @@ impl World<'_> {
         self.judge(verdict);
         let verdict = self.look_at_presence();
         self.judge(verdict);
+        let verdict = self.look_at_waking();
+        self.judge(verdict);
         let Some(healed_at) = self.healed_at else { return };
         match self.agreement() {
             Ok(()) => {
@@ -144,6 +146,15 @@ impl World<'_> {
             Err(broken) if self.now > healed_at + HEALING => self.judge(Err(broken)),
             Err(_) => self.agrees_since = None,
         }
+    }
+
+    /// Every five seconds: the whole list is much to read.
+    fn look_at_waking(&mut self) -> Verdict {
+        let Some(board) = self.duty_room.board.as_ref().filter(|_| self.now.is_multiple_of(5 * SECOND))
+        else {
+            return Ok(());
+        };
+        self.waking.look(self.now, &board.list(ListState::Open), self.duty_room.started_at)
     }
 
     fn look_at_field(&self) -> Verdict {

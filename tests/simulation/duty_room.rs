@@ -1,9 +1,16 @@
 //! The duty room: the shipped board on a store that takes its time, fails, and forgets with its process what
 //! it had not flushed.
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use shouwang_board::{Board, Input, Outcome, Output, Settings, Transaction};
-use shouwang_message::{HeardDocument, Instant, Leaf, LogId, Sequence, Timestamp, Topic, to_bytes};
+use shouwang_board::organisation::{Person, Target};
+use shouwang_board::{
+    Board, DeliveryResult, Escalation, Input, Organisation, Outcome, Output, Reach, Settings, Step,
+    Transaction,
+};
+use shouwang_message::{
+    AlarmId, HeardDocument, Instant, Leaf, LogId, Priority, Sequence, Timestamp, Topic, to_bytes,
+};
 
 use super::scenario::{MS, SECOND};
 use super::site;
@@ -18,6 +25,9 @@ pub(super) struct DutyRoom {
     pub(super) heard: Vec<(Sequence, Vec<u8>)>,
     history: Sequence,
     starts: u64,
+    pub(super) started_at: u64,
+    /// Notices that the one channel has taken, each with the moment at which it says so.
+    taken: VecDeque<(u64, u64)>,
     /// Numbers its connections to the broker.
     pub(super) links: u32,
 }
@@ -27,6 +37,31 @@ pub(super) enum Said {
     Heard { document: HeardDocument, topic: String },
     Command { topic: String, body: Vec<u8> },
     Answer { ticket: u64, outcome: Outcome },
+    Told { alarm: AlarmId, step: u32 },
+}
+
+/// The channel's service answers within this.
+const TAKES: u64 = 40 * MS;
+
+/// One channel, one person, and the first two steps of the ladder.
+fn settings() -> Settings {
+    let (sms, wang) = (site::id("sms"), site::id("wang"));
+    let step = |after_s| Step {
+        after: Duration::from_secs(after_s),
+        channels: vec![sms.clone()],
+        to: vec![Target::Person(wang.clone())],
+    };
+    let phone = Some("13800138000".to_owned());
+    let person = Person { id: wang.clone(), name: "王".into(), phone, wecom: None, role: None, of: None };
+    Settings {
+        organisation: Organisation { persons: vec![person], ..Organisation::default() },
+        escalation: Escalation {
+            channels: [(sms.clone(), Reach::Person { answers: false })].into(),
+            steps: [(Priority::Emergency, vec![step(0), step(30)])].into(),
+            ..Escalation::default()
+        },
+        ..Settings::new(site::id(site::DUTY_ROOM))
+    }
 }
 
 impl DutyRoom {
@@ -43,6 +78,8 @@ impl DutyRoom {
             heard: Vec::new(),
             history,
             starts: seed,
+            started_at: 0,
+            taken: VecDeque::new(),
             links: 0,
         }
     }
@@ -50,7 +87,8 @@ impl DutyRoom {
     /// Starts on what is durable.
     pub(super) fn start(&mut self, now: u64, wall: Timestamp) {
         self.starts = self.starts.wrapping_add(1);
-        let settings = Settings::new(site::id(site::DUTY_ROOM));
+        let settings = settings();
+        self.started_at = now;
         let kept = self.kept.clone();
         self.board = Some(Board::restore(settings, self.starts, Instant::from_micros(now), wall, kept));
     }
@@ -58,6 +96,7 @@ impl DutyRoom {
     pub(super) fn kill(&mut self) {
         self.board = None;
         self.under_way.clear();
+        self.taken.clear();
     }
 
     pub(super) fn handle(&mut self, now: u64, wall: Timestamp, input: Input) -> Vec<Said> {
@@ -78,8 +117,11 @@ impl DutyRoom {
                     said.push(Said::Command { topic, body: to_bytes(&command) });
                 }
                 Output::Answer { ticket, outcome } => said.push(Said::Answer { ticket, outcome }),
-                // No channel is configured.
-                Output::Tell(_) | Output::Changed => {}
+                Output::Tell(notice) => {
+                    self.taken.push_back((now + TAKES, notice.ticket));
+                    said.push(Said::Told { alarm: notice.alarm, step: notice.step });
+                }
+                Output::Changed => {}
             }
         }
         said
@@ -104,6 +146,12 @@ impl DutyRoom {
         Some((Input::Committed { transaction: transaction.number }, new))
     }
 
+    /// The next notice of which the channel says by now that it has taken it.
+    pub(super) fn result(&mut self, now: u64, wall: Timestamp) -> Option<Input> {
+        let (_, ticket) = self.taken.pop_front_if(|(at, _)| *at <= now)?;
+        Some(Input::Told { ticket, result: DeliveryResult::Delivered { at: wall } })
+    }
+
     /// The newest event that is durable here.
     pub(super) fn newest(&self) -> Sequence {
         self.heard.last().map_or(self.history, |(sequence, _)| *sequence)
@@ -112,6 +160,7 @@ impl DutyRoom {
     pub(super) fn next(&self) -> u64 {
         let deadline = self.board.as_ref().and_then(Board::next_deadline);
         let deadline = deadline.map_or(u64::MAX, Instant::as_micros);
-        self.under_way.front().map_or(u64::MAX, |(at, _)| *at).min(deadline)
+        let taken = self.taken.front().map_or(u64::MAX, |(at, _)| *at);
+        self.under_way.front().map_or(u64::MAX, |(at, _)| *at).min(deadline).min(taken)
     }
 }

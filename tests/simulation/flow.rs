@@ -182,6 +182,10 @@ impl World<'_> {
                     let body = shouwang_message::to_bytes(&document);
                     self.broker.say(self.now, &topic, &body, true);
                 }
+                Said::Told { alarm, step } => {
+                    self.note(|| format!("step {step} of {alarm} is told"));
+                    self.waking.told(self.now, alarm, step);
+                }
                 Said::Command { topic, body } => self.broker.say(self.now, &topic, &body, false),
                 Said::Answer { ticket, outcome } => {
                     self.note(|| format!("page hears {outcome:?}"));

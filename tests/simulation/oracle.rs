@@ -4,11 +4,13 @@ mod care;
 mod life;
 mod reading;
 mod telling;
+mod waking;
 
 pub(super) use care::{Care, Causes, Health};
 pub(super) use life::Life;
 pub(super) use reading::{Reading, is_told_in_time, was_true};
 pub(super) use telling::Telling;
+pub(super) use waking::Waking;
 
 use std::fmt;
 

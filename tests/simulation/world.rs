@@ -15,7 +15,7 @@ use super::device::{Body, Device};
 use super::duty_room::DutyRoom;
 use super::gateway::Gateway;
 use super::line::Line;
-use super::oracle::{Care, Health, Life, Reading, Telling, Verdict, Violation};
+use super::oracle::{Care, Health, Life, Reading, Telling, Verdict, Violation, Waking};
 use super::scenario::{DeviceShape, SECOND, Scenario};
 use super::site::{DUTY_ROOM, Site};
 use super::store::Store;
@@ -74,6 +74,7 @@ pub(super) struct World<'s> {
     pub(super) telling: Telling,
     pub(super) life: Life,
     pub(super) care: Care,
+    pub(super) waking: Waking,
     pub(super) truths: BTreeMap<u16, Truth>,
     pub(super) health: Healths,
     pub(super) violation: Option<Violation>,
@@ -163,6 +164,7 @@ impl<'s> World<'s> {
             telling: Telling::default(),
             life: Life::default(),
             care: Care::default(),
+            waking: Waking::default(),
             truths: BTreeMap::new(),
             violation: None,
             coverage: Coverage::default(),
@@ -224,6 +226,9 @@ impl<'s> World<'s> {
         }
         while let Some((input, new)) = self.duty_room.turn(self.now) {
             self.duty_room_stored(new);
+            self.tell_board(input);
+        }
+        while let Some(input) = self.duty_room.result(self.now, self.wall()) {
             self.tell_board(input);
         }
         let deadline = self.duty_room.board.as_ref().and_then(shouwang_board::Board::next_deadline);

@@ -24,6 +24,9 @@ pub(crate) fn case_item(case: &Case, alarm: Option<&Alarm>, deliveries: Vec<Valu
         }
         let remembered = u32::try_from(case.steps.len()).unwrap_or(u32::MAX);
         fields.insert("earlier_steps".into(), json!(case.revision.saturating_sub(remembered)));
+        let missing = case.departments.iter().filter(|called| called.answered.is_none());
+        let missing: Vec<&str> = missing.map(|called| called.name.as_str()).collect();
+        fields.insert("missing".into(), json!(missing));
         fields.insert("alarm".into(), json!(alarm));
         fields.insert("deliveries".into(), Value::Array(deliveries));
     }

@@ -65,7 +65,7 @@ impl Board {
         if let Some(already) = taken {
             let case = Box::new(self.case_item(&case));
             let already = json!({ "step": already.step, "by": already.stamp.by, "at": already.stamp.at,
-                "person": already.stamp.person });
+                "person": already.stamp.person, "text": already_words(already.step) });
             return Err(Outcome::CaseAlready { case, already: Box::new(already) });
         }
         if case.is_concluded() && !was_concluded {
@@ -302,6 +302,15 @@ fn line(id: AlarmId, done: &Done, from: &str) -> LogLine {
         old: Some(done.old.as_str().to_string()),
         new: Some(new),
         note: done.note.clone(),
+    }
+}
+
+/// What whoever comes second is told.
+fn already_words(step: &str) -> Text {
+    match step {
+        "claim" => Text::new("已有人认领", "Somebody is going already"),
+        "report-in" => Text::new("该部门已报到", "This department has reported in"),
+        _ => Text::new("已有人做过", "Somebody did it before"),
     }
 }
 

@@ -81,6 +81,7 @@ fn a_case_goes_from_new_to_closed() {
     assert_eq!(case["dispatched"][0]["answered"]["person"], "网格员王");
     assert_eq!(case["departments"][0]["name"], "消防");
     assert_eq!(case["departments"][0]["answered"], Json::Null, "who did not report is seen");
+    assert_eq!(case["missing"], json!(["消防"]));
     let steps: Vec<_> = case["steps"].as_array().unwrap().iter().map(|step| &step["step"]).collect();
     let all = ["accept", "dispatch", "receive", "whistle", "report_in", "arrive", "handle", "rate", "close"];
     assert_eq!(json!(steps), json!(all));
