@@ -48,6 +48,10 @@ pub enum Request {
     },
     Unshelve,
     Reset,
+    /// The device that is named, of no alarm.
+    Test {
+        until: Timestamp,
+    },
     /// Takes the alarm's device out of service; a reason and a second person are needed.
     OutOfService {
         until: Timestamp,
@@ -64,6 +68,7 @@ impl Request {
             Self::Unshelve => CommandName::Unshelve,
             Self::Reset => CommandName::Reset,
             Self::OutOfService { .. } => CommandName::OutOfService,
+            Self::Test { .. } => CommandName::Test,
         }
     }
 
@@ -81,6 +86,7 @@ impl Request {
             Self::Unshelve => (Some("shelved"), "unshelved".into()),
             Self::Reset => (Some("latched"), "reset".into()),
             Self::OutOfService { .. } => (None, until("out of service")),
+            Self::Test { .. } => (None, until("test")),
         }
     }
 
@@ -89,6 +95,7 @@ impl Request {
             Self::Shelve { until, second } | Self::OutOfService { until, second } => {
                 (Some(*until), second.as_ref())
             }
+            Self::Test { until } => (Some(*until), None),
             _ => (None, None),
         }
     }
@@ -219,10 +226,12 @@ impl Pending {
         }
         self.send_at = now + SEND_AGAIN_AFTER;
         let (until, second) = self.request.until_and_second();
-        let device = matches!(self.request, Request::OutOfService { .. }).then(|| self.device.clone());
+        let of_device = matches!(self.request, Request::OutOfService { .. } | Request::Test { .. });
+        let device = of_device.then(|| self.device.clone());
+        let alarm = Some(self.alarm).filter(|_| !matches!(self.request, Request::Test { .. }));
         Some(command(&CommandPayload {
             txn: txn.into(),
-            alarm: Some(self.alarm),
+            alarm,
             by: self.by.clone(),
             at: self.at,
             expires: self.expires,

@@ -18,6 +18,7 @@ use crate::changes::{Fnv, Rows};
 use crate::chatter::Chatter;
 use crate::cooking::Kitchens;
 use crate::desk::TakenBack;
+use crate::drill::Drill;
 use crate::flood::Flood;
 use crate::hearing::Cursor;
 use crate::losses::SmokeSeen;
@@ -48,6 +49,7 @@ pub struct Board {
     pub(crate) rows: Rows,
     pub(crate) smoke_seen: SmokeSeen,
     pub(crate) kitchens: Kitchens,
+    pub(crate) drill: Option<Drill>,
     /// Also of rows that are not here yet after a restart.
     pub(crate) taken_back: BTreeMap<AlarmId, TakenBack>,
     pub(crate) flood: Flood,
@@ -171,6 +173,10 @@ pub(crate) enum Effect {
         ticket: u64,
         id: AlarmId,
     },
+    ValueAnswer {
+        ticket: u64,
+        told: Value,
+    },
     GroupAnswer {
         ticket: u64,
         id: AlarmId,
@@ -216,6 +222,7 @@ impl Board {
             rows: Rows::default(),
             smoke_seen: SmokeSeen::new(),
             kitchens: Kitchens::new(),
+            drill: None,
             taken_back: BTreeMap::new(),
             flood: Flood::default(),
             chatter: Chatter::new(),
@@ -295,6 +302,7 @@ impl Board {
                 let taken = serde_json::from_str(value).ok()?;
                 self.taken_back.insert(rest.parse().ok()?, taken);
             }
+            "list" if key == kept::DRILL => self.remember_drill(value)?,
             "list" if key == kept::FLOOD => self.flood.remember(now, value)?,
             "list" if key == kept::NIGHT => self.night.remember(value)?,
             "count" => self.counts.heard = value.parse().ok()?,
@@ -337,7 +345,10 @@ impl Board {
         let mut next = self.link_row_at.min(self.guard.next_deadline()).min(self.shift.next_deadline());
         next = next.min(self.outreach.next_deadline());
         next = next.min(self.flood.next_deadline()).min(self.chatter.next_deadline());
-        next = next.min(self.night.next_deadline()).min(self.next_cooking_deadline());
+        next = next
+            .min(self.night.next_deadline())
+            .min(self.next_cooking_deadline())
+            .min(self.next_drill_deadline());
         for gateway in self.gateways.values() {
             let askable = self.link_up && gateway.may_answer();
             next = next.min(gateway.watch.next_deadline().unwrap_or(Instant::NEVER)).min(gateway.devices_at);
@@ -433,6 +444,7 @@ impl Board {
         self.look_at_chatter(now);
         self.look_at_night(now);
         self.look_at_cooking(now);
+        self.look_at_drill(now);
         self.look_at_shift(now);
         self.look_at_ladders(now);
         self.send_requests(now);
@@ -555,6 +567,10 @@ impl Board {
                     Effect::Answer { ticket, id } => {
                         let row = self.find(id).map(|row| self.item(row));
                         let outcome = row.map_or(Outcome::Unknown, |row| Outcome::Taken { row: row.into() });
+                        self.out.push(Output::Answer { ticket, outcome });
+                    }
+                    Effect::ValueAnswer { ticket, told } => {
+                        let outcome = Outcome::Taken { row: told.into() };
                         self.out.push(Output::Answer { ticket, outcome });
                     }
                     Effect::GroupAnswer { ticket, id, member } => {

@@ -1,4 +1,5 @@
-//! What a person asks of this room itself, not of a gateway: to take an acknowledgement back.
+//! What a person asks of this room itself, not of a gateway: to take an acknowledgement back, to put a device to the test, to
+//! drill.
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -7,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use shouwang_message::{Acknowledged, AlarmId, Timestamp};
 
 use crate::board::{Board, Effect};
+use crate::drill::DrillStep;
 use crate::logbook::LogLine;
 use crate::requests::refused;
 use crate::row::Row;
+use crate::testing::DeviceTest;
 use crate::{Outcome, Output, Request, kept};
 
 /// So long a person may say that the key was pressed for another row.
@@ -31,7 +34,14 @@ pub struct DeskAsked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeskStep {
     /// 撤销: the acknowledgement of this row, within 10 s.
-    TakeBack { alarm: AlarmId },
+    TakeBack {
+        alarm: AlarmId,
+    },
+    /// 测试: a device is tested, so that what it says is no alarm.
+    Test(DeviceTest),
+    /// 演练: alarms are played here by this script.
+    StartDrill(Vec<DrillStep>),
+    StopDrill,
 }
 
 /// An acknowledgement that does not count here. No command takes one back at a gateway: its document goes on to say
@@ -63,6 +73,9 @@ impl Board {
     pub(crate) fn desk_asked(&mut self, ticket: u64, asked: &DeskAsked) {
         let taken = match &asked.step {
             DeskStep::TakeBack { alarm } => self.take_back(ticket, asked, *alarm),
+            DeskStep::StartDrill(script) => self.start_drill(ticket, asked, script),
+            DeskStep::StopDrill => self.stop_drill(ticket, asked),
+            DeskStep::Test(test) => self.test_device(ticket, asked, test),
         };
         if let Err(outcome) = taken {
             self.out.push(Output::Answer { ticket, outcome });
@@ -133,6 +146,7 @@ impl Board {
             new: Some("unacknowledged".into()),
             note: None,
         });
+        self.drill_is_unanswered(id);
         self.outreach.touch(id);
         self.changed = true;
     }

@@ -24,6 +24,8 @@ pub const KEPT_PREFIXES: [(&str, usize); 12] = [
 
 /// A flood that goes on, and what did not sound in the night.
 pub(crate) const FLOOD: &str = "list/flood";
+/// The newest drill.
+pub(crate) const DRILL: &str = "list/drill";
 pub(crate) const NIGHT: &str = "list/night";
 
 /// How many events this duty room has heard in all.

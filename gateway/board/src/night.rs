@@ -3,7 +3,7 @@ use alloc::collections::BTreeSet;
 use alloc::string::ToString;
 use core::time::Duration;
 
-use shouwang_message::{AlarmId, Instant, Place, Priority, Text, Timestamp};
+use shouwang_message::{AlarmId, Instant, Mode, Place, Priority, Text, Timestamp};
 
 use crate::board::Board;
 use crate::kept;
@@ -105,7 +105,8 @@ impl Board {
 
     /// A row that would have sounded by day is new.
     pub(crate) fn note_for_morning(&mut self, row: &Row) {
-        let sounds = row.priority() != Priority::Advisory && !matches!(row.kind, RowKind::Note);
+        let is_real = row.alarm_document().is_none_or(|document| document.mode == Mode::Live);
+        let sounds = is_real && row.priority() != Priority::Advisory && !matches!(row.kind, RowKind::Note);
         let is_quiet = self.settings.night.is_night(self.wall) && !row.is_live_emergency();
         if sounds && is_quiet && self.night.unheard.len() < REMEMBERED && self.night.unheard.insert(row.id())
         {

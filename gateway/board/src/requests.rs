@@ -43,6 +43,9 @@ impl Board {
         if self.room() == 0 {
             return Err(refused("busy", "存储繁忙,请稍后再试", "The disk is behind: try again soon"));
         }
+        if row.is_drill() {
+            return self.answer_drill(ticket, &asked);
+        }
         let Some(document) = row.alarm_document() else {
             if !acknowledging {
                 return Err(refused("not_an_alarm", "故障和缺口只能确认", "This can only be acknowledged"));
@@ -110,14 +113,16 @@ impl Board {
 
     /// What became of a request that was logged and did not come true.
     fn log_failure(&mut self, pending: &Pending, how: &str, note: Option<&str>) {
+        let is_test = matches!(pending.request, Request::Test { .. });
+        let thing = if is_test { "device" } else { "alarm" };
         self.log.push(LogLine {
             at: self.wall,
             by: pending.by.clone(),
             from: at_gateway(&pending.whom()),
-            what: alloc::format!("alarm.{}.{how}", pending.request.command()),
-            about: Some(pending.alarm.to_string()),
+            what: alloc::format!("{thing}.{}.{how}", pending.request.command()),
+            about: (!is_test).then(|| pending.alarm.to_string()),
             old: None,
-            new: None,
+            new: is_test.then(|| pending.device.to_string()),
             note: note.map(shown),
         });
     }

@@ -269,7 +269,10 @@ impl Row {
             (true, _) if self.finished => 3,
             (true, _) => 2,
         };
-        Order { group, priority, kind: self.kind, raised_at, id: self.id() }
+        // What is real stands above every exercise.
+        let exercise =
+            self.alarm_document().is_some_and(|document| matches!(document.mode, Mode::Test | Mode::Drill));
+        Order { group, exercise, priority, kind: self.kind, raised_at, id: self.id() }
     }
 }
 
@@ -277,6 +280,7 @@ impl Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Order {
     group: u8,
+    exercise: bool,
     priority: Priority,
     kind: RowKind,
     raised_at: Timestamp,
@@ -292,7 +296,9 @@ impl Order {
 
 impl Ord for Order {
     fn cmp(&self, other: &Self) -> Ordering {
-        let key = |order: &Self| (order.group, order.priority, order.raised_at, order.kind, order.id);
+        let key = |order: &Self| {
+            (order.group, order.exercise, order.priority, order.raised_at, order.kind, order.id)
+        };
         key(self).cmp(&key(other))
     }
 }

@@ -388,7 +388,7 @@ impl Board {
 
     /// Adds a row; false at the bound, where only a live emergency still finds a place, by pushing out a row
     /// that is none. What has no place is on disk and counted here.
-    fn add(&mut self, row: Row) -> bool {
+    pub(crate) fn add(&mut self, row: Row) -> bool {
         if self.rows.len() >= bounds::OPEN_ROWS + bounds::GAP_ROWS {
             let pushed_out = if row.is_live_emergency() {
                 let order = |row: &&Row| row.order(self.is_acknowledged(row));
@@ -428,6 +428,10 @@ impl Board {
 
     pub(crate) fn keep_row(&mut self, row: &Row, finished: bool) {
         let id = row.id();
+        // A drill ends with the process that plays it.
+        if row.is_drill() {
+            return;
+        }
         let Ok(text) = serde_json::to_string(row) else { return };
         if finished {
             self.keep.push((kept::row(id), None));

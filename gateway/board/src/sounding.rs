@@ -55,8 +55,9 @@ impl Board {
         if self.night.is_night && sound != Sound::Sweep { Sound::None } else { sound }
     }
 
-    /// What pages show beside the list: whether it is night, and a flood.
+    /// What pages show beside the list: whether it is night, a flood, what is in test, and a drill.
     pub fn situation(&self) -> Value {
-        json!({ "night": self.night.is_night, "flood": self.flood_words() })
+        json!({ "night": self.night.is_night, "flood": self.flood_words(), "tests": self.tests_words(),
+            "drill": self.drill_since() })
     }
 }

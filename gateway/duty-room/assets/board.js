@@ -150,9 +150,14 @@ function boards(count) {
   byId("boards").parentElement.className = "lamp " + (count.armed ? "good" : "bad");
 }
 
-// Night and flood, as the server sees them.
-function situation({ night, flood }) {
+// Night, flood and devices in test, as the server sees them.
+function situation({ night, flood, tests, drill }) {
+  byId("drill").hidden = !drill;
+  if (drill) byId("drill").textContent = say(words.drill_runs, { at: clockText(drill) });
   byId("night").hidden = !night;
+  byId("tests").hidden = !tests.count;
+  byId("tests").textContent = say(words.tests, { count: tests.count });
+  byId("tests").title = tests.devices.map((one) => [one.place, one.title && textOf(one.title), one.device].filter(Boolean).join(" ")).join("\n");
   byId("flood").hidden = !flood;
   if (!flood) return;
   const first = flood.first.map((one) => one.place + " " + textOf(one.text)).join(" · ");

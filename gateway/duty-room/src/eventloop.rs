@@ -50,6 +50,10 @@ pub(crate) enum Message {
         asked: ShiftAsked,
         answer: oneshot::Sender<Outcome>,
     },
+    /// The newest drill as a table.
+    Drill {
+        answer: oneshot::Sender<Value>,
+    },
     /// The shift as it is.
     Shift {
         answer: oneshot::Sender<Value>,
@@ -204,6 +208,9 @@ impl Loop {
             Message::ShiftAsk { asked, answer } => {
                 let ticket = self.ticket(answer);
                 self.give(Input::ShiftAsked { ticket, asked }).await;
+            }
+            Message::Drill { answer } => {
+                let _ = answer.send(self.board.drill_words());
             }
             Message::Shift { answer } => {
                 let _ = answer.send(self.board.shift());

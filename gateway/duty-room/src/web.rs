@@ -5,6 +5,7 @@ mod api;
 mod boards;
 mod cases;
 mod devices;
+mod drill;
 mod guard;
 mod handover;
 mod items;
@@ -183,6 +184,10 @@ fn routes() -> Vec<Route> {
         get("/api/v1/cases/{id}", Who::Look(DESK), cases::one),
         post("/api/v1/cases/{id}/{step}", Who::ByVerb(cases::VERBS), cases::step),
         get("/api/v1/devices", Who::Look(DESK), devices::list),
+        get("/api/v1/drill", Who::Look(RECORDS), drill::one),
+        post("/api/v1/drill", Who::Act(access::LEADS), drill::start),
+        post("/api/v1/drill/stop", Who::Act(access::LEADS), drill::stop),
+        post("/api/v1/devices/{id}/test", Who::Act(access::TESTERS), devices::test),
         get("/api/v1/logbook", Who::Look(RECORDS), logbook::page),
         get("/api/v1/logbook.csv", Who::Look(RECORDS), logbook::csv),
         get("/api/v1/shift", Who::Look(DESK), shift::one),

@@ -19,6 +19,8 @@ pub(super) const DESK: &[Role] = &[Role::Operator, Role::Lead, Role::Installer, 
 pub(super) const WATCH: &[Role] = &[Role::Operator, Role::Lead];
 /// Who may read what people did.
 pub(super) const RECORDS: &[Role] = &[Role::Operator, Role::Lead, Role::Viewer];
+/// Who may put a device to the test.
+pub(super) const TESTERS: &[Role] = &[Role::Lead, Role::Installer];
 /// Who answers for the watch.
 pub(super) const LEADS: &[Role] = &[Role::Lead];
 

@@ -229,12 +229,11 @@ pub(super) fn told(outcome: Outcome) -> Response {
         Outcome::Refused { code, text } => {
             let status = match code {
                 "busy" => StatusCode::SERVICE_UNAVAILABLE,
-                "finished" | "too_late" | "one_by_one" | "not_an_alarm" | "newer_cry" | "not_accepted"
-                | "not_acknowledged" | "not_dispatched" | "not_handled" | "not_called" | "concluded"
-                | "conclusion_stands" | "on_site_missing" | "closed" | "too_many" | "not_on_duty"
-                | "not_relieved" | "same_person" | "nobody_on_duty" | "emergency_waiting" => {
-                    StatusCode::CONFLICT
-                }
+                "finished" | "drill_runs" | "no_drill" | "too_late" | "one_by_one" | "not_an_alarm"
+                | "newer_cry" | "not_accepted" | "not_acknowledged" | "not_dispatched" | "not_handled"
+                | "not_called" | "concluded" | "conclusion_stands" | "on_site_missing" | "closed"
+                | "too_many" | "not_on_duty" | "not_relieved" | "same_person" | "nobody_on_duty"
+                | "emergency_waiting" => StatusCode::CONFLICT,
                 _ => StatusCode::UNPROCESSABLE_ENTITY,
             };
             with_text(status, code, &text)

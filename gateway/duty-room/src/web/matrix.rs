@@ -78,6 +78,10 @@ POST /api/v1/cases/{ID}/note                 O L
 POST /api/v1/cases/{ID}/called               O L
 POST /api/v1/cases/{ID}/remove               -
 GET  /api/v1/devices                         O L I V e
+POST /api/v1/devices/smoke-1/test            L I
+GET  /api/v1/drill                           O L V e
+POST /api/v1/drill                           L
+POST /api/v1/drill/stop                      L
 GET  /api/v1/logbook                         O L V e
 GET  /api/v1/logbook.csv                     O L V e
 GET  /api/v1/shift                           O L I V e
