@@ -35,7 +35,7 @@ use crate::eventloop::{HeardEvent, Message};
 use crate::stop::Stopped;
 use answer::Verdict;
 use carrier::Carrier;
-use http::{Client, Unreached};
+use http::{Client, Trust, Unreached};
 use queue::{Became, Queue};
 
 pub use trial::{Tested, test};
@@ -70,8 +70,10 @@ impl Notifier {
     ) -> Result<(Self, Vec<JoinHandle<()>>), String> {
         let mut mailboxes = BTreeMap::new();
         let mut tasks = Vec::new();
+        let mut trust = Trust::default();
         for channel in channels {
-            let client = client(channel).map_err(|why| format!("channel {}: {why}", channel.id))?;
+            let client =
+                client(channel, &mut trust).map_err(|why| format!("channel {}: {why}", channel.id))?;
             let (inputs, stopped) = (means.inputs.clone(), means.stopped.clone());
             let clock = means.clock.clone();
             tasks.push(match &channel.kind {
@@ -109,8 +111,8 @@ impl Notifier {
     }
 }
 
-fn client(channel: &Channel) -> Result<Client, String> {
-    Client::new(channel.kind.address().clone(), channel.ca_file.as_deref())
+fn client(channel: &Channel, trust: &mut Trust) -> Result<Client, String> {
+    Client::new(channel.kind.address().clone(), trust, channel.ca_file.as_deref())
 }
 
 /// One channel until the duty room stops.

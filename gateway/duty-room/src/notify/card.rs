@@ -103,7 +103,7 @@ impl Card {
                 std::iter::once(&self.title).chain(self.rows.first()).cloned().collect::<Vec<_>>().join(":")
             }
         };
-        format!("{word}{what},请立即确认")
+        format!("{word}{what},请立即处理")
     }
 }
 

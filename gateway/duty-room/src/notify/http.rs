@@ -78,6 +78,24 @@ impl Unreached {
     }
 }
 
+/// What is trusted: the system's certificates are read once for all who trust them.
+#[derive(Debug, Default)]
+pub(crate) struct Trust(Option<Arc<rustls::ClientConfig>>);
+
+impl Trust {
+    fn by(&mut self, ca_file: Option<&Path>) -> Result<Arc<rustls::ClientConfig>, String> {
+        if ca_file.is_some() {
+            return tls::client(ca_file).map(Arc::new);
+        }
+        if let Some(known) = &self.0 {
+            return Ok(Arc::clone(known));
+        }
+        let config = Arc::new(tls::client(None)?);
+        self.0 = Some(Arc::clone(&config));
+        Ok(config)
+    }
+}
+
 /// Speaks to one service.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -94,15 +112,15 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// Fails if there is no certificate to trust, or the host's name can be in none.
-    pub(crate) fn new(address: Address, ca_file: Option<&Path>) -> Result<Self, String> {
+    /// Fails if there is nothing to trust, or the host's name can be in no certificate.
+    pub(crate) fn new(address: Address, trust: &mut Trust, ca_file: Option<&Path>) -> Result<Self, String> {
         if !address.tls {
             return Ok(Self { address, tls: None, within: ALL_WITHIN });
         }
         let name = ServerName::try_from(address.host.clone())
             .map_err(|_| format!("{} is no name for a certificate", address.host))?;
-        let config = tls::client(ca_file)?;
-        let tls = Some((TlsConnector::from(Arc::new(config)), name));
+        let config = trust.by(ca_file)?;
+        let tls = Some((TlsConnector::from(config), name));
         Ok(Self { address, tls, within: ALL_WITHIN })
     }
 

@@ -46,7 +46,11 @@ fn wecom_at(url: &str) -> Channel {
 
 fn carrier(channel: &Channel) -> Carrier {
     let ChannelKind::Service(service) = &channel.kind else { panic!("no service") };
-    Carrier::new(service.clone(), client(channel).unwrap(), Some("https://duty.example"))
+    Carrier::new(
+        service.clone(),
+        client(channel, &mut Trust::default()).unwrap(),
+        Some("https://duty.example"),
+    )
 }
 
 fn wang() -> Recipient {
@@ -113,7 +117,7 @@ async fn wecom_gets_a_mention_and_a_card() {
     assert_eq!(Some(mention.header("host").unwrap()), service.url.strip_prefix("http://"));
     assert_eq!(
         mention.body,
-        r#"{"msgtype":"text","text":{"content":"【紧急】火警 · 待确认 3号楼2单元402,请立即确认","mentioned_list":["@all","lisi"],"mentioned_mobile_list":["13800138000"]}}"#
+        r#"{"msgtype":"text","text":{"content":"【紧急】火警 · 待确认 3号楼2单元402,请立即处理","mentioned_list":["@all","lisi"],"mentioned_mobile_list":["13800138000"]}}"#
     );
     assert_eq!(card.line, mention.line);
     assert_eq!(
@@ -184,7 +188,7 @@ async fn feishu_is_signed_in_its_body() {
     assert_eq!(mention.line, "POST /open-apis/bot/v2/hook/ID HTTP/1.1");
     assert_eq!(
         mention.body,
-        r#"{"timestamp":"1700000000","sign":"8oT2n3SMKFfEnDoiwer8BUM/SjKLwe9SqoEIHlhDTKo=","msg_type":"text","content":{"text":"<at user_id=\"all\">所有人</at> 【紧急】火警 · 待确认 3号楼2单元402,请立即确认"}}"#
+        r#"{"timestamp":"1700000000","sign":"8oT2n3SMKFfEnDoiwer8BUM/SjKLwe9SqoEIHlhDTKo=","msg_type":"text","content":{"text":"<at user_id=\"all\">所有人</at> 【紧急】火警 · 待确认 3号楼2单元402,请立即处理"}}"#
     );
     assert_eq!(
         card.body,
@@ -277,7 +281,7 @@ async fn what_is_not_the_providers_yes_is_no_yes() {
 async fn who_does_not_answer_is_given_up() {
     let service = Service::start(vec![Reply::Silence]).await;
     let channel = wecom_at(&service.url);
-    let mut client = client(&channel).unwrap();
+    let mut client = client(&channel, &mut Trust::default()).unwrap();
     assert_eq!(client.within, Duration::from_secs(10));
     client.within = Duration::from_millis(200);
     let ChannelKind::Service(kind) = channel.kind else { panic!("no service") };

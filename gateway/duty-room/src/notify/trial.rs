@@ -8,6 +8,7 @@ use shouwang_message::{AlarmId, Class, Id, Mode, Priority, Timestamp};
 
 use super::answer::{self, Verdict};
 use super::carrier::Carrier;
+use super::http::Trust;
 use super::queue::{Message, Sending};
 use super::{client, unreached, webhook};
 use crate::clock::Clock;
@@ -30,7 +31,7 @@ const NOT_THE_SERVICE: [&str; 8] =
 
 /// Sends one test message once. `to`: the phone, for a channel that reaches one person.
 pub async fn test(channel: &Channel, page: Option<&str>, to: Option<&str>, clock: &Clock) -> Tested {
-    let client = match client(channel) {
+    let client = match client(channel, &mut Trust::default()) {
         Ok(client) => client,
         Err(text) => return Tested::Unreached { code: "no-trust".into(), text },
     };

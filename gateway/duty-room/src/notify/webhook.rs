@@ -153,7 +153,7 @@ impl Webhook {
             if failures == 2 {
                 self.note(inputs, "webhook.failing", event, Some(&text)).await;
             }
-            if failures >= TRIES && ABOUT_THE_EVENT.contains(&code.as_str()) {
+            if is_left_out(failures, &code) {
                 return self.note(inputs, "webhook.left_out", event, Some(&text)).await;
             }
             tokio::time::sleep(after.unwrap_or_else(|| pause(failures))).await;
@@ -189,6 +189,12 @@ impl Webhook {
         let done = tokio::task::spawn_blocking(move || work(&state_dir, &id)).await;
         done.map_err(|error| error.to_string())?
     }
+}
+
+/// Only an event that the receiver, which answers, cannot take: it must not hold up all later ones for ever.
+/// A receiver that is away, or does not know us, loses nothing.
+fn is_left_out(failures: u32, code: &str) -> bool {
+    failures >= TRIES && ABOUT_THE_EVENT.contains(&code)
 }
 
 /// How far we came; a new receiver begins with what is heard from now on.
@@ -281,4 +287,18 @@ fn logs(connection: &Connection) -> rusqlite::Result<Vec<Log>> {
 
 fn key((site, gateway, log): &Log) -> String {
     format!("{site}/{gateway}/{log}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_cannot_be_taken_is_left_out() {
+        assert!(is_left_out(TRIES, "http-400") && is_left_out(TRIES, "http-422"));
+        assert!(!is_left_out(TRIES - 1, "http-400"));
+        for code in ["connect", "timeout", "http-401", "http-403", "http-404", "http-500", "http-429"] {
+            assert!(!is_left_out(u32::MAX, code), "{code}");
+        }
+    }
 }
