@@ -156,7 +156,7 @@ impl Reader<'_> {
             match Class::ALL.iter().find(|class| class.as_str() == word) {
                 Some(class) => classes.push(*class),
                 None => {
-                    self.problem(span, format!("没有类别 {word:?} · no such class"), instead(&word, &known))
+                    self.problem(span, format!("没有类别 {word:?} · no such class"), instead(&word, &known));
                 }
             }
         }

@@ -78,9 +78,11 @@ impl Service {
                         if script.len() > 1 { script.pop_front() } else { script.front().cloned() }
                     };
                     let remember = |request| {
+                        // Before anybody knows of the request and changes the script.
+                        let reply = next().expect("a service without a script");
                         seen.lock().unwrap().push(request);
                         arrived.add_permits(1);
-                        next().expect("a service without a script")
+                        reply
                     };
                     match acceptor {
                         None => serve_tcp(stream, remember).await,
