@@ -19,7 +19,11 @@ pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
         "gateway/daemon",
         Some(&["modbus-wire", "shouwang-catalog", "shouwang-core", "shouwang-message", "shouwang-modem"]),
     ),
-    ("shouwang-duty-room", "gateway/duty-room", Some(&["shouwang-board", "shouwang-message"])),
+    (
+        "shouwang-duty-room",
+        "gateway/duty-room",
+        Some(&["modbus-wire", "shouwang-board", "shouwang-message", "shouwang-modem"]),
+    ),
     (
         "shouwang-field",
         "gateway/field",

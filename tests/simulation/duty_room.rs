@@ -121,7 +121,7 @@ impl DutyRoom {
                     self.taken.push_back((now + TAKES, notice.ticket));
                     said.push(Said::Told { alarm: notice.alarm, step: notice.step });
                 }
-                Output::Changed => {}
+                Output::Sound { .. } | Output::Changed => {}
             }
         }
         said

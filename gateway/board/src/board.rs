@@ -28,6 +28,7 @@ use crate::presence::{Presence, Watch};
 use crate::readings::Readings;
 use crate::row::{Row, RowKind};
 use crate::shift::Shift;
+use crate::sounder::Sounder;
 use crate::telling::Outreach;
 use crate::trust::Refusal;
 use crate::watching::Guard;
@@ -69,6 +70,7 @@ pub struct Board {
     armed: u32,
     pub(crate) guard: Guard,
     pub(crate) shift: Shift,
+    pub(crate) sounder: Sounder,
     /// Values remembered, of all devices.
     pub(crate) points_held: usize,
     pub(crate) outreach: Outreach,
@@ -213,6 +215,7 @@ impl Board {
         wall: Timestamp,
         kept: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
+        let sounder = Sounder::new(now, settings.has_sounder);
         let mut board = Self {
             settings,
             chance: Chance::new(seed),
@@ -238,6 +241,7 @@ impl Board {
             armed: 0,
             guard: Guard::new(now),
             shift: Shift::new(),
+            sounder,
             points_held: 0,
             outreach: Outreach::default(),
             counts: Counts::default(),
@@ -328,7 +332,10 @@ impl Board {
             Input::DeskAsked { ticket, asked } => self.desk_asked(ticket, &asked),
             Input::Noted(line) => self.log.push(line),
             Input::Told { ticket, result } => self.told(now, ticket, result),
-            Input::Replied { phone, text } => self.replied(now, &phone, &text),
+            Input::Replied { phone, text, sent_at } => self.replied(now, &phone, &text, sent_at),
+            Input::Troubled { channel, trouble } => self.channel_troubled(&channel, trouble),
+            Input::Hushed { by, from } => self.hushed(now, by, from),
+            Input::Sounded { trouble } => self.sounded(now, trouble.as_deref()),
             Input::Armed { boards } => {
                 self.armed = boards;
                 self.guard.armed(now, boards > 0);
@@ -349,6 +356,7 @@ impl Board {
             .min(self.night.next_deadline())
             .min(self.next_cooking_deadline())
             .min(self.next_drill_deadline());
+        next = next.min(self.sounder.next_deadline());
         for gateway in self.gateways.values() {
             let askable = self.link_up && gateway.may_answer();
             next = next.min(gateway.watch.next_deadline().unwrap_or(Instant::NEVER)).min(gateway.devices_at);
@@ -447,6 +455,7 @@ impl Board {
         self.look_at_drill(now);
         self.look_at_shift(now);
         self.look_at_ladders(now);
+        self.look_at_sounder(now);
         self.send_requests(now);
     }
 

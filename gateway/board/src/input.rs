@@ -2,6 +2,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use shouwang_message::{Id, Text, Timestamp};
+
 use crate::{Asked, CaseAsked, DeliveryResult, DeskAsked, LogLine, ShiftAsked};
 
 /// One thing that happened, in the past tense.
@@ -30,7 +32,18 @@ pub enum Input {
     /// What became of the notice with this ticket.
     Told { ticket: u64, result: DeliveryResult },
     /// Somebody answered by SMS.
-    Replied { phone: String, text: String },
+    Replied {
+        phone: String,
+        text: String,
+        /// When the network had it: a text may be on its way for hours.
+        sent_at: Option<Timestamp>,
+    },
+    /// A way out of the house tells before it is needed that it does not work, or that it does again.
+    Troubled { channel: Id, trouble: Option<Text> },
+    /// Somebody in the room wants the desk sounder quiet for a minute.
+    Hushed { by: String, from: String },
+    /// The desk sounder did as it was told, or why not.
+    Sounded { trouble: Option<String> },
     /// How many boards are live and can sound.
     Armed { boards: u32 },
     /// A deadline passed.

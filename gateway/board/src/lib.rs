@@ -44,6 +44,7 @@ mod requests;
 mod row;
 mod rows;
 mod shift;
+mod sounder;
 mod sounding;
 mod telling;
 mod testing;
@@ -82,6 +83,8 @@ pub struct Settings {
     pub organisation: Organisation,
     pub escalation: Escalation,
     pub night: Night,
+    /// There is a siren on the desk, and [`Output::Sound`] reaches it.
+    pub has_sounder: bool,
 }
 
 impl Settings {
@@ -92,6 +95,7 @@ impl Settings {
             organisation: Organisation::default(),
             escalation: Escalation::default(),
             night: Night::default(),
+            has_sounder: false,
         }
     }
 }

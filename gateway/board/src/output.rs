@@ -20,6 +20,8 @@ pub enum Output {
     Answer { ticket: u64, outcome: Outcome },
     /// Tell somebody outside this room, then say [`crate::Input::Told`].
     Tell(Notice),
+    /// The desk sounder is to be on or off from now on; then say [`crate::Input::Sounded`].
+    Sound { on: bool },
     /// The list of alarms is different now.
     Changed,
 }

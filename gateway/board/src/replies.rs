@@ -2,22 +2,24 @@
 //! was sent knows it. Everything else is a line of the logbook.
 use alloc::string::{String, ToString};
 
-use shouwang_message::{AlarmId, Id, Instant};
+use shouwang_message::{AlarmId, Id, Instant, Timestamp};
 
 use crate::board::Board;
 use crate::case::{CaseAsked, CaseStep};
 use crate::escalation::Reach;
-use crate::ladder::{Delivery, Purpose};
+use crate::ladder::{Became, Delivery, Purpose};
 use crate::logbook::LogLine;
 use crate::notice::masked_phone;
 use crate::trust::shown;
 use crate::{Asked, Outcome, Request};
 
+/// The network's clock and ours may differ by so much.
+const CLOCKS_DIFFER_MS: i64 = 120_000;
 /// Nobody waits for the answer to what came by SMS.
 const NO_TICKET: u64 = 0;
 
 impl Board {
-    pub(crate) fn replied(&mut self, now: Instant, phone: &str, text: &str) {
+    pub(crate) fn replied(&mut self, now: Instant, phone: &str, text: &str, sent_at: Option<Timestamp>) {
         let masked = masked_phone(&shown(phone));
         let from = alloc::format!("sms {masked}");
         let Some(person) = self.settings.organisation.by_phone(phone).map(|person| person.id.clone()) else {
@@ -28,7 +30,7 @@ impl Board {
         if !matches!(text.trim(), "1" | "\u{ff11}") {
             return self.log_reply(&by, from, None, "no answer that is understood", text);
         }
-        let Some((id, cry, purpose)) = self.told_last(&person) else {
+        let Some((id, cry, purpose)) = self.told_last(&person, sent_at) else {
             return self.log_reply(&by, from, None, "nothing was told to this number", text);
         };
         let refused = match purpose {
@@ -83,13 +85,18 @@ impl Board {
         }
     }
 
-    /// What this person's phone was told last, good news aside.
-    fn told_last(&self, person: &Id) -> Option<(AlarmId, u32, Purpose)> {
+    /// What this person's phone was told last before they answered, good news aside. An answer that the network held
+    /// back must not acknowledge what its sender has not seen: the one wall-clock decision here, and what it refuses
+    /// goes on climbing.
+    fn told_last(&self, person: &Id, sent_at: Option<Timestamp>) -> Option<(AlarmId, u32, Purpose)> {
+        let latest = sent_at.map(|at| Timestamp::from_unix_ms(at.unix_ms() + CLOCKS_DIFFER_MS));
         let by_phone = |delivery: &Delivery| {
             let reach = self.settings.escalation.channels.get(&delivery.channel);
             delivery.purpose != Purpose::Recovered
+                && !matches!(delivery.result, Became::Failed { .. })
                 && matches!(reach, Some(Reach::Person { .. }))
                 && delivery.persons.contains(person)
+                && latest.is_none_or(|latest| delivery.at <= latest)
         };
         let told = self.outreach.ladders.iter().flat_map(|(id, ladder)| {
             ladder.deliveries.iter().filter(|delivery| by_phone(delivery)).map(|delivery| (*id, delivery))

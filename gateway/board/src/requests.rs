@@ -70,6 +70,9 @@ impl Board {
         }
         let (whom, device, occurrence) = (row.whom(), document.device.clone(), document.occurrence);
         self.log_request(&asked);
+        if asked.request == Request::Silence {
+            self.hush(now);
+        }
         if acknowledging {
             self.accept_by_acknowledging(id, &asked.by, self.wall, &asked.from);
             if let Some(row) = self.rows.get_mut(&id) {

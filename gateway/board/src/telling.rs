@@ -42,12 +42,20 @@ pub(crate) struct Outreach {
     telling: BTreeMap<u64, (AlarmId, Id, Instant)>,
     next_ticket: u64,
     channels: BTreeMap<Id, Health>,
+    complaints: BTreeMap<Id, Complaint>,
 }
 
 #[derive(Debug, Default)]
 struct Health {
     /// Failures since it last delivered.
     failures: u32,
+    row: Option<AlarmId>,
+}
+
+/// What a channel says of itself, and its row.
+#[derive(Debug)]
+struct Complaint {
+    text: Text,
     row: Option<AlarmId>,
 }
 
@@ -427,6 +435,26 @@ impl Board {
         if let Some(health) = self.outreach.channels.get_mut(channel) {
             health.row = row;
         }
+    }
+
+    /// A channel knows by itself that it does not work: no SIM card, no network. People hear of it before it is needed.
+    pub(crate) fn channel_troubled(&mut self, channel: &Id, trouble: Option<Text>) {
+        if self.outreach.complaints.get(channel).map(|complaint| &complaint.text) == trouble.as_ref()
+            || !self.settings.escalation.channels.contains_key(channel)
+        {
+            return;
+        }
+        if let Some(row) = self.outreach.complaints.remove(channel).and_then(|complaint| complaint.row) {
+            self.close(row);
+        }
+        let Some(text) = trouble else { return };
+        let own = self.own_name();
+        let said = Text::new(
+            alloc::format!("外呼通道 {channel}:{}", crate::trust::shown(&text.zh)),
+            alloc::format!("The channel {channel}: {}", crate::trust::shown(&text.en)),
+        );
+        let row = self.own_row(RowKind::Fault, &own, "channel_troubled", Priority::Urgent, said);
+        self.outreach.complaints.insert(channel.clone(), Complaint { text, row });
     }
 
     /// Somebody was sent, or has answered, since the last look. True if that is news.

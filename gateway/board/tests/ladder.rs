@@ -394,7 +394,7 @@ fn an_answer_by_sms_acknowledges_as_that_person() {
     let mut world = burning();
     world.pass(30);
     world.tells();
-    world.give(Input::Replied { phone: "+8613800138004".into(), text: " 1\r\n".into() });
+    world.give(Input::Replied { phone: "+8613800138004".into(), text: " 1\r\n".into(), sent_at: None });
     assert_eq!(world.row()["acknowledged"]["by"], "desk-2");
     assert_eq!(world.commands.last().unwrap().1.by, "desk-2");
     let line = world.log.iter().find(|line| line.what == "alarm.acknowledge").unwrap();
@@ -409,7 +409,7 @@ fn every_other_answer_by_sms_is_a_line_of_the_logbook() {
     world.pass(30);
     world.tells();
     let mut reply = |phone: &str, text: &str| {
-        world.give(Input::Replied { phone: phone.into(), text: text.into() });
+        world.give(Input::Replied { phone: phone.into(), text: text.into(), sent_at: None });
         let line = world.log.iter().rfind(|line| line.what == "sms.reply").unwrap();
         format!("{} {} {}", line.by, line.new.as_deref().unwrap(), line.note.as_deref().unwrap())
     };
@@ -427,9 +427,43 @@ fn an_answer_to_the_first_cry_does_not_acknowledge_the_second() {
     world.ask(1, "desk-1", Request::Acknowledge);
     let again = AlarmDocument { occurrence: 2, ..placed(smoke(3)) };
     world.event(&change(2, AlarmChange::Repeated, again));
-    world.give(Input::Replied { phone: "13800138004".into(), text: "1".into() });
+    world.give(Input::Replied { phone: "13800138004".into(), text: "1".into(), sent_at: None });
     assert!(world.row()["acknowledged"].is_null());
     assert_eq!(world.log.last().unwrap().new.as_deref(), Some("newer_cry"));
+}
+
+#[test]
+fn an_answer_that_was_late_does_not_acknowledge_what_came_after_it() {
+    let mut world = burning();
+    world.pass(30);
+    world.tells();
+    let answered_at = Some(wall(world.now));
+    world.pass(600);
+    let other = AlarmDocument { id: "01KANEXAMP0000000000000002".parse().unwrap(), ..placed(smoke(1)) };
+    world.event(&raised(2, other));
+    world.pass(30);
+    world.give(Input::Replied { phone: "13800138004".into(), text: "1".into(), sent_at: answered_at });
+    let by = |row: &serde_json::Value| row["acknowledged"]["by"].as_str().map(str::to_owned);
+    let rows = world.rows();
+    let of = |id: &str| rows.iter().find(|row| row["id"] == id).and_then(by);
+    assert_eq!((of(SMOKE), of("01KANEXAMP0000000000000002")), (Some("desk-2".into()), None));
+    let long_ago = Some(Timestamp::from_unix_ms(1_700_000_000_000));
+    world.give(Input::Replied { phone: "13800138004".into(), text: "1".into(), sent_at: long_ago });
+    assert_eq!(world.log.last().unwrap().new.as_deref(), Some("nothing was told to this number"));
+}
+
+#[test]
+fn a_channel_that_complains_is_a_row_before_it_is_needed() {
+    let mut world = World::with(settings());
+    let trouble = |text: &str| Some(Text::new(text, text));
+    let mut complain = |channel: &str, trouble: Option<Text>| {
+        world.give(Input::Troubled { channel: id(channel), trouble });
+        world.rows().iter().map(|row| row["text"]["zh"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(complain("sms", trouble("没有 SIM 卡")), ["外呼通道 sms:没有 SIM 卡"]);
+    assert_eq!(complain("sms", trouble("信号弱")), ["外呼通道 sms:信号弱"]);
+    assert_eq!(complain("unknown", trouble("信号弱")).len(), 1);
+    assert_eq!(complain("sms", None), Vec::<String>::new());
 }
 
 #[test]
@@ -450,7 +484,7 @@ fn who_is_sent_and_does_not_answer_is_followed_by_the_next_one() {
     assert_eq!(case["dispatched"][1]["by"], "duty-1");
     // Li has got it, says so by SMS; nobody else is sent.
     world.pass(60);
-    world.give(Input::Replied { phone: "13800138001".into(), text: "1".into() });
+    world.give(Input::Replied { phone: "13800138001".into(), text: "1".into(), sent_at: None });
     let case = world.board.case(SMOKE.parse().unwrap()).unwrap();
     assert_eq!(case["dispatched"][1]["answered"]["by"], "li");
     world.pass(250);

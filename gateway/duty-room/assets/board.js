@@ -228,6 +228,8 @@ function tell(text, bad = false) {
 
 function silence() {
   mute();
+  // The siren on the desk too.
+  if (mayAct()) post("/api/v1/sounder/silence", {});
   hush();
   beat();
 }

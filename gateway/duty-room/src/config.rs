@@ -6,6 +6,7 @@ mod near;
 pub mod organisation;
 mod reader;
 mod services;
+mod sounder;
 mod template;
 
 use std::fmt;
@@ -18,6 +19,8 @@ use toml::de::DeTable;
 
 use channels::Channel;
 use reader::Reader;
+pub use sounder::Sounder;
+
 use services::{broker_url, is_loopback};
 
 /// One duty room's configuration.
@@ -37,6 +40,8 @@ pub struct Config {
     pub organisation: Organisation,
     /// Who is told when, and how.
     pub escalation: Escalation,
+    /// The siren on the desk.
+    pub sounder: Option<Sounder>,
 }
 
 /// The MQTT broker.
@@ -125,6 +130,7 @@ const TOP_KEYS: &[&str] = &[
     "broker",
     "web",
     "channel",
+    "sounder",
     "organisation",
     "person",
     "responder",
@@ -197,12 +203,16 @@ impl Reader<'_> {
         let broker = self.table(top, "broker").and_then(|(span, table)| self.broker(span, table));
         let web = self.table(top, "web").and_then(|(span, table)| self.web(span, table));
         let channels = self.channels(top);
+        let sounder = match top.contains_key("sounder") {
+            true => self.table(top, "sounder").and_then(|(span, table)| self.sounder(span, table)),
+            false => None,
+        };
         let organisation = self.organisation(top);
         let escalation = self.escalation(top, channels::reaches(&channels), &organisation);
         let name = name?;
         let title = title.unwrap_or_else(|| name.to_string());
         let (state_dir, broker, web) = (state_dir?, broker?, web?);
-        Some(Config { name, title, state_dir, broker, web, channels, organisation, escalation })
+        Some(Config { name, title, state_dir, broker, web, channels, organisation, escalation, sounder })
     }
 }
 
@@ -246,7 +256,7 @@ hosts = ["duty.example.cn"]
             [
                 "duty-room.toml:1:1: state_dir is missing; write state_dir = \"/var/lib/shouwang-duty-room\"",
                 "duty-room.toml:1:8: name: an id has 1 to 32 characters of a-z, 0-9 and '-', not \"Duty 1\"; write for example name = \"duty-1\"",
-                "duty-room.toml:2:1: unknown key stat_dir; known here: name, title, state_dir, broker, web, channel, organisation, person, responder, escalation",
+                "duty-room.toml:2:1: unknown key stat_dir; known here: name, title, state_dir, broker, web, channel, sounder, organisation, person, responder, escalation",
                 "duty-room.toml:4:7: mqtt://broker.example would send everything, the password too, in the clear; use mqtts://, or set allow_plaintext = true on a network you trust",
                 "duty-room.toml:5:19: allow_plaintext must be true or false, not string; write allow_plaintext as true or false",
                 "duty-room.toml:6:17: password_file /nowhere/x: No such file or directory (os error 2); make the file, with the secret as its only line",

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::link::Outbox;
 use crate::lists::{Answer, Lists, Version};
 use crate::notify::Notifier;
+use crate::sounder::Sounder;
 use crate::stop::Stopped;
 use crate::store::{Stored, Work};
 
@@ -111,6 +112,7 @@ pub(crate) struct Channels {
     pub(crate) completions: mpsc::Receiver<Stored>,
     pub(crate) to_store: mpsc::Sender<Work>,
     pub(crate) outbox: Outbox,
+    pub(crate) sounder: Option<Sounder>,
     pub(crate) heard: broadcast::Sender<Arc<HeardEvent>>,
     pub(crate) pulse: watch::Sender<Pulse>,
     pub(crate) notifier: Notifier,
@@ -121,6 +123,7 @@ struct Loop {
     clock: Clock,
     to_store: mpsc::Sender<Work>,
     outbox: Outbox,
+    sounder: Option<Sounder>,
     heard: broadcast::Sender<Arc<HeardEvent>>,
     notifier: Notifier,
     answers: BTreeMap<u64, oneshot::Sender<Outcome>>,
@@ -131,12 +134,14 @@ struct Loop {
 
 /// `run` is another number in every run of the duty room.
 pub(crate) async fn run(board: Board, clock: Clock, run: u64, channels: Channels, mut stopped: Stopped) {
-    let Channels { mut inputs, mut completions, to_store, outbox, heard, pulse, notifier } = channels;
+    let Channels { mut inputs, mut completions, to_store, outbox, sounder, heard, pulse, notifier } =
+        channels;
     let mut turning = Loop {
         board,
         clock,
         to_store,
         outbox,
+        sounder,
         heard,
         notifier,
         answers: BTreeMap::new(),
@@ -151,7 +156,11 @@ pub(crate) async fn run(board: Board, clock: Clock, run: u64, channels: Channels
         let wait = next.since(now).min(TURN_EVERY);
         tokio::select! {
             biased;
-            () = stopped.wait() => return,
+            () = stopped.wait() => {
+                // The siren is switched off, which may take a moment.
+                let _ = tokio::task::spawn_blocking(move || drop(turning.sounder)).await;
+                return;
+            }
             stored = completions.recv() => match stored {
                 Some(stored) => turning.stored(stored).await,
                 None => return,
@@ -305,6 +314,11 @@ impl Loop {
                     let ticket = notice.ticket;
                     if let Err(result) = self.notifier.tell(notice) {
                         became.push(Input::Told { ticket, result });
+                    }
+                }
+                Output::Sound { on } => {
+                    if let Some(sounder) = &self.sounder {
+                        sounder.sound(on);
                     }
                 }
                 Output::Changed => self.lists.board_changed(),

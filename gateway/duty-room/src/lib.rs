@@ -14,6 +14,7 @@ mod lists;
 pub mod logbook;
 pub mod notify;
 mod residents;
+mod sounder;
 mod stop;
 mod store;
 mod tls;
@@ -53,7 +54,7 @@ pub enum StartError {
     Channel(String),
     #[error("the system gives no randomness: {0}")]
     Randomness(String),
-    #[error("cannot start the store thread: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }
 
@@ -107,6 +108,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         shouwang_board::Settings {
             organisation: config.organisation.clone(),
             escalation: config.escalation.clone(),
+            has_sounder: config.sounder.is_some(),
             ..shouwang_board::Settings::new(config.name.clone())
         },
         seed,
@@ -140,7 +142,17 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let (notifier, channels) =
         notify::Notifier::start(&config.channels, &means).map_err(StartError::Channel)?;
     tasks.extend(channels);
-    let channels = Channels { inputs, completions, to_store, outbox, heard: heard.clone(), pulse, notifier };
+    let told = input.clone();
+    let told = move |became: Result<(), String>| {
+        // With the loop's queue full it is told again in a few seconds.
+        let trouble = became.err();
+        let _ = told.try_send(eventloop::Message::Input(shouwang_board::Input::Sounded { trouble }));
+    };
+    let sounder =
+        config.sounder.clone().map(|settings| sounder::Sounder::spawn(settings, clock.clone(), told));
+    let sounder = sounder.transpose().map_err(StartError::Thread)?;
+    let channels =
+        Channels { inputs, completions, to_store, outbox, sounder, heard: heard.clone(), pulse, notifier };
     tasks.push(tokio::spawn(eventloop::run(board, clock.clone(), run, channels, stopped.clone())));
     tasks.push(tokio::spawn(residents::forget_hourly(
         residents::Residents::new(&config.state_dir),

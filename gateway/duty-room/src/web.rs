@@ -20,6 +20,7 @@ mod residents;
 mod serve;
 mod session;
 mod shift;
+mod sounder;
 mod stream;
 
 use std::fmt;
@@ -193,6 +194,7 @@ fn routes() -> Vec<Route> {
         get("/api/v1/shift", Who::Look(DESK), shift::one),
         post("/api/v1/shift/{step}", Who::ByVerb(shift::VERBS), shift::step),
         post("/api/v1/handover", Who::Act(WATCH), handover::sign),
+        post("/api/v1/sounder/silence", Who::Act(WATCH), sounder::silence),
         get("/api/v1/stream", Who::Look(DESK), stream::stream),
         post("/api/v1/boards/{page}", Who::Act(WATCH), boards::report),
     ]

@@ -50,6 +50,7 @@ impl Desk {
             channels: vec![],
             organisation: shouwang_board::Organisation::default(),
             escalation: shouwang_board::Escalation::default(),
+            sounder: None,
         };
         let running =
             runtime.block_on(shouwang_duty_room::start(config, Clock::system())).expect("a duty room");

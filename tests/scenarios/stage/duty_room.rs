@@ -37,7 +37,7 @@ impl DutyRoom {
                     said.push((topic.to_string(), to_bytes(&command), false));
                 }
                 // No channel is configured.
-                Output::Answer { .. } | Output::Tell(_) | Output::Changed => {}
+                Output::Answer { .. } | Output::Tell(_) | Output::Sound { .. } | Output::Changed => {}
             }
         }
         said

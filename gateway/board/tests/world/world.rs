@@ -27,6 +27,10 @@ pub(crate) struct World {
     pub(crate) commands: Vec<(CommandName, CommandPayload)>,
     /// Notices on their way out of the house.
     pub(crate) told: Vec<Notice>,
+    /// What the desk sounder was told.
+    pub(crate) sounds: Vec<bool>,
+    /// What it answers: done, in trouble, or nothing at all.
+    pub(crate) siren: Option<Option<String>>,
 }
 
 pub(crate) fn id(text: &str) -> Id {
@@ -62,6 +66,8 @@ impl World {
             log: Vec::new(),
             commands: Vec::new(),
             told: Vec::new(),
+            sounds: Vec::new(),
+            siren: Some(None),
         };
         world.give(Input::Armed { boards: 1 });
         world.give(Input::LinkUp);
@@ -126,6 +132,12 @@ impl World {
             }
             Output::Answer { ticket, outcome } => self.answers.push((ticket, outcome)),
             Output::Tell(notice) => self.told.push(notice),
+            Output::Sound { on } => {
+                self.sounds.push(on);
+                if let Some(trouble) = self.siren.clone() {
+                    self.give(Input::Sounded { trouble });
+                }
+            }
             Output::Changed => {}
         }
     }

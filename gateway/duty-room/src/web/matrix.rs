@@ -93,6 +93,7 @@ POST /api/v1/shift/call-roll                 L
 POST /api/v1/shift/answer-roll               O L
 POST /api/v1/shift/hand-over                 -
 POST /api/v1/handover                        O L
+POST /api/v1/sounder/silence                 O L
 GET  /api/v1/stream                          O L I V e
 POST /api/v1/boards/page-0001                O L
 ";
@@ -133,6 +134,7 @@ impl Pages {
             channels: vec![],
             organisation: shouwang_board::Organisation::default(),
             escalation: shouwang_board::Escalation::default(),
+            sounder: None,
         };
         let clock = Clock::system();
         let (to_loop, _) = mpsc::channel(1);

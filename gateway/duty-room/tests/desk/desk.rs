@@ -82,15 +82,17 @@ pub(crate) fn config(state_dir: &Path, broker_port: u16) -> Config {
         channels: vec![],
         organisation: shouwang_board::Organisation::default(),
         escalation: shouwang_board::Escalation::default(),
+        sounder: None,
     }
 }
 
 /// A started duty room whose subscriptions stand.
 pub(crate) async fn duty_room(state_dir: &Path, broker: &Mosquitto) -> Running {
-    let running =
-        shouwang_duty_room::start(config(state_dir, broker.port), shouwang_duty_room::Clock::system())
-            .await
-            .unwrap();
+    started(config(state_dir, broker.port)).await
+}
+
+pub(crate) async fn started(config: Config) -> Running {
+    let running = shouwang_duty_room::start(config, shouwang_duty_room::Clock::system()).await.unwrap();
     eventually("linked", async || running.is_linked()).await;
     running
 }
