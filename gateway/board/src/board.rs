@@ -448,6 +448,7 @@ impl Board {
             self.link_row = self.own_row(RowKind::Fault, &own, "broker_down", Priority::Urgent, text);
         }
         self.look_at_guard(now);
+        self.look_at_sounders_silence(now);
         self.look_at_flood(now);
         self.look_at_chatter(now);
         self.look_at_night(now);

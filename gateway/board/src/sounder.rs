@@ -152,6 +152,13 @@ impl Board {
         self.sounder.row = self.own_row(RowKind::Fault, &own, "sounder_failing", Priority::Urgent, text);
     }
 
+    /// Hands that say nothing any more are a siren that does not obey.
+    pub(crate) fn look_at_sounders_silence(&mut self, now: Instant) {
+        if self.sounder.unanswered_since.is_some_and(|since| now.since(since) >= UNANSWERED) {
+            self.show_sounder_failing(&alloc::format!("{} s", UNANSWERED.as_secs()));
+        }
+    }
+
     /// Says what is to be heard: at once when it changes, and again and again.
     pub(crate) fn look_at_sounder(&mut self, now: Instant) {
         if !self.settings.has_sounder {
@@ -167,9 +174,6 @@ impl Board {
                 (self.sounder.is_on, self.sounder.say_at) = (is_on, now);
             }
             (self.sounder.looked_at, self.sounder.look_at) = (now, next);
-        }
-        if self.sounder.unanswered_since.is_some_and(|since| now.since(since) >= UNANSWERED) {
-            self.show_sounder_failing(&alloc::format!("{} s", UNANSWERED.as_secs()));
         }
         if self.sounder.say_at <= now {
             self.sounder.say_at = now + SAY_EVERY;

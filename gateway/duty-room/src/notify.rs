@@ -1,4 +1,4 @@
-//! Waking people over HTTP: robots of groups, SMS and voice providers, and other programs. What is said and to
+//! Waking people: robots of groups, SMS and voice providers, other programs, and a modem of our own. What is said and to
 //! whom is the board's; when it is sent, joined or tried again is `queue`'s; here it is sent, each channel on its
 //! own, so that none waits for another.
 mod answer;
@@ -11,6 +11,7 @@ mod http;
 mod queue;
 mod signed;
 mod sms_http;
+mod sms_modem;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -25,7 +26,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use shouwang_board::{DeliveryResult, Input, Notice};
-use shouwang_message::Id;
+use shouwang_message::{Id, Timestamp};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
@@ -36,7 +37,7 @@ use crate::stop::Stopped;
 use answer::Verdict;
 use carrier::Carrier;
 use http::{Client, Trust, Unreached};
-use queue::{Became, Queue};
+use queue::{Became, Queue, Rules, Sending};
 
 pub use trial::{Tested, test};
 
@@ -72,21 +73,27 @@ impl Notifier {
         let mut tasks = Vec::new();
         let mut trust = Trust::default();
         for channel in channels {
-            let client =
-                client(channel, &mut trust).map_err(|why| format!("channel {}: {why}", channel.id))?;
+            let unusable = |why: String| format!("channel {}: {why}", channel.id);
+            let mut client = |address| client(address, channel, &mut trust).map_err(unusable);
             let (inputs, stopped) = (means.inputs.clone(), means.stopped.clone());
             let clock = means.clock.clone();
             tasks.push(match &channel.kind {
                 ChannelKind::Service(service) => {
-                    let carrier = Carrier::new(service.clone(), client, means.page);
-                    let queue = Queue::new(carrier.rules());
+                    let carrier = Carrier::new(service.clone(), client(service.address())?, means.page);
                     let (mailbox, notices) = mpsc::channel(MAILBOX);
                     mailboxes.insert(channel.id.clone(), mailbox);
-                    tokio::spawn(run(queue, carrier, clock, notices, inputs, stopped))
+                    tokio::spawn(run(Hands::Http(carrier), clock, notices, inputs, stopped))
+                }
+                ChannelKind::Modem(modem) => {
+                    let line = sms_modem::Line::start(&channel.id, modem, Some(inputs.clone()));
+                    let line = line.map_err(|error| unusable(error.to_string()))?;
+                    let (mailbox, notices) = mpsc::channel(MAILBOX);
+                    mailboxes.insert(channel.id.clone(), mailbox);
+                    tokio::spawn(run(Hands::Modem(line), clock, notices, inputs, stopped))
                 }
                 ChannelKind::Webhook { url, secret } => {
                     let (id, state_dir) = (channel.id.to_string(), means.state_dir.into());
-                    let (url, secret) = (url.clone(), secret.clone());
+                    let (url, secret, client) = (url.clone(), secret.clone(), client(url)?);
                     let webhook = webhook::Webhook { id, url, secret, client, state_dir, clock };
                     tokio::spawn(webhook::run(webhook, means.heard.subscribe(), inputs, stopped))
                 }
@@ -111,26 +118,48 @@ impl Notifier {
     }
 }
 
-fn client(channel: &Channel, trust: &mut Trust) -> Result<Client, String> {
-    Client::new(channel.kind.address().clone(), trust, channel.ca_file.as_deref())
+fn client(address: &Address, channel: &Channel, trust: &mut Trust) -> Result<Client, String> {
+    Client::new(address.clone(), trust, channel.ca_file.as_deref())
+}
+
+/// What carries one channel's messages.
+#[derive(Debug)]
+enum Hands {
+    Http(Carrier),
+    Modem(sms_modem::Line),
+}
+
+impl Hands {
+    fn rules(&self) -> Rules {
+        match self {
+            Self::Http(carrier) => carrier.rules(),
+            Self::Modem(_) => sms_modem::rules(),
+        }
+    }
+
+    async fn carry(&self, sending: &Sending, wall: Timestamp) -> Verdict {
+        match self {
+            Self::Http(carrier) => carrier.carry(sending, wall).await,
+            Self::Modem(line) => line.carry(sending).await,
+        }
+    }
 }
 
 /// One channel until the duty room stops.
 async fn run(
-    mut queue: Queue,
-    carrier: Carrier,
+    hands: Hands,
     clock: Clock,
     mut notices: mpsc::Receiver<Notice>,
     inputs: mpsc::Sender<Message>,
     mut stopped: Stopped,
 ) {
-    let carrier = &carrier;
+    let (mut queue, hands) = (Queue::new(hands.rules()), &hands);
     let mut under_way: FuturesUnordered<BoxFuture<'_, (u64, Verdict)>> = FuturesUnordered::new();
     loop {
         let now = clock.now();
         while let Some(sending) = queue.next(now) {
             let wall = clock.wall();
-            under_way.push(Box::pin(async move { (sending.number, carrier.carry(&sending, wall).await) }));
+            under_way.push(Box::pin(async move { (sending.number, hands.carry(&sending, wall).await) }));
         }
         for (ticket, became) in queue.became() {
             let result = result(became, &clock);

@@ -28,9 +28,8 @@ impl Siren {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ttySIREN");
         let text = format!(
-            "[[line]]\nname = \"desk\"\npty = {{ baud = 9600, bits = 11, link = {:?} }}\n\
-             [[device]]\nid = \"relay\"\nline = \"desk\"\nunit_id = 1\nprofile = \"waveshare-rtu-relay-8ch\"\n",
-            path
+            "[[line]]\nname = \"desk\"\npty = {{ baud = 9600, bits = 11, link = {path:?} }}\n\
+             [[device]]\nid = \"relay\"\nline = \"desk\"\nunit_id = 1\nprofile = \"waveshare-rtu-relay-8ch\"\n"
         );
         let config = FieldConfig::from_toml(&text, "field.toml").unwrap();
         let field = shouwang_field::start(&config, &Catalog::shipped()).unwrap();

@@ -1,5 +1,6 @@
 //! `[[channel]]`: the ways out of the house, each with its service's address and its secrets in files of their own.
 mod sms_http;
+mod sms_modem;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -14,6 +15,7 @@ pub use super::address::Address;
 use super::reader::{Reader, Value};
 pub use sms_http::SmsHttp;
 pub(crate) use sms_http::{Coding, Field, Success};
+pub use sms_modem::SmsModem;
 
 /// One way out of the house.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub enum ChannelKind {
     Service(Service),
     /// Every event as a CloudEvent to another program, signed.
     Webhook { url: Address, secret: Secret },
+    /// Texts and rings persons by a mobile modem, which also brings back what they answer.
+    Modem(SmsModem),
 }
 
 /// A service that carries messages to people.
@@ -48,7 +52,7 @@ pub enum Service {
 
 /// Channels of one duty room.
 const CHANNELS: usize = 16;
-const KINDS: &str = "wecom, dingtalk, feishu, webhook, sms-http";
+const KINDS: &str = "wecom, dingtalk, feishu, webhook, sms-http, sms-modem";
 
 impl ChannelKind {
     /// The word in the file.
@@ -59,21 +63,21 @@ impl ChannelKind {
             Self::Service(Service::Feishu { .. }) => "feishu",
             Self::Service(Service::SmsHttp(_)) => "sms-http",
             Self::Webhook { .. } => "webhook",
+            Self::Modem(_) => "sms-modem",
         }
     }
 
     /// It rings one person's phone, at night too; a group's robot is silent then.
     pub fn is_personal(&self) -> bool {
-        matches!(self, Self::Service(Service::SmsHttp(_)))
+        matches!(self, Self::Service(Service::SmsHttp(_)) | Self::Modem(_))
     }
+}
 
+impl Service {
     pub(crate) fn address(&self) -> &Address {
         match self {
-            Self::Service(
-                Service::Wecom { base, .. } | Service::Dingtalk { base, .. } | Service::Feishu { base, .. },
-            ) => base,
-            Self::Service(Service::SmsHttp(sms)) => &sms.url,
-            Self::Webhook { url, .. } => url,
+            Self::Wecom { base, .. } | Self::Dingtalk { base, .. } | Self::Feishu { base, .. } => base,
+            Self::SmsHttp(sms) => &sms.url,
         }
     }
 }
@@ -119,6 +123,7 @@ impl Reader<'_> {
             "sms-http" => {
                 self.sms_http(span, table).map(|sms| ChannelKind::Service(Service::SmsHttp(Box::new(sms))))
             }
+            "sms-modem" => self.sms_modem(span, table).map(ChannelKind::Modem),
             "webhook" => self.webhook(span, table),
             _ => {
                 self.problem(kind_span, format!("{kind:?} is no kind of channel"), remedy);
@@ -274,8 +279,13 @@ per_minute = 10
 "#,
         )
         .unwrap();
+        let address = |kind: &ChannelKind| match kind {
+            ChannelKind::Service(service) => service.address().clone(),
+            ChannelKind::Webhook { url, .. } => url.clone(),
+            ChannelKind::Modem(_) => panic!("no modem is configured here"),
+        };
         let shown: Vec<_> =
-            channels.iter().map(|c| format!("{} {} {:?}", c.id, c.kind.word(), c.kind.address())).collect();
+            channels.iter().map(|c| format!("{} {} {:?}", c.id, c.kind.word(), address(&c.kind))).collect();
         assert_eq!(
             shown,
             [

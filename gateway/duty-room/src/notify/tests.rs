@@ -48,7 +48,7 @@ fn carrier(channel: &Channel) -> Carrier {
     let ChannelKind::Service(service) = &channel.kind else { panic!("no service") };
     Carrier::new(
         service.clone(),
-        client(channel, &mut Trust::default()).unwrap(),
+        client(service.address(), channel, &mut Trust::default()).unwrap(),
         Some("https://duty.example"),
     )
 }
@@ -281,10 +281,10 @@ async fn what_is_not_the_providers_yes_is_no_yes() {
 async fn who_does_not_answer_is_given_up() {
     let service = Service::start(vec![Reply::Silence]).await;
     let channel = wecom_at(&service.url);
-    let mut client = client(&channel, &mut Trust::default()).unwrap();
+    let ChannelKind::Service(kind) = channel.kind.clone() else { panic!("no service") };
+    let mut client = client(kind.address(), &channel, &mut Trust::default()).unwrap();
     assert_eq!(client.within, Duration::from_secs(10));
     client.within = Duration::from_millis(200);
-    let ChannelKind::Service(kind) = channel.kind else { panic!("no service") };
     let carrier = Carrier::new(kind, client, None);
     assert_eq!(short(&carrier.carry(&one(fire(), 0), wall()).await), "again timeout");
     assert_eq!(service.count(), 1);

@@ -10,6 +10,7 @@ use super::answer::{self, Verdict};
 use super::carrier::Carrier;
 use super::http::Trust;
 use super::queue::{Message, Sending};
+use super::sms_modem::{Line, UNREACHED};
 use super::{client, unreached, webhook};
 use crate::clock::Clock;
 use crate::config::channels::{Channel, ChannelKind};
@@ -31,18 +32,30 @@ const NOT_THE_SERVICE: [&str; 8] =
 
 /// Sends one test message once. `to`: the phone, for a channel that reaches one person.
 pub async fn test(channel: &Channel, page: Option<&str>, to: Option<&str>, clock: &Clock) -> Tested {
-    let client = match client(channel, &mut Trust::default()) {
-        Ok(client) => client,
-        Err(text) => return Tested::Unreached { code: "no-trust".into(), text },
-    };
     let (began, wall) = (clock.now(), clock.wall());
+    let client = |address| {
+        client(address, channel, &mut Trust::default())
+            .map_err(|text| Tested::Unreached { code: "no-trust".into(), text })
+    };
+    let message = Message::Single(Arc::new(notice(&channel.id, to, wall)));
+    let sending = Sending { number: 1, message, part: 0, missed: 0 };
     let verdict = match &channel.kind {
         ChannelKind::Service(service) => {
-            let message = Message::Single(Arc::new(notice(&channel.id, to, wall)));
-            let sending = Sending { number: 1, message, part: 0, missed: 0 };
+            let client = match client(service.address()) {
+                Ok(client) => client,
+                Err(tested) => return tested,
+            };
             Carrier::new(service.clone(), client, page).carry(&sending, wall).await
         }
+        ChannelKind::Modem(modem) => match Line::start(&channel.id, modem, None) {
+            Ok(line) => line.carry(&sending).await,
+            Err(error) => return Tested::Unreached { code: "no-thread".into(), text: error.to_string() },
+        },
         ChannelKind::Webhook { url, secret } => {
+            let client = match client(url) {
+                Ok(client) => client,
+                Err(tested) => return tested,
+            };
             match client.post(webhook::post(url, secret, event(&channel.id, wall), wall)).await {
                 Ok(answer) => answer::webhook(&answer),
                 Err(why) => unreached(why, url),
@@ -52,6 +65,7 @@ pub async fn test(channel: &Channel, page: Option<&str>, to: Option<&str>, clock
     match verdict {
         Verdict::Taken => Tested::Taken { after: clock.now().since(began) },
         Verdict::Again { code, text, .. } if is_not_the_service(&code) => Tested::Unreached { code, text },
+        Verdict::Refused { code, text } if code == UNREACHED => Tested::Unreached { code, text },
         Verdict::Again { code, text, .. } | Verdict::Refused { code, text } => Tested::Refused { code, text },
     }
 }
@@ -71,7 +85,7 @@ fn clock_time(wall: Timestamp) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
-fn notice(channel: &Id, to: Option<&str>, wall: Timestamp) -> Notice {
+pub(super) fn notice(channel: &Id, to: Option<&str>, wall: Timestamp) -> Notice {
     let recipient = |phone: &str| Recipient {
         person: channel.clone(),
         name: "测试".into(),
