@@ -192,7 +192,9 @@ impl Board {
                     || document.out_of_service.is_some()
                     || document.suppressed.is_some()
             });
-            row.is_live_emergency() && row.acknowledged().is_none() && !is_quiet && !asked.contains(id)
+            // Cooking smoke is only spoken of for a while.
+            let is_quiet = is_quiet || self.speaks_until(row).is_some();
+            row.is_live_emergency() && row.acknowledged().is_none() && !asked.contains(id) && !is_quiet
         };
         let waiting = self.rows.iter().filter(|(id, row)| waits(id, row));
         waiting

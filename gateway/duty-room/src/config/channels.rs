@@ -86,6 +86,7 @@ impl Service {
 pub(super) fn reaches(channels: &[Channel]) -> BTreeMap<Id, Reach> {
     let reach = |channel: &Channel| match channel.kind {
         ChannelKind::Webhook { .. } => None,
+        ChannelKind::Modem(_) => Some((channel.id.clone(), Reach::Person { answers: true })),
         _ if channel.kind.is_personal() => Some((channel.id.clone(), Reach::Person { answers: false })),
         _ => Some((channel.id.clone(), Reach::Group)),
     };
@@ -335,7 +336,7 @@ per_minute = 0
             "x.toml:11:7: url: http://relay.example would send everything, the keys too, in the clear; write https://host/path; http:// reaches this machine only",
             "x.toml:12:1: unknown key channel.colour; known here: id, kind, key_file, url, ca_file",
             "x.toml:17:15: everybody can read secret_file open; run chmod 600 open",
-            "x.toml:20:8: \"pigeon\" is no kind of channel; write one of wecom, dingtalk, feishu, webhook, sms-http",
+            "x.toml:20:8: \"pigeon\" is no kind of channel; write one of wecom, dingtalk, feishu, webhook, sms-http, sms-modem",
             "x.toml:21:1: secret_file is missing; name a file with the provider's signing secret",
             "x.toml:26:18: there is no {fone} here, only {phone} {mobile} {text} {title} {place} {person} {time} {key} {timestamp} {timestamp_ms} {nonce} {signature}; a brace itself is written {{ or }}",
             "x.toml:27:13: Host is not for you to set; leave it out",
