@@ -14,8 +14,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use shouwang_message::Timestamp;
 
-use crate::clock::{Clock, Nanos};
+use crate::clock::{Clock, Nanos, wall};
 use crate::pty::{Pty, write_lossy};
 use talk::Talk;
 
@@ -68,15 +69,15 @@ struct Shared {
     bell: OwnedFd,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Wishes {
     manners: Manners,
     is_unplugged: bool,
     is_stopping: bool,
     /// PDUs of texts that people sent and the modem has not handed over.
     incoming: Vec<String>,
-    /// So many have been sent: each has a second of its own.
-    received: u8,
+    /// When the last one was sent: each has a second of its own.
+    last_sent_at: Timestamp,
 }
 
 impl Default for Manners {
@@ -101,7 +102,14 @@ impl EmulatedModem {
     /// The system gives us no pty or thread, or `link` cannot be made.
     pub fn start(link: &Path) -> io::Result<Self> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let shared = Arc::new(Shared { wishes: Mutex::default(), bell });
+        let wishes = Wishes {
+            manners: Manners::default(),
+            is_unplugged: false,
+            is_stopping: false,
+            incoming: Vec::new(),
+            last_sent_at: Timestamp::from_unix_ms(0),
+        };
+        let shared = Arc::new(Shared { wishes: Mutex::new(wishes), bell });
         let (seen, on_air) = sync_channel(1024);
         let pty = Some(Pty::open(Some(link))?);
         let hands = Hands {
@@ -135,9 +143,10 @@ impl EmulatedModem {
     pub fn receive(&self, from: &str, text: &str) {
         {
             let mut wishes = self.shared.wishes();
-            let pdu = octets::delivery(from, text, wishes.received);
+            let next = Timestamp::from_unix_ms(wishes.last_sent_at.unix_ms() + 1_000);
+            wishes.last_sent_at = wall().max(next);
+            let pdu = octets::delivery(from, text, wishes.last_sent_at);
             wishes.incoming.push(pdu);
-            wishes.received = (wishes.received + 1) % 60;
         }
         self.shared.ring();
     }

@@ -1,4 +1,5 @@
 //! The network's view of texts: what a phone would make of an SMS-SUBMIT, and an SMS-DELIVER of what a person sent.
+use shouwang_message::Timestamp;
 
 /// What an SMS-SUBMIT says.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,8 +42,8 @@ pub(super) fn submitted(hex: &str, length: usize) -> Option<Submitted> {
     Some(Submitted { to: format!("{plus}{to}"), text, part, wants_report: kind & 0x20 != 0 })
 }
 
-/// An SMS-DELIVER of 22 November 2026, 07:09 +08:00 and this second, 0 to 59.
-pub(super) fn delivery(from: &str, text: &str, second: u8) -> String {
+/// An SMS-DELIVER of a second, as a network in China stamps it.
+pub(super) fn delivery(from: &str, text: &str, sent_at: Timestamp) -> String {
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b' ');
     let (scheme, length, data) = if plain {
         ("00", text.len(), packed(text.as_bytes()))
@@ -50,18 +51,19 @@ pub(super) fn delivery(from: &str, text: &str, second: u8) -> String {
         let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
         ("08", units.len(), units)
     };
-    format!(
-        "0004{}00{scheme}6211227090{}{}23{length:02X}{}",
-        address(from),
-        second % 10,
-        second / 10,
-        hex_of(&data)
-    )
+    format!("0004{}00{scheme}{}{length:02X}{}", address(from), stamp(sent_at), hex_of(&data))
 }
 
 /// An SMS-STATUS-REPORT: the phone has it.
 pub(super) fn delivered(reference: u8, to: &str) -> String {
     format!("0006{reference:02X}{}621122709000236211227090102300", address(to))
+}
+
+/// `YYMMDDhhmmss` at +08:00, the digits of each pair swapped; eight hours are 32 quarters.
+fn stamp(sent_at: Timestamp) -> String {
+    let there = Timestamp::from_unix_ms(sent_at.unix_ms() + 8 * 3_600_000).to_string();
+    let digits: Vec<char> = there.chars().filter(char::is_ascii_digit).skip(2).take(12).collect();
+    digits.chunks(2).flat_map(|pair| pair.iter().rev()).collect::<String>() + "23"
 }
 
 fn address(number: &str) -> String {
@@ -104,5 +106,8 @@ fn it_reads_what_a_phone_would_read() {
 #[test]
 fn it_packs_as_in_the_handbooks() {
     assert_eq!(hex_of(&packed(b"hellohello")), "E8329BFD4697D9EC37");
-    assert_eq!(delivery("+8613800138000", "1", 0), "00040D91683108108300F00000621122709000230131");
+    assert_eq!(
+        delivery("+8613800138000", "1", "2026-11-21T23:09:00.000Z".parse().unwrap()),
+        "00040D91683108108300F00000621122709000230131"
+    );
 }
