@@ -39,7 +39,7 @@ pub(crate) trait Place {
     fn session(&self) -> Option<(&str, &str)>;
 }
 
-impl Place for &String {
+impl Place for String {
     fn address(&self) -> &str {
         self
     }
@@ -48,7 +48,7 @@ impl Place for &String {
     }
 }
 
-impl Place for &SignedIn {
+impl Place for SignedIn {
     fn address(&self) -> &str {
         &self.address
     }
@@ -73,7 +73,7 @@ impl Page {
     }
 
     /// Opens an address, or one with the session that a person brings.
-    pub(crate) fn open(&self, place: impl Place) {
+    pub(crate) fn open(&self, place: &impl Place) {
         if let Some((name, value)) = place.session() {
             let url = place.address();
             self.ask(

@@ -45,7 +45,7 @@ impl Visitor {
     /// Logs in with an account's password and keeps the session.
     pub fn log_in(&mut self, account: &str, password: &str) -> Result<(), String> {
         let answer = self.post("/api/v1/session", &json!({"account": account, "password": password}))?;
-        self.keep_session(answer)
+        self.keep_session(&answer)
     }
 
     /// Makes the first account, a lead's, with the code that the duty room printed, and keeps its session.
@@ -54,7 +54,7 @@ impl Visitor {
         let code = code.and_then(|(_, rest)| rest.split(' ').next()).ok_or("no one-time code yet")?;
         let wanted = json!({"code": code, "id": account, "name": "值班员", "password": password});
         let answer = self.post("/api/v1/setup", &wanted)?;
-        self.keep_session(answer)
+        self.keep_session(&answer)
     }
 
     /// `NAME=VALUE`, once logged in.
@@ -62,7 +62,7 @@ impl Visitor {
         self.cookie.as_deref()
     }
 
-    fn keep_session(&mut self, answer: Answer) -> Result<(), String> {
+    fn keep_session(&mut self, answer: &Answer) -> Result<(), String> {
         let cookie = answer.head.lines().find_map(|line| line.strip_prefix("set-cookie: "));
         let cookie = cookie.and_then(|cookie| cookie.split(';').next()).map(str::to_owned);
         self.cookie = Some(cookie.ok_or_else(|| format!("no session: {} {}", answer.status, answer.body))?);

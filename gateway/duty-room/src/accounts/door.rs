@@ -67,7 +67,7 @@ impl SetupCode {
             .chars()
             .take(64)
             .map(|c| {
-                if ('0'..='9').contains(&c) {
+                if ('\u{ff10}'..='\u{ff19}').contains(&c) {
                     u32::from(c).checked_sub(0xfee0).and_then(char::from_u32).unwrap_or(c)
                 } else {
                     c
@@ -201,7 +201,12 @@ mod tests {
     fn a_code_is_typed_as_people_type() {
         let code = SetupCode("012345678901".into());
         assert_eq!(code.to_string(), "0123-4567-8901");
-        for typed in ["0123-4567-8901", "012345678901", " 0123 4567 8901 ", "0123-4567-8901"] {
+        for typed in [
+            "0123-4567-8901",
+            "012345678901",
+            " 0123 4567 8901 ",
+            "\u{ff10}\u{ff11}\u{ff12}\u{ff13}4567 8901",
+        ] {
             assert!(code.is(typed), "{typed}");
         }
         for typed in ["", "0123-4567-8902", "0123-4567-890", "0123-4567-89012"] {

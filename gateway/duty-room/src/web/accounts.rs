@@ -57,7 +57,7 @@ pub(super) async fn add(
     let wanted = Wanted { id: id.trim().to_owned(), name, role, password };
     match desk.inner.door.add(&Asker { person, from: peer.0 }, wanted).await {
         Ok(account) => (StatusCode::CREATED, Json(item(&account.person(), account.disabled))).into_response(),
-        Err(refused) => told(refused),
+        Err(refused) => told(&refused),
     }
 }
 
@@ -92,6 +92,6 @@ pub(super) async fn change(
     };
     match changed {
         Ok(account) => Json(item(&account.person(), account.disabled)).into_response(),
-        Err(refused) => told(refused),
+        Err(refused) => told(&refused),
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn log_in(
     };
     match desk.inner.door.log_in(peer.0, body.account.trim(), &body.password).await {
         Ok((token, person)) => entered(&token, &person),
-        Err(refused) => told(refused),
+        Err(refused) => told(&refused),
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn set_up(
     let wanted = Wanted { id: id.trim().to_owned(), name, role: Role::Lead, password };
     match desk.inner.door.set_up(peer.0, &code, wanted).await {
         Ok((token, person)) => entered(&token, &person),
-        Err(refused) => told(refused),
+        Err(refused) => told(&refused),
     }
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn log_out(
     let sessions = guard::sessions(&headers).map(str::to_owned).collect();
     match desk.inner.door.log_out(peer.0, sessions).await {
         Ok(()) => with_cookie(Json(json!({ "ok": true })).into_response(), &cookie("", 0)),
-        Err(refused) => told(refused),
+        Err(refused) => told(&refused),
     }
 }
 
@@ -116,7 +116,7 @@ fn with_cookie(mut response: Response, cookie: &str) -> Response {
 }
 
 /// A refusal about accounts, as the API says it.
-pub(super) fn told(refused: Refused) -> Response {
+pub(super) fn told(refused: &Refused) -> Response {
     let status = match refused.code {
         "wrong" => StatusCode::UNAUTHORIZED,
         "wrong_current" | "code" | "disabled" | "links_only" | "role" => StatusCode::FORBIDDEN,
