@@ -30,6 +30,12 @@ fn go(page: &Page, path: &str) {
     );
 }
 
+/// Presses what may lie below the window's edge.
+fn reach(page: &Page, selector: &str) {
+    page.value(&format!("document.querySelector({}).scrollIntoView({{ block: 'center' }})", json!(selector)));
+    page.click(selector);
+}
+
 #[test]
 fn a_watch_from_its_beginning_to_its_handover() {
     let room = Room::new();
@@ -80,14 +86,14 @@ fn a_watch_from_its_beginning_to_its_handover() {
 
     go(&second, "/handover");
     second.until("!document.querySelector('#sign button').disabled");
-    second.click("#note input");
+    reach(&second, "#note input");
     second.write("402 老人耳背,敲门要大声;3 号楼电梯停运");
     second.press("Enter");
     second.until("document.querySelector('main').innerText.includes('电梯停运')");
     second.keep_pictures("handover");
-    second.click("#sign input[name=to]");
+    reach(&second, "#sign input[name=to]");
     second.write("王师傅");
-    second.click("#sign button");
+    reach(&second, "#sign button");
     second.within(Duration::from_secs(20), "location.pathname.startsWith('/handover/0')");
     let sheet = second.text("main");
     assert!(sheet.contains("SHA-256") && sheet.contains("王师傅") && !sheet.contains("未签字"), "{sheet}");

@@ -311,6 +311,7 @@ impl Board {
             "list" if key == kept::NIGHT => self.night.remember(value)?,
             "count" => self.counts.heard = value.parse().ok()?,
             "shift" => self.shift.remember(rest, value)?,
+            "outage" => self.shift.remember_outage(rest, value)?,
             _ => return None,
         }
         Some(())

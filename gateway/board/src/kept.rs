@@ -7,7 +7,7 @@ use crate::{GatewayName, bounds};
 
 /// What [`crate::Board::restore`] needs: of the keys below each prefix the last so many in their order, which is
 /// by age where there may be more.
-pub const KEPT_PREFIXES: [(&str, usize); 12] = [
+pub const KEPT_PREFIXES: [(&str, usize); 13] = [
     ("cursor/", 100_000),
     ("row/", 100_000),
     ("asked/", 100_000),
@@ -19,6 +19,7 @@ pub const KEPT_PREFIXES: [(&str, usize); 12] = [
     ("case/", bounds::OPEN_CASES),
     ("closed/", bounds::CLOSED_CASES),
     ("shift/", 3),
+    ("outage/", 100),
     ("ladder/", bounds::LADDERS),
 ];
 
@@ -67,6 +68,11 @@ pub(crate) fn closed(id: AlarmId) -> String {
 /// Where a closed case stays on disk, as JSON, when the board no longer remembers it.
 pub fn closed_case_key(id: AlarmId) -> String {
     format!("closed/{id}")
+}
+
+/// What was lost and is back, while somebody has yet to look at what it did not watch.
+pub(crate) fn outage(id: AlarmId) -> String {
+    format!("outage/{id}")
 }
 
 /// Where a signed hand-over sheet stays on disk for good, as the text of which the logbook has the SHA-256.

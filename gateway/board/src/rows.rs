@@ -227,6 +227,7 @@ impl Board {
         self.keep_row(&row, row.is_done());
         self.effects.push(Effect::RowHeard { id: fault.id, revision: 0 });
         self.fault_is_over(now, whom, fault);
+        self.outage_over(whom, fault);
     }
 
     /// Counts a loss: one row per gateway and kind until a person has seen it.
@@ -377,6 +378,9 @@ impl Board {
         let Some(row) = self.rows.get_mut(&id) else { return };
         row.end(self.wall);
         let row = row.clone();
+        if let Some(fault) = row.fault_document() {
+            self.outage_over(&row.whom(), fault);
+        }
         self.count_change(&row);
         self.changed = true;
         self.keep_row(&row, row.is_done());

@@ -1,6 +1,6 @@
 //! The shift: who is on duty since when, what they noted, and the two-hour line. Nobody leaves an empty desk: only
 //! with somebody else on duty, or by handing over.
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -18,11 +18,13 @@ use crate::{Outcome, Output, kept};
 mod coverage;
 mod figures;
 mod handover;
+mod outage;
 mod roll_call;
 
 use coverage::Duty;
 pub(crate) use figures::Figures;
 use handover::SheetHead;
+pub(crate) use outage::Outage;
 use roll_call::{RollBook, RollWatch};
 
 /// Persons on duty at a time.
@@ -62,6 +64,8 @@ pub enum ShiftStep {
     CallRoll,
     /// Is there: the answer to 查岗.
     AnswerRoll,
+    /// Looked at one place that was not watched while something was lost; from 0.
+    LookedAt { outage: AlarmId, place: usize },
     /// 交接班: `by` and those in `leaving` go, `to` takes over; both have signed.
     HandOver { to: String, leaving: Vec<String>, logbook: LogbookEnd },
 }
@@ -120,6 +124,8 @@ pub(crate) struct Shift {
     book: ShiftBook,
     notes: Vec<Note>,
     pub(crate) figures: Figures,
+    /// What was lost and is back, as long as somebody has yet to look.
+    outages: BTreeMap<AlarmId, Outage>,
     line_at: Instant,
     roll: RollWatch,
     /// Grows with every change that a page should show.
@@ -132,6 +138,7 @@ impl Shift {
             book: ShiftBook::default(),
             notes: Vec::new(),
             figures: Figures::default(),
+            outages: BTreeMap::new(),
             line_at: Instant::NEVER,
             roll: RollWatch::default(),
             revision: 1,
@@ -145,6 +152,11 @@ impl Shift {
             "figures" => self.figures = serde_json::from_str(value).ok()?,
             _ => return None,
         }
+        Some(())
+    }
+
+    pub(crate) fn remember_outage(&mut self, id: &str, value: &str) -> Option<()> {
+        self.outages.insert(id.parse().ok()?, serde_json::from_str(value).ok()?);
         Some(())
     }
 
@@ -206,7 +218,7 @@ impl Board {
             "on_duty": on_duty.collect::<Vec<_>>(), "warnings": self.shift_warnings(),
             "coverage": self.shift.coverage(self.wall), "line": book.line,
             "roll_call": book.roll.asking(), "notes": self.shift.notes, "figures": self.shift.figures,
-            "sheets": sheets.collect::<Vec<_>>(),
+            "outages": self.outages(), "sheets": sheets.collect::<Vec<_>>(),
         })
     }
 
@@ -261,6 +273,7 @@ impl Board {
             ShiftStep::Note { text } => self.note_for_next(asked, text)?,
             ShiftStep::CallRoll => self.call_roll(now, asked)?,
             ShiftStep::AnswerRoll => self.answer_roll(asked),
+            ShiftStep::LookedAt { outage, place } => self.tick(asked, *outage, *place)?,
             ShiftStep::HandOver { to, leaving, logbook } => {
                 return self.hand_over(now, asked, to, leaving, logbook).map(Some);
             }

@@ -225,3 +225,45 @@ fn a_roll_call_without_an_answer_is_a_row_until_somebody_answers() {
     let told: Vec<String> = world.told().iter().map(|line| line.split(' ').next().unwrap().into()).collect();
     assert_eq!(told, ["roll_call.asked", "roll_call.unanswered", "roll_call.answered_late"]);
 }
+
+#[test]
+fn what_was_not_watched_is_a_sheet_of_boxes_until_somebody_looked() {
+    let mut world = World::new();
+    world.shift("li", ShiftStep::Begin);
+    info(&mut world, &[("smoke-401", "b3"), ("smoke-402", "b3")]);
+    world.ready(1, 1);
+    // Short: the gateway caught up with it.
+    world.pass(40);
+    assert!(world.shown()[0].starts_with("gateway gateway_lost r0 active"));
+    world.heartbeat(1, 0);
+    assert_eq!(world.board.shift()["outages"], json!([]));
+    world.pass(600);
+    world.heartbeat(1, 0);
+    world.pass(600);
+    world.heartbeat(1, 0);
+    // Twice before anybody looked: one sheet, from the first to the last.
+    let shift = world.board.shift();
+    let outage = shift["outages"][0].clone();
+    assert_eq!((shift["outages"].as_array().unwrap().len(), &outage["times"]), (1, &2.into()));
+    let places: Vec<&Json> = outage["boxes"].as_array().unwrap().iter().map(|one| &one["place"]).collect();
+    assert_eq!(json!(places), json!(["smoke-401", "smoke-402"]));
+    let id: AlarmId = outage["id"].as_str().unwrap().parse().unwrap();
+    world.kill();
+    assert_eq!(world.shift("li", ShiftStep::LookedAt { outage: id, place: 2 }), "unknown_place");
+    assert_eq!(world.shift("li", ShiftStep::LookedAt { outage: id, place: 1 }), "ok");
+    assert_eq!(world.shift("li", ShiftStep::LookedAt { outage: id, place: 1 }), "ok", "pressed twice");
+    let line = world.log.iter().rfind(|line| line.what == "outage.looked").unwrap();
+    assert_eq!((line.new.as_deref(), line.note.as_deref()), (Some("smoke-402"), Some("1 left")));
+    // What is not ticked is handed over.
+    assert_eq!(world.hand_over("li", "wang", &[]), "ok");
+    let sheet = world.kept.iter().find(|(key, _)| key.starts_with("sheet/")).unwrap().1;
+    let sheet: Json = serde_json::from_str(sheet).unwrap();
+    assert_eq!(
+        (&sheet["outages"][0]["boxes"][0]["by"], &sheet["outages"][0]["boxes"][1]["by"]),
+        (&Json::Null, &"li".into())
+    );
+    assert_eq!(world.shift("wang", ShiftStep::LookedAt { outage: id, place: 0 }), "ok");
+    assert_eq!(world.board.shift()["outages"], json!([]));
+    assert!(!world.kept.keys().any(|key| key.starts_with("outage/")));
+    assert_eq!(world.log.iter().filter(|line| line.what == "outage.looked").count(), 2);
+}

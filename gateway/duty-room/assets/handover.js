@@ -31,3 +31,9 @@ byId("sign")?.addEventListener("submit", async (event) => {
   const signed = await post("/api/v1/handover", body);
   if (signed) location.href = "/handover/" + signed.sheet;
 });
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button.look");
+  if (!button) return;
+  const body = { outage: button.dataset.outage, place: Number(button.dataset.place) };
+  if (await post("/api/v1/shift/looked-at", body)) location.reload();
+});

@@ -63,7 +63,11 @@ fn part_of(row: &Row, item: &Value) -> &'static str {
         RowKind::Alarm => "alarms",
         RowKind::Gap | RowKind::Note => "gaps",
         RowKind::Gateway => "lost",
-        RowKind::Fault if matches!(item["condition"].as_str(), Some("device_lost" | "line_down")) => "lost",
+        RowKind::Fault
+            if matches!(item["condition"].as_str(), Some("device_lost" | "line_down" | "timeout")) =>
+        {
+            "lost"
+        }
         RowKind::Fault => "faults",
     }
 }
@@ -108,7 +112,7 @@ impl Board {
             "coverage": self.shift.coverage(self.wall), "figures": self.shift.figures,
             "gateways": { "present": there, "all": self.gateways.len() },
             "open_cases": self.cases(ListState::Open).len(),
-            "notes": self.shift.notes, "rows": parts,
+            "notes": self.shift.notes, "outages": self.outages(), "rows": parts,
         })
     }
 

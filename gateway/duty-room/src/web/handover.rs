@@ -53,10 +53,20 @@ struct Sheet {
     gateways: String,
     open_cases: String,
     parts: Vec<Part>,
+    outages: Vec<Outage>,
     notes: Vec<(String, String, String)>,
     from: String,
     to: String,
     leaving: String,
+}
+
+/// What was lost for a time, and what it did not watch.
+struct Outage {
+    id: String,
+    /// From when to when, and what.
+    title: String,
+    /// Place, and who looked when; empty while nobody did.
+    boxes: Vec<(String, String)>,
 }
 
 /// One table of it.
@@ -113,6 +123,12 @@ impl Sheet {
             ),
             open_cases: count(&sheet["open_cases"]),
             parts: PARTS.iter().map(|name| Part::new(paper, name, &sheet["rows"][*name])).collect(),
+            outages: sheet["outages"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|one| Outage::new(paper, one))
+                .collect(),
             notes: sheet["notes"]
                 .as_array()
                 .into_iter()
@@ -133,6 +149,30 @@ impl Part {
         let rows = part["items"].as_array().into_iter().flatten().map(|item| paper.row(item)).collect();
         let title = paper.say(&format!("part_{name}"));
         Self { title, rows, more: part["more"].as_u64().unwrap_or_default() }
+    }
+}
+
+impl Outage {
+    fn new(paper: &Paper, outage: &Value) -> Self {
+        let which = [&outage["gateway"], &outage["line"], &outage["device"]];
+        let which: Vec<&str> = which.into_iter().filter_map(Value::as_str).collect();
+        let (from, to) = (time(&outage["from"]), time(&outage["to"]));
+        let times = outage["times"].as_u64().filter(|times| *times > 1);
+        let times = times.map(|times| format!(" ×{times}")).unwrap_or_default();
+        let looked = |one: &Value| match one["by"].is_string() {
+            true => format!("{} {}", paper.person(&one["by"]), time(&one["at"])),
+            false => String::new(),
+        };
+        Self {
+            id: word(&outage["id"]),
+            title: format!("{from} – {to}{times} · {} · {}", paper.text(&outage["text"]), which.join(" ")),
+            boxes: outage["boxes"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|one| (word(&one["place"]), looked(one)))
+                .collect(),
+        }
     }
 }
 

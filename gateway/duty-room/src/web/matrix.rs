@@ -91,6 +91,7 @@ POST /api/v1/shift/see-line                  O L
 POST /api/v1/shift/note                      O L
 POST /api/v1/shift/call-roll                 L
 POST /api/v1/shift/answer-roll               O L
+POST /api/v1/shift/looked-at                 O L
 POST /api/v1/shift/hand-over                 -
 POST /api/v1/handover                        O L
 POST /api/v1/sounder/silence                 O L

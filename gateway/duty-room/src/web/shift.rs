@@ -8,6 +8,7 @@ use axum::http::header::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use shouwang_board::{Outcome, ShiftAsked, ShiftStep};
+use shouwang_message::AlarmId;
 use tokio::sync::oneshot;
 
 use super::access::{LEADS, WATCH};
@@ -24,6 +25,7 @@ pub(super) const VERBS: &[(&str, &[Role])] = &[
     ("note", WATCH),
     ("call-roll", LEADS),
     ("answer-roll", WATCH),
+    ("looked-at", WATCH),
 ];
 
 /// `GET /api/v1/shift`.
@@ -40,6 +42,9 @@ pub(super) async fn one(State(desk): State<Desk>) -> Response {
 struct Body {
     /// Of a note.
     text: Option<String>,
+    /// Which place was looked at, of which sheet.
+    outage: Option<AlarmId>,
+    place: Option<usize>,
 }
 
 /// `POST /api/v1/shift/{step}`.
@@ -61,6 +66,13 @@ pub(super) async fn step(
         "see-line" => ShiftStep::SeeLine,
         "call-roll" => ShiftStep::CallRoll,
         "answer-roll" => ShiftStep::AnswerRoll,
+        "looked-at" => match (body.outage, body.place) {
+            (Some(outage), Some(place)) => ShiftStep::LookedAt { outage, place },
+            _ => {
+                let (zh, en) = ("请填写 outage 和 place", "Say which: `outage` and `place`");
+                return refusal(StatusCode::UNPROCESSABLE_ENTITY, "place", zh, en);
+            }
+        },
         _ => match body.text.as_deref().map(str::trim) {
             Some(text) if (1..=LONGEST_TEXT).contains(&text.chars().count()) => {
                 ShiftStep::Note { text: text.to_owned() }
