@@ -85,11 +85,11 @@ fn a_watch_from_its_beginning_to_its_handover() {
     second.keep_print("case-sheet");
 
     go(&second, "/handover");
-    second.until("!document.querySelector('#sign button').disabled");
+    second.until("document.querySelector('#sign button')?.disabled === false");
     reach(&second, "#note input");
     second.write("402 老人耳背,敲门要大声;3 号楼电梯停运");
     second.press("Enter");
-    second.until("document.querySelector('main').innerText.includes('电梯停运')");
+    second.until("document.querySelector('main')?.innerText.includes('电梯停运') ?? false");
     second.keep_pictures("handover");
     reach(&second, "#sign input[name=to]");
     second.write("王师傅");
