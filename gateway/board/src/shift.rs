@@ -67,7 +67,8 @@ pub enum ShiftStep {
     /// Looked at one place that was not watched while something was lost; from 0.
     LookedAt { outage: AlarmId, place: usize },
     /// 交接班: `by` and those in `leaving` go, `to` takes over; both have signed.
-    HandOver { to: String, leaving: Vec<String>, logbook: LogbookEnd },
+    /// `proven`: each by their own password, rather than by a name alone.
+    HandOver { to: String, leaving: Vec<String>, proven: bool, logbook: LogbookEnd },
 }
 
 /// Where the logbook ended when a sheet was made.
@@ -274,8 +275,8 @@ impl Board {
             ShiftStep::CallRoll => self.call_roll(now, asked)?,
             ShiftStep::AnswerRoll => self.answer_roll(asked),
             ShiftStep::LookedAt { outage, place } => self.tick(asked, *outage, *place)?,
-            ShiftStep::HandOver { to, leaving, logbook } => {
-                return self.hand_over(now, asked, to, leaving, logbook).map(Some);
+            ShiftStep::HandOver { to, leaving, proven, logbook } => {
+                return self.hand_over(now, asked, to, leaving, (*proven, logbook)).map(Some);
             }
         }
         Ok(None)

@@ -29,7 +29,7 @@ impl World {
     fn hand_over(&mut self, by: &str, to: &str, leaving: &[&str]) -> String {
         let leaving = leaving.iter().map(ToString::to_string).collect();
         let logbook = LogbookEnd { number: 7, hash: "ab".into() };
-        self.shift(by, ShiftStep::HandOver { to: to.into(), leaving, logbook })
+        self.shift(by, ShiftStep::HandOver { to: to.into(), leaving, proven: true, logbook })
     }
 
     fn on_duty(&self) -> Vec<String> {

@@ -6,7 +6,7 @@ async function post(path, body) {
   try {
     const headers = { "Content-Type": "application/json" };
     const response = await fetch(path, {
-      method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(15000),
+      method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(60000),
     });
     const answer = await response.json();
     if (response.ok) return answer;
@@ -27,7 +27,10 @@ byId("note")?.addEventListener("submit", async (event) => {
 byId("sign")?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const fields = new FormData(event.target);
-  const body = { to: fields.get("to"), leaving: fields.getAll("leaving") };
+  const body = {
+    to: fields.get("to"), leaving: fields.getAll("leaving"),
+    password: fields.get("password") ?? "", to_password: fields.get("to_password") ?? "",
+  };
   const signed = await post("/api/v1/handover", body);
   if (signed) location.href = "/handover/" + signed.sheet;
 });

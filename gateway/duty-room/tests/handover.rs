@@ -115,3 +115,38 @@ async fn two_sign_a_sheet_that_stays_and_shows_when_it_was_changed() {
     drop(database);
     assert!(verify(state.path()).unwrap_err().to_string().contains("hand-over sheet is missing"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_there_are_accounts_each_signs_with_their_own_password() {
+    const OWN: &str = "青石桥 3.85 米";
+    const OTHER: &str = "和平社区 7 号网关";
+    let broker = Mosquitto::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let running = duty_room(state.path(), &broker).await;
+    let lead = Browser::first_lead(&running, OWN).await;
+    for (id, role) in [("li", "operator"), ("zhao", "viewer")] {
+        let wanted = json!({ "id": id, "name": "李值班", "role": role, "password": OTHER });
+        assert_eq!(lead.post("/api/v1/accounts", &wanted.to_string()).await.status, 201);
+    }
+    assert_eq!(shift(&lead, "begin", json!({})).await, "ok");
+    assert_eq!(shift(&lead, "call-roll", json!({})).await, "ok");
+    assert_eq!(shift(&lead, "answer-roll", json!({})).await, "ok");
+    let page = lead.get("/handover").await.body;
+    assert!(page.contains("接班人账号") && page.contains("王班长"), "{page}");
+    for (body, refused) in [
+        (json!({"to": "li"}), (401, "wrong")),
+        (json!({"to": "zhao", "password": OWN, "to_password": OTHER}), (403, "role")),
+        (json!({"to": "wang", "password": OWN, "to_password": OWN}), (409, "same_person")),
+    ] {
+        let answer = lead.post("/api/v1/handover", &body.to_string()).await;
+        assert_eq!((answer.status, answer.json()["error"]["code"].as_str().unwrap()), refused, "{body}");
+    }
+    let both = json!({"to": "li", "password": OWN, "to_password": OTHER});
+    let signed = lead.post("/api/v1/handover", &both.to_string()).await;
+    assert_eq!(signed.status, 200, "{}", signed.body);
+    let sheet = lead.get(&format!("/handover/{}", signed.json()["sheet"].as_str().unwrap())).await.body;
+    assert!(sheet.contains("双方各以自己的密码签字") && sheet.contains("李值班"), "{sheet}");
+    assert_eq!(lead.get("/api/v1/shift").await.json()["on_duty"][0]["by"], "li");
+    running.stop().await.unwrap();
+    verify(state.path()).unwrap();
+}

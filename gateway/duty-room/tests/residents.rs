@@ -112,3 +112,50 @@ async fn a_card_ends_on_its_day() {
     let database = std::fs::read(state.path().join("duty-room.db")).unwrap();
     assert!(!database.windows(9).any(|part| part == "王秀英".as_bytes()), "it is gone from the disk");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lead_keeps_cards_one_by_one_or_out_of_a_spreadsheet() {
+    let broker = Mosquitto::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let running = duty_room(state.path(), &broker).await;
+    let lead = Browser::first_lead(&running, "青石桥 3.85 米").await;
+    let put = async |card: &Json| lead.post("/api/v1/residents", &card.to_string()).await;
+    let first = card("402", "王秀英", "2099-01-01");
+    assert_eq!(put(&first).await.json(), json!({"added": true}));
+    assert_eq!(put(&first).await.json(), json!({"added": false}), "the same home and name");
+    let wrong = put(&card("402", "", "2099-01-01")).await;
+    assert_eq!((wrong.status, &wrong.json()["error"]["code"]), (422, &"card".into()));
+
+    let import = async |csv: &str| {
+        let head = format!(
+            "POST /api/v1/residents/import HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\nContent-Type: text/csv\r\n",
+            lead.address
+        );
+        lead.ask(&head, csv).await
+    };
+    let columns = "楼栋,单元,房间,姓名,电话,同意日期,保存至\n";
+    let answer = import(&format!(
+        "{columns}3,2,403,赵,12345678,2026-01-05,2099-01-05\n3,2,,钱,x,2026-01-05,2099-01-05\n"
+    ))
+    .await;
+    let wrong = answer.json()["error"]["mistakes"].clone();
+    assert_eq!((answer.status, wrong.as_array().unwrap().len()), (422, 2), "{wrong}");
+    assert_eq!((&wrong[0]["row"], &wrong[0]["column"]), (&3.into(), &"房间".into()));
+    let page = lead.get("/residents").await.body;
+    assert!(page.contains("王秀英") && !page.contains("赵"), "nothing of a file with a mistake: {page}");
+    let answer = import(&format!("{columns}3,2,403,赵,12345678,2026-01-05,2099-01-05\n3,2,402,王秀英,13812348000,2026-01-05,2099-01-05\n")).await;
+    assert_eq!(answer.json(), json!({"added": 1, "changed": 1}));
+    let csv = lead.get("/api/v1/residents.csv").await;
+    assert!(csv.body.contains("3,2,403,赵,12345678,"), "{}", csv.body);
+    assert_eq!(import(&csv.body).await.json(), json!({"added": 0, "changed": 2}));
+
+    assert_eq!(lead.post("/api/v1/residents/1/remove", "{}").await.status, 200);
+    assert_eq!(lead.post("/api/v1/residents/1/remove", "{}").await.status, 404);
+    assert!(!lead.get("/residents").await.body.contains("王秀英"));
+    let log = lead.get("/api/v1/logbook?limit=100").await.body;
+    for what in ["add", "change", "import", "list", "export", "remove"] {
+        assert!(log.contains(&format!("resident.{what}")), "{what}");
+    }
+    assert!(!log.contains("王秀英"), "the logbook has no names");
+    running.stop().await.unwrap();
+}

@@ -123,7 +123,7 @@ impl Board {
         asked: &ShiftAsked,
         to: &str,
         leaving: &[String],
-        logbook: &LogbookEnd,
+        (proven, logbook): (bool, &LogbookEnd),
     ) -> Result<AlarmId, Outcome> {
         self.may_hand_over(asked, to, leaving)?;
         let id = self.new_id();
@@ -133,6 +133,7 @@ impl Board {
             fields.insert("from".into(), json!(asked.by));
             fields.insert("to".into(), json!(to));
             fields.insert("leaving".into(), json!(leaving));
+            fields.insert("proven".into(), json!(proven));
             fields.insert("logbook".into(), json!(logbook));
         }
         let text = sheet.to_string();

@@ -59,6 +59,19 @@ impl Door {
         Ok((token, account.person()))
     }
 
+    /// Who signs with this password, if that is somebody who keeps watch.
+    pub(crate) async fn sign(&self, from: IpAddr, id: &str, typed: &str) -> Result<Person, Refused> {
+        let account = self.is_password_of(from, id, typed).await?;
+        if !account.may_log_in() {
+            return Err(no_entry(&account));
+        }
+        if !matches!(account.role, Role::Operator | Role::Lead) {
+            let zh = "只有值班员和班长能签交接班表";
+            return Err(Refused::new("role", zh, "Only operators and leads sign a hand-over"));
+        }
+        Ok(account.person())
+    }
+
     /// The account whose password this is, after the wait that earlier failures cost.
     pub(super) async fn is_password_of(
         &self,

@@ -17,8 +17,8 @@ use tokio::sync::oneshot;
 use super::api::{LONGEST_TEXT, ask_loop, body_of, refusal, told, too_slow};
 use super::page::PageQuery;
 use super::paper::{Paper, Row, page, time};
-use super::{Desk, Peer, shift};
-use crate::accounts::Person;
+use super::{Desk, Peer, session, shift};
+use crate::accounts::{GUEST, Person};
 use crate::eventloop::Message;
 use crate::logbook::SheetProof;
 
@@ -34,6 +34,10 @@ struct HandoverPage {
     others: Vec<(String, String)>,
     /// Who signs as the one who goes: account id and name; none if this person is not on duty.
     giver: Option<(String, String)>,
+    /// Both sign with their passwords: there are accounts.
+    passwords: bool,
+    /// The one who goes has a password of their own.
+    own_password: bool,
     /// The newest signed sheets: where, when, who to whom.
     signed: Vec<(String, String, String)>,
     proof: Option<Proof>,
@@ -79,6 +83,8 @@ struct Part {
 
 /// What proves a signed sheet.
 struct Proof {
+    /// Both signed with their passwords.
+    passwords: bool,
     sha256: String,
     /// Where the logbook ended before it.
     before: String,
@@ -209,6 +215,8 @@ pub(super) async fn now(
         blocked: sheet["blocked"].as_array().into_iter().flatten().map(|item| paper.row(item)).collect(),
         giver: on_duty.iter().find(|(id, _)| *id == person.id).cloned(),
         others: on_duty.into_iter().filter(|(id, _)| *id != person.id).collect(),
+        passwords: !desk.inner.door.people().is_empty(),
+        own_password: person.id != GUEST && !desk.inner.door.people().is_empty(),
         signed: signed.collect(),
         proof: None,
         paper,
@@ -233,6 +241,7 @@ pub(super) async fn signed(
     let paper = Paper::new(&desk, &query, &headers);
     let end = &sheet["logbook"];
     let proof = Proof {
+        passwords: sheet["proven"] == true,
         before: format!("{} · {}", end["number"], word(&end["hash"])),
         line: match &proof {
             SheetProof::Held { line, hash, .. } => format!("{line} · {hash}"),
@@ -245,17 +254,24 @@ pub(super) async fn signed(
         blocked: Vec::new(),
         giver: None,
         others: Vec::new(),
+        passwords: false,
+        own_password: false,
         signed: Vec::new(),
         proof: Some(proof),
         paper,
     })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Signing {
-    /// Who takes over: account id.
+    /// Of the one who is logged in; needed where there are accounts.
+    #[serde(default)]
+    password: String,
+    /// Who takes over: account id, and their password.
     to: String,
+    #[serde(default)]
+    to_password: String,
     /// Others who leave with the one who signs.
     #[serde(default)]
     leaving: Vec<String>,
@@ -278,13 +294,17 @@ pub(super) async fn sign(
         let (zh, en) = ("请填写接班人 to", "Say who takes over: `to`");
         return refusal(StatusCode::UNPROCESSABLE_ENTITY, "to_missing", zh, en);
     }
+    let proven = match prove(&desk, peer, &person, &to, &signing).await {
+        Ok(proven) => proven,
+        Err(refused) => return *refused,
+    };
     let logbook = desk.inner.logbook.clone();
     let head = match tokio::task::spawn_blocking(move || logbook.before(0, 0)).await {
         Ok(Ok((_, head))) => head,
         Ok(Err(_)) | Err(_) => return too_slow(),
     };
     let logbook = LogbookEnd { number: head.number, hash: head.hash };
-    let step = ShiftStep::HandOver { to, leaving: signing.leaving, logbook };
+    let step = ShiftStep::HandOver { to, leaving: signing.leaving, proven, logbook };
     let asked = ShiftAsked { by: person.id, from: peer.to_string(), step };
     match shift::ask(&desk, asked).await {
         Some(Outcome::ShiftTaken { about: Some(sheet), .. }) => {
@@ -293,6 +313,26 @@ pub(super) async fn sign(
         Some(outcome) => told(outcome),
         None => too_slow(),
     }
+}
+
+/// Whether both proved by their passwords who they are. A room without accounts, as in the demo, has names only, and
+/// its sheets say so; the one who came by the demo's link has no password.
+async fn prove(
+    desk: &Desk,
+    peer: Peer,
+    person: &Person,
+    to: &str,
+    signing: &Signing,
+) -> Result<bool, Box<Response>> {
+    if desk.inner.door.people().is_empty() {
+        return Ok(false);
+    }
+    let refused = |refused| Box::new(session::told(refused));
+    if person.id != GUEST {
+        desk.inner.door.sign(peer.0, &person.id, &signing.password).await.map_err(refused)?;
+    }
+    desk.inner.door.sign(peer.0, to, &signing.to_password).await.map_err(refused)?;
+    Ok(person.id != GUEST)
 }
 
 fn unknown_sheet() -> Response {

@@ -32,6 +32,7 @@ impl Paper {
         let mut names = BTreeMap::new();
         let guest = if language == Language::Chinese { "值班员" } else { "Operator" };
         names.insert(GUEST.to_owned(), guest.to_owned());
+        names.extend(desk.inner.door.people().into_iter().map(|person| (person.id, person.name)));
         Self { language, words, room: desk.inner.title.clone(), names }
     }
 

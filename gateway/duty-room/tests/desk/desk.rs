@@ -227,6 +227,19 @@ impl Browser {
         browser
     }
 
+    /// The first account, `wang`, a lead with this password, made by the console's code.
+    pub(crate) async fn first_lead(running: &Running, password: &str) -> Self {
+        let mut browser = Self { address: running.web.to_string(), cookie: String::new() };
+        let (_, code) = running.setup().unwrap();
+        let wanted =
+            serde_json::json!({ "code": code, "id": "wang", "name": "王班长", "password": password });
+        let answer = browser.post("/api/v1/setup", &wanted.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let cookie = answer.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+        browser.cookie = cookie.split(';').next().unwrap().to_owned();
+        browser
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", self.address), "").await
     }
