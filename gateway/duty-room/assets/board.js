@@ -139,7 +139,7 @@ function ticked(tick) {
   byId("clock").dataset.ticks = live.ticks;
   lamp("broker", tick.broker);
   lamp("store", tick.store);
-  situation(tick.situation);
+  if (tick.situation) situation(tick.situation);
   boards(tick.boards);
   shift.ticked(tick);
   keepAwake();
