@@ -9,7 +9,7 @@ const MANY: &str = "
         if (!String(how[0]).includes('state=open')) return said;
         const list = (await said.json()).items.filter((one) => !one.explained);
         const items = list.flatMap((one) => Array.from({ length: 5 }, (_, n) => ({ ...one, id: one.id + n })));
-        return Response.json({ items });
+        return Response.json({ items, count: items.length });
     };";
 
 #[test]
