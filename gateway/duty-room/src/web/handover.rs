@@ -18,7 +18,7 @@ use super::api::{LONGEST_TEXT, ask_loop, body_of, refusal, told, too_slow};
 use super::page::PageQuery;
 use super::paper::{Paper, Row, page, time};
 use super::{Desk, Peer, session, shift};
-use crate::accounts::{GUEST, Person};
+use crate::accounts::{GUEST, Person, Refused};
 use crate::eventloop::Message;
 use crate::logbook::SheetProof;
 
@@ -327,7 +327,7 @@ async fn prove(
     if desk.inner.door.people().is_empty() {
         return Ok(false);
     }
-    let refused = |refused| Box::new(session::told(refused));
+    let refused = |refused: Refused| Box::new(session::told(&refused));
     if person.id != GUEST {
         desk.inner.door.sign(peer.0, &person.id, &signing.password).await.map_err(refused)?;
     }
