@@ -9,6 +9,7 @@ use shouwang_message::{
 
 use crate::board::{Board, Effect};
 use crate::hearing::{Cursor, Place};
+use crate::ladder::CATCHES_UP_WITHIN;
 use crate::planted::{self, Bug};
 use crate::presence::Presence;
 use crate::trust::{self, Refusal};
@@ -174,6 +175,9 @@ impl Board {
         self.boot_seen(whom, before, state.boot);
         self.changed = true;
         if state.state == shouwang_message::GatewayState::Ready {
+            if let Some(gateway) = self.gateways.get_mut(whom) {
+                gateway.catches_up_until = now + CATCHES_UP_WITHIN;
+            }
             for pending in self.pending.values_mut().filter(|pending| pending.whom() == *whom) {
                 pending.hurry(now);
             }
@@ -229,6 +233,7 @@ impl Board {
         let Some(cursor) = gateway.current.and_then(|log| gateway.logs.get_mut(&log)) else { return };
         if heartbeat.sequence > cursor.taken() {
             cursor.behind(now);
+            gateway.catches_up_until = now + CATCHES_UP_WITHIN;
         } else {
             cursor.nothing_missing();
             if heartbeat.sequence <= cursor.committed() {
@@ -251,7 +256,12 @@ impl Board {
             return Err(Refusal::Contradiction);
         }
         self.gateway(whom);
-        self.show_alarm(whom, document)
+        let revision = document.revision;
+        self.show_alarm(whom, document)?;
+        if let Some(row) = self.rows.get_mut(&id) {
+            row.on_topic = row.on_topic.max(revision);
+        }
+        Ok(())
     }
 
     fn device_arrived(

@@ -21,6 +21,7 @@ use crate::desk::TakenBack;
 use crate::drill::Drill;
 use crate::flood::Flood;
 use crate::hearing::Cursor;
+use crate::ladder::CATCHES_UP_WITHIN;
 use crate::losses::SmokeSeen;
 use crate::night::NightWatch;
 use crate::planted::{self, Bug};
@@ -132,6 +133,8 @@ pub(crate) struct Gateway {
     pub(crate) store_row: Option<(AlarmId, StoreHealth)>,
     /// Our newest resend requests, to know their replies.
     pub(crate) resends: VecDeque<(String, LogId)>,
+    /// Until then its log may be telling what is long over.
+    pub(crate) catches_up_until: Instant,
     /// When to look whether a lost device still has no fault of its own.
     pub(crate) devices_at: Instant,
 }
@@ -514,6 +517,7 @@ impl Board {
         }
         for gateway in self.gateways.values_mut() {
             gateway.watch.link(Some(now));
+            gateway.catches_up_until = now + CATCHES_UP_WITHIN;
             for device in gateway.devices.values_mut() {
                 device.live = false;
             }
@@ -705,6 +709,7 @@ impl Gateway {
             store: StoreHealth::Ok,
             store_row: None,
             resends: VecDeque::new(),
+            catches_up_until: Instant::default(),
             devices_at: Instant::NEVER,
         }
     }

@@ -15,8 +15,13 @@ use crate::escalation::{Step, UNANSWERED, UNMOVED, URGED_FROM};
 pub(crate) const DELIVERIES: usize = 64;
 /// A telling that failed is tried once more after this.
 pub(crate) const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// An alarm that only a log tells, right after a connection, may be long over: the rest of the log has so long to
+/// say so. One that its own topic tells waits for nothing.
+pub(crate) const CATCHES_UP_WITHIN: Duration = Duration::from_secs(10);
 /// How often one telling is tried.
 const TRIES: u8 = 2;
+/// Whether the log says that it is over.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// An alarm that comes back after its end was told climbs anew, but not more often than this.
 const ANEW_AFTER: Duration = Duration::from_secs(300);
 
@@ -124,6 +129,8 @@ pub(crate) struct Facts {
     /// Shelved, suppressed or out of service.
     pub(crate) is_quiet: bool,
     pub(crate) case_steps: u32,
+    /// Told by a log that may be telling what is long over.
+    pub(crate) may_be_over: bool,
     /// Somebody is there, or it is concluded: no urging.
     pub(crate) is_cared_for: bool,
 }
@@ -147,7 +154,8 @@ impl Ladder {
             next: 0,
             is_held: false,
             is_urged: false,
-            is_recovery_told: false,
+            // Its first word says so already.
+            is_recovery_told: !facts.is_active,
             case_steps: facts.case_steps,
             climbing: Stopwatch::started(now, Duration::ZERO),
             unmoved: Stopwatch::default(),
@@ -206,7 +214,7 @@ impl Ladder {
         let mut changed = false;
         if facts.cry > self.cry || facts.priority < self.priority || is_anew {
             self.begin(now, Duration::ZERO, 0);
-            (self.is_held, self.is_urged, self.is_recovery_told) = (false, false, false);
+            (self.is_held, self.is_urged, self.is_recovery_told) = (false, false, !facts.is_active);
             changed = true;
         }
         (self.cry, self.priority) = (facts.cry.max(self.cry), facts.priority);
@@ -295,6 +303,9 @@ impl Ladder {
         if let Some(step) = steps.get(self.next as usize) {
             let second_path = self.next == 1 && !self.is_urged && nobody_watches;
             let at = self.climbing.reaches(now, step.after);
+            if self.next == 0 && facts.may_be_over && self.climbing.elapsed(now) < CATCHES_UP_WITHIN {
+                return Err(next.min(now + LOOK_AGAIN));
+            }
             if at <= now || second_path || self.has_failed_whole() {
                 return Ok(Due::Step(self.next));
             }

@@ -68,6 +68,9 @@ pub(crate) struct Row {
     /// Its case has a conclusion.
     #[serde(default)]
     pub(crate) concluded: bool,
+    /// The newest revision that its own topic told: so it is now, and not only in an old log.
+    #[serde(skip)]
+    pub(crate) on_topic: u32,
     /// The gateway emptied the retained document before its event was heard.
     #[serde(skip)]
     pub(crate) withdrawn: bool,
@@ -118,6 +121,7 @@ impl Row {
             finished: false,
             after_alarm: false,
             concluded: false,
+            on_topic: 0,
             withdrawn: false,
             made_here: false,
             unknown: false,

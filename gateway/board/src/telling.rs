@@ -128,7 +128,7 @@ impl Board {
         if let Some(ladder) = &known {
             self.outreach.forget_deadline(id, ladder);
         }
-        let Some((facts, document)) = self.facts(id) else {
+        let Some((facts, document)) = self.facts(now, id) else {
             return self.leave_ladder(now, id, known);
         };
         let Some((mut ladder, is_new)) = self.ladder_for(now, known, &facts, id) else { return };
@@ -190,10 +190,11 @@ impl Board {
         Some((Ladder::new(now, facts), true))
     }
 
-    fn facts(&self, id: AlarmId) -> Option<(Facts, AlarmDocument)> {
+    fn facts(&self, now: Instant, id: AlarmId) -> Option<(Facts, AlarmDocument)> {
         let row = self.find(id)?;
         let document = row.alarm_document()?;
         let case = self.cases.get(&id);
+        let catches_up_until = self.gateways.get(&row.whom()).map(|gateway| gateway.catches_up_until);
         let state = self.case_words(row).0;
         let facts = Facts {
             cry: document.occurrence,
@@ -205,6 +206,8 @@ impl Board {
                 || document.suppressed.is_some()
                 || document.out_of_service.is_some(),
             case_steps: case.map_or(0, |case| case.revision),
+            may_be_over: row.on_topic < document.revision
+                && catches_up_until.is_some_and(|until| now < until),
             is_cared_for: state >= CaseState::OnSite,
         };
         Some((facts, document.clone()))

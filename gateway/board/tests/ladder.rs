@@ -536,6 +536,42 @@ fn an_alarm_that_only_its_document_told_survives_a_restart_without_being_told_tw
 }
 
 #[test]
+fn what_an_old_log_tells_may_be_long_over_and_is_told_only_if_it_is_not() {
+    let mut world = burning();
+    world.ask(1, "desk-1", Request::Acknowledge);
+    world.tells();
+    world.give(Input::LinkDown);
+    world.pass(200);
+    world.give(Input::LinkUp);
+    // A log of the time between: a second cry that somebody had acknowledged at the gateway.
+    let again = AlarmDocument { occurrence: 2, ..placed(smoke(3)) };
+    world.event(&change(2, AlarmChange::Repeated, again.clone()));
+    world.pass(2);
+    let by = Some(Acknowledged { by: "desk-1".into(), at: wall(world.now) });
+    world.event(&change(
+        3,
+        AlarmChange::Acknowledged,
+        AlarmDocument { acknowledged: by, revision: 4, ..again.clone() },
+    ));
+    world.pass(60);
+    assert!(world.tells().is_empty());
+    // A third one, of which the log says nothing more.
+    world.give(Input::LinkUp);
+    let third = AlarmDocument { occurrence: 3, revision: 5, ..again.clone() };
+    world.event(&change(4, AlarmChange::Repeated, third));
+    world.pass(9);
+    assert!(world.tells().is_empty());
+    world.pass(1);
+    assert_eq!(world.tells().len(), 2);
+    // A fourth one that its topic tells too waits for nothing.
+    world.give(Input::LinkUp);
+    let fourth = AlarmDocument { occurrence: 4, revision: 6, ..again };
+    world.event(&change(5, AlarmChange::Repeated, fourth.clone()));
+    world.alarm(&fourth, false);
+    assert_eq!(world.tells().len(), 2);
+}
+
+#[test]
 fn responders_are_named_by_class_grid_and_hour() {
     let mut settings = settings();
     let table = |grid: Option<&str>, classes: &[Class], hours: &str, who: &str| Responder {

@@ -89,6 +89,8 @@ impl Trial {
         self.sequence += 1;
         let revision = u32::try_from(self.sequence).unwrap();
         let document = AlarmDocument { revision, occurrence: self.cry, ..document };
+        // As a gateway does: on its topic, too.
+        self.world.alarm(&document, false);
         self.world.event(&event(self.sequence, EventData::Alarm(change, document.into())));
     }
 
