@@ -15,7 +15,7 @@ fn test(world: &mut World, name: &str, minutes: u16) -> Outcome {
     world.answers.pop().unwrap().1
 }
 
-fn refusal(outcome: Outcome) -> &'static str {
+fn refusal(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Refused { code, .. } => code,
         _ => "none",
@@ -27,8 +27,8 @@ fn a_test_is_asked_of_the_gateway_for_two_hours_at_most() {
     let mut world = World::new();
     world.ready(1, 1);
     info(&mut world, &[("smoke-1", "b3")]);
-    assert_eq!(refusal(test(&mut world, "smoke-9", 10)), "unknown_device");
-    assert_eq!(refusal(test(&mut world, "smoke-1", 121)), "too_long");
+    assert_eq!(refusal(&test(&mut world, "smoke-9", 10)), "unknown_device");
+    assert_eq!(refusal(&test(&mut world, "smoke-1", 121)), "too_long");
     assert!(world.commands.iter().all(|(name, _)| *name == CommandName::Resend));
     let outcome = test(&mut world, "smoke-1", 120);
     assert!(matches!(&outcome, Outcome::Taken { row } if row["pending"] == true), "{outcome:?}");
@@ -72,7 +72,7 @@ fn a_name_that_two_gateways_have_needs_its_gateway() {
     info(&mut world, &[("smoke-1", "b3")]);
     let state = DeviceStateDocument { state: DeviceState::Online, since: wall(world.now), why: None };
     world.arrive("gw-2/device/smoke-1/state", to_bytes(&state), false);
-    assert_eq!(refusal(test(&mut world, "smoke-1", 10)), "gateway_missing");
+    assert_eq!(refusal(&test(&mut world, "smoke-1", 10)), "gateway_missing");
     let step = DeskStep::Test(DeviceTest {
         device: id("smoke-1"),
         gateway: Some(id("gw-1")),
