@@ -107,7 +107,7 @@ pub(crate) fn item(row: &Row, around: &Surroundings<'_>) -> Value {
 }
 
 /// Texts from outside become safe to show. Documents are a few levels deep, so the recursion is bounded.
-fn clean(value: &mut Value) {
+pub fn clean(value: &mut Value) {
     match value {
         Value::String(text) => *text = shown(text),
         Value::Array(items) => items.iter_mut().for_each(clean),

@@ -158,11 +158,12 @@ function unwatched(item) {
 async function readPast(item, then) {
   past = { id: item.id, items: null };
   if (!item.device) return;
-  const said = await ask("/api/v1/alarms?state=all");
+  const said = await ask(`/api/v1/alarms?state=all&limit=${HISTORY + 1}&device=${encodeURIComponent(item.device)}`);
   if (!said?.ok || past.id !== item.id) return;
-  const same = (one) => one.id !== item.id && one.device === item.device && one.gateway === item.gateway;
-  const earlier = said.answer.items.filter(same).sort((a, b) => Date.parse(b.raised_at) - Date.parse(a.raised_at));
-  past.items = earlier.slice(0, HISTORY).map((one) => [dayText(one.raised_at), eventOf(one), one.acknowledged?.by ?? null]);
+  const earlier = said.answer.items.filter((one) => one.id !== item.id && one.gateway === item.gateway);
+  const word = (one) => words["conclusion_" + one.conclusion] ?? null;
+  past.items = earlier.slice(0, HISTORY).map((one) => [dayText(one.raised_at), eventOf(one), one.accepted?.by ?? null, word(one)]);
+  past.right = said.answer.reputation;
   then();
 }
 
@@ -171,8 +172,13 @@ function history() {
   if (!past.items) return box;
   box.append(make("h3", "", words.history));
   if (!past.items.length) box.append(make("p", "hint", words.history_none));
-  for (const [at, what, by] of past.items) {
-    box.append(make("p", "", make("span", "at", at), " " + what, by ? make("small", "", personOf(by)) : ""));
+  for (const [at, what, by, word] of past.items) {
+    const said = [word, by && personOf(by)].filter(Boolean).join(" · ");
+    box.append(make("p", "", make("span", "at", at), " " + what, said ? make("small", "", said) : ""));
+  }
+  const { alarms, false_alarms, false_rate } = past.right ?? {};
+  if (typeof false_rate === "number") {
+    box.append(make("p", "", say(words.false_rate, { n: Math.round(false_rate * 100), wrong: false_alarms, all: alarms })));
   }
   return box;
 }

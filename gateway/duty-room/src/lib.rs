@@ -13,6 +13,7 @@ mod link;
 mod lists;
 pub mod logbook;
 pub mod notify;
+mod records;
 mod residents;
 mod sounder;
 mod stop;

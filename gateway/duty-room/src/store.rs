@@ -15,9 +15,8 @@ use tokio::sync::mpsc;
 pub(crate) use people::{KeptPeople, People, PersonChange};
 
 use crate::StartError;
-use crate::logbook;
-use crate::residents;
 use crate::stop::Stopped;
+use crate::{logbook, records, residents};
 
 /// Transactions on their way to the disk. The board hands out at most [`bounds::UNCOMMITTED`] with events
 /// or requests; the rest is room for its own notes.
@@ -109,6 +108,7 @@ impl Store {
             let people = format!("BEGIN; {} PRAGMA user_version = 3; COMMIT;", people::TABLES);
             connection.execute_batch(&people).map_err(failed)?;
         }
+        connection.execute_batch(records::INDEXES).map_err(failed)?;
         let kept = read_kept(&connection).map_err(failed)?;
         let people = people::read(&connection).map_err(failed)?;
         let run = getrandom::u64().map_err(|error| StartError::Randomness(error.to_string()))?.cast_signed();

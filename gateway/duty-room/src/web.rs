@@ -6,8 +6,10 @@ mod boards;
 mod cases;
 mod devices;
 mod drill;
+mod figures;
 mod guard;
 mod handover;
+mod history;
 mod items;
 mod logbook;
 #[cfg(test)]
@@ -44,6 +46,7 @@ use crate::accounts::door::Door;
 use crate::clock::Clock;
 use crate::eventloop::{Message, Pulse};
 use crate::logbook::Reader;
+use crate::records::Records;
 use crate::residents::Residents;
 
 /// A request's body, bytes.
@@ -72,6 +75,7 @@ struct Inner {
     boards: Boards,
     logbook: Reader,
     residents: Residents,
+    records: Records,
     /// How many boards can sound, as the loop knows it.
     armed_told: AtomicU32,
 }
@@ -107,6 +111,7 @@ impl Desk {
             boards: Boards::default(),
             logbook: Reader::new(&config.state_dir),
             residents: Residents::new(&config.state_dir),
+            records: Records::new(&config.state_dir),
             armed_told: AtomicU32::new(0),
         };
         Self { inner: Arc::new(inner) }
@@ -189,6 +194,8 @@ fn routes() -> Vec<Route> {
         post("/api/v1/drill", Who::Act(access::LEADS), drill::start),
         post("/api/v1/drill/stop", Who::Act(access::LEADS), drill::stop),
         post("/api/v1/devices/{id}/test", Who::Act(access::TESTERS), devices::test),
+        get("/api/v1/figures", Who::Look(RECORDS), figures::json),
+        get("/api/v1/figures.csv", Who::Look(RECORDS), figures::csv),
         get("/api/v1/logbook", Who::Look(RECORDS), logbook::page),
         get("/api/v1/logbook.csv", Who::Look(RECORDS), logbook::csv),
         get("/api/v1/shift", Who::Look(DESK), shift::one),

@@ -30,6 +30,8 @@ pub(super) const LONGEST_TEXT: usize = 200;
 pub(super) struct ListQuery {
     state: Option<String>,
     since: Option<String>,
+    #[serde(flatten)]
+    pub(super) past: super::history::PastQuery,
 }
 
 pub(super) fn state_of(query: &ListQuery) -> Result<ListState, Box<Response>> {
@@ -52,6 +54,9 @@ pub(super) async fn list(State(desk): State<Desk>, Query(query): Query<ListQuery
         Ok(state) => state,
         Err(refused) => return *refused,
     };
+    if query.past.is_asked() {
+        return super::history::list(&desk, query.past).await;
+    }
     // What is no version of ours is answered with everything.
     let since = query.since.and_then(|since| since.parse().ok());
     let (answer, answered) = oneshot::channel();

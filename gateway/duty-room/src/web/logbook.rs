@@ -16,7 +16,7 @@ use crate::logbook::{Line, Reader, Written};
 const LINES: u32 = 100;
 const LINES_AT_MOST: u32 = 1_000;
 /// Excel knows UTF-8 by it.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
+pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
 const COLUMNS: &str =
     "编号 number,时间 at,何人 by,来自 from,何事 what,关于 about,原 old,新 new,备注 note,哈希 hash\r\n";
 
@@ -95,7 +95,7 @@ fn row(line: &Line, hash: &str) -> String {
 }
 
 /// RFC 4180; and what a spreadsheet would take for a formula is made a text.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = if formula { format!("'{text}") } else { text.to_owned() };
     if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }

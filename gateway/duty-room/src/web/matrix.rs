@@ -82,6 +82,8 @@ POST /api/v1/devices/smoke-1/test            L I
 GET  /api/v1/drill                           O L V e
 POST /api/v1/drill                           L
 POST /api/v1/drill/stop                      L
+GET  /api/v1/figures                         O L V e
+GET  /api/v1/figures.csv                     O L V e
 GET  /api/v1/logbook                         O L V e
 GET  /api/v1/logbook.csv                     O L V e
 GET  /api/v1/shift                           O L I V e

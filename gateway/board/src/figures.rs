@@ -1,0 +1,182 @@
+//! What a month's cases say about the watch, by grid and by device: how fast, how well, how often false. Drills and
+//! tests are never among the live ones. Where there is nothing to measure there is no number.
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Serialize;
+use shouwang_message::{Mode, Priority, Timestamp};
+
+use crate::case::{Case, Conclusion};
+
+/// Devices named as the month's worst.
+const OFFENDERS: usize = 10;
+
+/// Figures of a set of cases, gathered one by one with [`Self::add`].
+#[derive(Debug, Default)]
+pub struct Figures {
+    grids: BTreeMap<String, Gathered>,
+    devices: BTreeMap<String, Device>,
+    /// How many of each priority, live.
+    priorities: BTreeMap<Priority, u64>,
+    /// Drills, tests and what was simulated: counted, and nothing else.
+    not_live: u64,
+}
+
+#[derive(Debug, Default)]
+struct Gathered {
+    cases: u64,
+    to_acknowledge_s: Vec<u64>,
+    to_arrive_s: Vec<u64>,
+    handled: u64,
+    rated: u64,
+    satisfied: u64,
+    concluded: u64,
+    false_alarms: u64,
+    first: BTreeMap<&'static str, Timestamp>,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+struct Device {
+    device: String,
+    place: String,
+    alarms: u64,
+    concluded: u64,
+    false_alarms: u64,
+    false_rate: Option<f64>,
+}
+
+/// The shortest times that half, and 95 in 100, did not exceed; and the longest. Seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Times {
+    pub count: usize,
+    pub p50_s: Option<u64>,
+    pub p95_s: Option<u64>,
+    pub slowest_s: Option<u64>,
+}
+
+/// One grid's month.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Grid {
+    /// Empty where the place names none.
+    pub grid: String,
+    pub cases: u64,
+    pub to_acknowledge: Times,
+    pub to_arrive: Times,
+    /// Of all cases those that were handled.
+    pub handled_rate: Option<f64>,
+    /// Of the rated ones those with four stars or more.
+    pub satisfied_rate: Option<f64>,
+    /// Of the concluded ones those that were false.
+    pub false_rate: Option<f64>,
+    /// The four firsts: `found accepted arrived handled`.
+    pub firsts: BTreeMap<&'static str, Timestamp>,
+}
+
+impl Figures {
+    /// A case as it was kept; false if it is none.
+    pub fn add(&mut self, kept: &str) -> bool {
+        let Ok(case) = serde_json::from_str::<Case>(kept) else { return false };
+        let about = &case.about;
+        if about.mode != Mode::Live || matches!(case.conclusion, Some(Conclusion::Test | Conclusion::Drill)) {
+            self.not_live += 1;
+            return true;
+        }
+        *self.priorities.entry(about.priority).or_default() += 1;
+        let device = self.devices.entry(about.device.as_str().into()).or_insert_with(|| Device {
+            device: about.device.as_str().into(),
+            place: about.place.name.clone().unwrap_or_default(),
+            ..Device::default()
+        });
+        let is_false = matches!(case.conclusion, Some(Conclusion::FalseAlarm | Conclusion::Cooking));
+        device.alarms += 1;
+        device.concluded += u64::from(case.conclusion.is_some());
+        device.false_alarms += u64::from(is_false);
+        self.grids.entry(about.place.grid.clone().unwrap_or_default()).or_default().add(&case, is_false);
+        true
+    }
+
+    /// The grids in their order, each with its figures.
+    pub fn grids(&self) -> Vec<Grid> {
+        self.grids.iter().map(|(grid, gathered)| gathered.told(grid)).collect()
+    }
+
+    /// Everything as JSON.
+    pub fn item(&self) -> serde_json::Value {
+        let all: u64 = self.priorities.values().sum();
+        let share = |priority| rate(self.priorities.get(&priority).copied().unwrap_or_default(), all);
+        let mut worst: Vec<Device> = self.devices.values().cloned().collect();
+        worst.sort_by_key(|device| core::cmp::Reverse((device.false_alarms, device.alarms)));
+        worst.truncate(OFFENDERS);
+        for device in &mut worst {
+            device.false_rate = rate(device.false_alarms, device.concluded);
+        }
+        serde_json::json!({
+            "grids": self.grids(), "offenders": worst, "not_live": self.not_live, "cases": all,
+            "priorities": [
+                {"priority": Priority::Emergency, "share": share(Priority::Emergency), "target": 0.05},
+                {"priority": Priority::Urgent, "share": share(Priority::Urgent), "target": 0.15},
+                {"priority": Priority::Ordinary, "share": rate(
+                    self.priorities.iter().filter(|(priority, _)| **priority >= Priority::Ordinary)
+                        .map(|(_, count)| count).sum(), all), "target": 0.80},
+            ],
+        })
+    }
+}
+
+impl Gathered {
+    fn add(&mut self, case: &Case, is_false: bool) {
+        let raised = case.about.raised_at;
+        self.cases += 1;
+        self.see("found", Some(raised));
+        let accepted = case.accepted.as_ref().map(|stamp| stamp.at);
+        let on_site = case.on_site.as_ref().map(|stamp| stamp.at);
+        let handled = case.handled.as_ref().map(|stamp| stamp.at);
+        self.to_acknowledge_s.extend(accepted.and_then(|at| seconds(raised, at)));
+        self.to_arrive_s.extend(accepted.zip(on_site).and_then(|(from, to)| seconds(from, to)));
+        self.see("accepted", accepted);
+        self.see("arrived", on_site);
+        self.see("handled", handled);
+        self.handled += u64::from(case.is_concluded());
+        self.concluded += u64::from(case.conclusion.is_some());
+        self.false_alarms += u64::from(is_false);
+        self.rated += u64::from(case.stars.is_some());
+        self.satisfied += u64::from(case.stars.is_some_and(|stars| stars >= 4));
+    }
+
+    fn see(&mut self, what: &'static str, at: Option<Timestamp>) {
+        let Some(at) = at else { return };
+        let first = self.first.entry(what).or_insert(at);
+        *first = at.min(*first);
+    }
+
+    fn told(&self, grid: &str) -> Grid {
+        Grid {
+            grid: grid.into(),
+            cases: self.cases,
+            to_acknowledge: times(&self.to_acknowledge_s),
+            to_arrive: times(&self.to_arrive_s),
+            handled_rate: rate(self.handled, self.cases),
+            satisfied_rate: rate(self.satisfied, self.rated),
+            false_rate: rate(self.false_alarms, self.concluded),
+            firsts: self.first.clone(),
+        }
+    }
+}
+
+/// None where clocks disagree: no answer comes before its question.
+fn seconds(from: Timestamp, to: Timestamp) -> Option<u64> {
+    u64::try_from(to.unix_ms() - from.unix_ms()).ok().map(|ms| ms.div_ceil(1_000))
+}
+
+fn times(took_s: &[u64]) -> Times {
+    let mut sorted = took_s.to_vec();
+    sorted.sort_unstable();
+    let at = |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).max(1) - 1).copied();
+    Times { count: sorted.len(), p50_s: at(50), p95_s: at(95), slowest_s: at(100) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a month are far below 2^52")]
+fn rate(part: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| part as f64 / of as f64)
+}

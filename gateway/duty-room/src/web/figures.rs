@@ -1,0 +1,136 @@
+//! A month's figures, as JSON and as CSV: how fast alarms were seen and reached, by grid; how often they were false.
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use shouwang_board::{Figures, Grid};
+use shouwang_message::Timestamp;
+
+use super::Desk;
+use super::api::refusal;
+use super::logbook::{BYTE_ORDER_MARK, cell};
+
+/// The duty room's day: its people live eight hours ahead of UTC.
+const AHEAD_MS: i64 = 8 * 3_600_000;
+const COLUMNS: &str = "网格 grid,处置数 cases,确认中位秒 ack_p50_s,确认P95秒 ack_p95_s,确认最慢秒 ack_slowest_s,\
+                       到场中位秒 arrive_p50_s,到场P95秒 arrive_p95_s,到场最慢秒 arrive_slowest_s,\
+                       办结率 handled_rate,满意率 satisfied_rate,误报率 false_rate,首次发现 found,首次受理 accepted,\
+                       首次到场 arrived,首次办结 handled\r\n";
+
+#[derive(Debug, Deserialize)]
+pub(super) struct MonthQuery {
+    /// `2026-11`.
+    #[serde(default)]
+    month: String,
+    grid: Option<String>,
+}
+
+/// `?month=2026-11&grid=HP-07`.
+pub(super) async fn json(State(desk): State<Desk>, Query(query): Query<MonthQuery>) -> Response {
+    match read(&desk, query).await {
+        Ok(figures) => Json(figures.item()).into_response(),
+        Err(refused) => *refused,
+    }
+}
+
+/// The same, one line a grid.
+pub(super) async fn csv(State(desk): State<Desk>, Query(query): Query<MonthQuery>) -> Response {
+    let name = format!("attachment; filename=\"figures-{}.csv\"", query.month);
+    let figures = match read(&desk, query).await {
+        Ok(figures) => figures,
+        Err(refused) => return *refused,
+    };
+    let lines: String = figures.grids().iter().map(line).collect();
+    let headers =
+        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    (headers, format!("{BYTE_ORDER_MARK}{COLUMNS}{lines}")).into_response()
+}
+
+async fn read(desk: &Desk, query: MonthQuery) -> Result<Figures, Box<Response>> {
+    let Some((from, to)) = month(&query.month) else {
+        let en = "`month` is a year and a month such as 2026-11";
+        let zh = "month 应为年和月,如 2026-11";
+        return Err(Box::new(refusal(StatusCode::UNPROCESSABLE_ENTITY, "month", zh, en)));
+    };
+    let records = desk.inner.records.clone();
+    let reading = move || records.figures(from, to, query.grid.as_deref());
+    match tokio::task::spawn_blocking(reading).await {
+        Ok(Ok(figures)) => Ok(figures),
+        Ok(Err(_)) | Err(_) => Err(Box::new(unreadable())),
+    }
+}
+
+/// A month's first moment and the next one's.
+fn month(text: &str) -> Option<(Timestamp, Timestamp)> {
+    let (year, month) = text.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2)?;
+    if !(year.bytes().chain(month.bytes()).all(|digit| digit.is_ascii_digit())) {
+        return None;
+    }
+    let (year, month): (u16, u16) = (year.parse().ok()?, month.parse().ok()?);
+    if !(1971..=9998).contains(&year) || !(1..=12).contains(&month) {
+        return None;
+    }
+    let first = |year: u16, month: u16| {
+        let midnight: Timestamp = format!("{year:04}-{month:02}-01T00:00:00.000Z").parse().ok()?;
+        Some(Timestamp::from_unix_ms(midnight.unix_ms() - AHEAD_MS))
+    };
+    let next = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+    Some((first(year, month)?, first(next.0, next.1)?))
+}
+
+/// What there is nothing to measure of is a dash.
+fn line(grid: &Grid) -> String {
+    let dash = || "—".to_owned();
+    let seconds = |s: Option<u64>| s.map_or_else(dash, |s| s.to_string());
+    let rate = |rate: Option<f64>| rate.map_or_else(dash, |rate| format!("{:.1}%", rate * 100.0));
+    let first = |what: &str| grid.firsts.get(what).map_or_else(dash, Timestamp::to_string);
+    let (seen, reached) = (&grid.to_acknowledge, &grid.to_arrive);
+    let cells = [
+        if grid.grid.is_empty() { dash() } else { cell(&grid.grid) },
+        grid.cases.to_string(),
+        seconds(seen.p50_s),
+        seconds(seen.p95_s),
+        seconds(seen.slowest_s),
+        seconds(reached.p50_s),
+        seconds(reached.p95_s),
+        seconds(reached.slowest_s),
+        rate(grid.handled_rate),
+        rate(grid.satisfied_rate),
+        rate(grid.false_rate),
+        first("found"),
+        first("accepted"),
+        first("arrived"),
+        first("handled"),
+    ];
+    cells.join(",") + "\r\n"
+}
+
+pub(super) fn unreadable() -> Response {
+    refusal(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "store",
+        "记录暂时读不出来,请稍后再试",
+        "The records cannot be read just now: try again soon",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_begins_at_the_duty_rooms_midnight() {
+        let (from, to) = month("2026-11").unwrap();
+        assert_eq!(
+            (from.to_string().as_str(), to.to_string().as_str()),
+            ("2026-10-31T16:00:00.000Z", "2026-11-30T16:00:00.000Z")
+        );
+        let (_, to) = month("2026-12").unwrap();
+        assert_eq!(to.to_string(), "2026-12-31T16:00:00.000Z");
+        for junk in ["", "2026", "2026-1", "2026-13", "2026-00", "-026-11", "99999-01", "2026-+1", "1970-01"]
+        {
+            assert!(month(junk).is_none(), "{junk}");
+        }
+    }
+}
