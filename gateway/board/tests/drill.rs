@@ -42,7 +42,7 @@ fn acknowledge(world: &mut World, row: &serde_json::Value, request: Request) -> 
     world.answers.pop().unwrap().1
 }
 
-fn code(outcome: Outcome) -> &'static str {
+fn code(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Refused { code, .. } => code,
         _ => "none",
@@ -61,7 +61,7 @@ fn a_script_is_played_answered_here_and_read_as_a_table() {
     assert!(!world.board.situation()["drill"].is_null());
 
     world.pass(12);
-    assert_eq!(code(acknowledge(&mut world, &first, Request::Silence)), "drill");
+    assert_eq!(code(&acknowledge(&mut world, &first, Request::Silence)), "drill");
     assert!(matches!(acknowledge(&mut world, &first, Request::Acknowledge), Outcome::Taken { .. }));
     assert_eq!(drilled(&world)[0]["sound"], "none");
     let is_resend = |(name, _): &(CommandName, CommandPayload)| *name == CommandName::Resend;
@@ -72,7 +72,7 @@ fn a_script_is_played_answered_here_and_read_as_a_table() {
     let told = (&items[0]["acknowledged"]["by"], &items[0]["seconds"]);
     assert_eq!(told, (&"u-7".into(), &12.into()));
     assert!(items[1]["acknowledged"].is_null() && !items[1]["raised_at"].is_null());
-    assert_eq!(code(ask(&mut world, script(&[(0, "smoke-1")]))), "drill_runs");
+    assert_eq!(code(&ask(&mut world, script(&[(0, "smoke-1")]))), "drill_runs");
 
     ask(&mut world, DeskStep::StopDrill);
     assert!(drilled(&world).is_empty());
@@ -81,7 +81,7 @@ fn a_script_is_played_answered_here_and_read_as_a_table() {
     let ends = world.log.iter().filter(|line| line.what.starts_with("drill."));
     let ends: Vec<_> = ends.map(|line| line.new.as_deref().unwrap()).collect();
     assert_eq!(ends, ["2 alarms", "1 of 2 acknowledged"]);
-    assert_eq!(code(ask(&mut world, DeskStep::StopDrill)), "no_drill");
+    assert_eq!(code(&ask(&mut world, DeskStep::StopDrill)), "no_drill");
 }
 
 #[test]
@@ -121,8 +121,8 @@ fn a_script_that_cannot_be_played_is_refused_whole() {
     let mut world = World::new();
     world.ready(1, 1);
     info(&mut world, &[("smoke-1", "b3")]);
-    assert_eq!(code(ask(&mut world, script(&[]))), "script");
-    assert_eq!(code(ask(&mut world, script(&[(0, "smoke-1"), (1, "smoke-9")]))), "unknown_device");
-    assert_eq!(code(ask(&mut world, script(&[(7_200, "smoke-1")]))), "too_long");
+    assert_eq!(code(&ask(&mut world, script(&[]))), "script");
+    assert_eq!(code(&ask(&mut world, script(&[(0, "smoke-1"), (1, "smoke-9")]))), "unknown_device");
+    assert_eq!(code(&ask(&mut world, script(&[(7_200, "smoke-1")]))), "too_long");
     assert!(world.rows().is_empty());
 }
