@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use shouwang_tests::duty_room::PASSWORD;
 
 use crate::chromium::Chromium;
 use crate::page::Page;
@@ -39,6 +40,7 @@ fn reach(page: &Page, selector: &str) {
 #[test]
 fn a_watch_from_its_beginning_to_its_handover() {
     let room = Room::new();
+    room.duty_room.add_operator("wang", "王师傅");
     let browser = Chromium::start();
     let page = browser.page();
     page.open(&room.duty_room.link());
@@ -91,8 +93,10 @@ fn a_watch_from_its_beginning_to_its_handover() {
     second.press("Enter");
     second.until("document.querySelector('main')?.innerText.includes('电梯停运') ?? false");
     second.keep_pictures("handover");
-    reach(&second, "#sign input[name=to]");
-    second.write("王师傅");
+    for (field, text) in [("password", PASSWORD), ("to", "wang"), ("to_password", PASSWORD)] {
+        reach(&second, &format!("#sign input[name={field}]"));
+        second.write(text);
+    }
     reach(&second, "#sign button");
     second.within(Duration::from_secs(20), "location.pathname.startsWith('/handover/0')");
     let sheet = second.text("main");

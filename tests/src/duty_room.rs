@@ -12,8 +12,9 @@ use crate::visitor::Answer;
 use crate::{Mosquitto, Visitor, wait_for, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
-const PASSWORD: &str = "三号楼二单元四零二";
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// Of everybody who has an account.
+pub const PASSWORD: &str = "三号楼二单元四零二";
 
 /// The running duty room `duty-1`, with an operator logged in. Dropping it kills it.
 #[derive(Debug)]
@@ -71,6 +72,15 @@ impl DutyRoom {
             operator.get("/readyz").is_ok_and(|answer| answer.status == 200)
         });
         self
+    }
+
+    /// One more operator, who has the same password.
+    pub fn add_operator(&self, account: &str, name: &str) {
+        let mut lead = Visitor::new(self.operator.address(), LIMIT);
+        lead.log_in("lead", PASSWORD).expect("the lead logs in");
+        let wanted = json!({"id": account, "name": name, "role": "operator", "password": PASSWORD});
+        let made = lead.post("/api/v1/accounts", &wanted).expect("the duty room answers");
+        assert_eq!(made.status, 201, "an account for {name}: {}", made.body);
     }
 
     /// The board, for a browser that brings the operator's session.
