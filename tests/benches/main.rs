@@ -11,8 +11,10 @@
 )]
 
 mod flood;
+mod load;
 mod many;
 mod outage;
+mod pages;
 mod peer;
 mod process;
 mod rate;
@@ -30,12 +32,13 @@ use table::Table;
 /// A part of the benchmark: its name, and what fills in its figures.
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("rtu", serial::measure_all),
     ("wire", wire::measure),
     ("cpu", tcp::measure),
     ("rate", rate::measure),
     ("flood", flood::measure),
+    ("load", load::measure),
     ("outage", outage::measure),
     ("start", rate::measure_start),
     ("soak", soak::measure),

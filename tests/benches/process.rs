@@ -14,8 +14,17 @@ pub(crate) fn cpu_s(id: u32) -> f64 {
 
 /// Resident memory of a process now, in MiB.
 pub(crate) fn resident_mib(id: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).expect("the gateway runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5) has VmRSS");
+    memory_mib(id, "VmRSS:")
+}
+
+/// The most memory that a process ever had resident, in MiB.
+pub(crate) fn peak_mib(id: u32) -> f64 {
+    memory_mib(id, "VmHWM:")
+}
+
+fn memory_mib(id: u32, which: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).expect("the program runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(which)).expect("proc(5) has it");
     let kib = line.split_whitespace().next().unwrap_or_default();
     kib.parse::<f64>().expect("memory is a number") / 1024.0
 }

@@ -99,6 +99,28 @@ impl DutyRoom {
         format!("http://{}{path}", self.operator.address())
     }
 
+    /// HOST:PORT of its pages.
+    pub fn address(&self) -> &str {
+        self.operator.address()
+    }
+
+    /// The operator's session, as a cookie's name and value.
+    pub fn cookie(&self) -> &str {
+        self.operator.cookie().unwrap_or_default()
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.program.id()
+    }
+
+    /// A page or a list as the operator reads it.
+    pub fn read(&self, path: &str) -> String {
+        let answer = self.operator.get(path).expect("the duty room answers");
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.body
+    }
+
     pub fn signal(&self, signal: rustix::process::Signal) {
         self.program.signal(signal);
     }

@@ -25,6 +25,8 @@ pub mod duty_room;
 #[cfg(not(planted))]
 pub mod gateway;
 #[cfg(not(planted))]
+pub mod gateways;
+#[cfg(not(planted))]
 pub mod listener;
 #[cfg(not(planted))]
 pub mod modbus_server;
@@ -47,6 +49,8 @@ pub use configuration::Configuration;
 pub use duty_room::DutyRoom;
 #[cfg(not(planted))]
 pub use gateway::Gateway;
+#[cfg(not(planted))]
+pub use gateways::Gateways;
 #[cfg(not(planted))]
 pub use listener::Listener;
 #[cfg(not(planted))]
