@@ -41,6 +41,8 @@ fn a_nonce_is_accepted_once_also_after_a_restart() {
     assert_eq!(repeated["ok"], false, "{repeated}");
 
     street.kill();
+    // Else its former word is taken for the new process's.
+    street.listener.wait_for_state(START_LIMIT, "lost");
     street.launch();
     street.listener.wait_for_state(START_LIMIT, "ready");
     send(&street.listener, "acknowledge", &payload("t-3", "n-1", &alarm, 60));
