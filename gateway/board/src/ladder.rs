@@ -224,8 +224,9 @@ impl Ladder {
             changed = true;
         }
         if facts.is_acknowledged != self.is_held {
-            // The acknowledgement was taken back, or its gateway never took it: nobody has come.
-            if self.is_held {
+            // The acknowledgement was taken back, or its gateway never took it: nobody has come. It climbs anew; but
+            // who had yet to be woken by the second step waits no longer for it.
+            if self.is_held && self.next > 1 {
                 self.begin(now, Duration::ZERO, 0);
             }
             (self.is_held, self.is_urged) = (facts.is_acknowledged, false);
