@@ -12,11 +12,24 @@ const LOCAL_HOURS: i8 = 8;
 #[derive(Clone, Debug)]
 pub struct Clock {
     start: std::time::Instant,
+    /// How far the wall clock is ahead of the system's.
+    ahead: Duration,
 }
 
 impl Clock {
     pub fn system() -> Self {
-        Self { start: std::time::Instant::now() }
+        Self { start: std::time::Instant::now(), ahead: Duration::ZERO }
+    }
+
+    /// The system's clock, but the local time is now this hour (0 to 23) of its day: day and night are shown
+    /// differently, and a test must not depend on when it runs.
+    #[must_use]
+    pub fn at_hour(hour: u8) -> Self {
+        const DAY_MS: i64 = 86_400_000;
+        let clock = Self::system();
+        let now = (clock.wall().unix_ms() + i64::from(LOCAL_HOURS) * 3_600_000).rem_euclid(DAY_MS);
+        let ahead = (i64::from(hour) * 3_600_000 - now).rem_euclid(DAY_MS);
+        Self { ahead: Duration::from_millis(ahead.unsigned_abs()), ..clock }
     }
 
     /// Steady time; differences between two values are true durations.
@@ -28,7 +41,7 @@ impl Clock {
 
     /// UTC as the system believes.
     pub fn wall(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = (SystemTime::now() + self.ahead).duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or_default())
     }
 }
@@ -38,4 +51,16 @@ pub(crate) fn local(at: Timestamp, form: &str) -> String {
     let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(LOCAL_HOURS));
     let at = jiff::Timestamp::from_millisecond(at.unix_ms()).map(|at| at.to_zoned(zone));
     at.map(|at| at.strftime(form).to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Clock, local};
+
+    #[test]
+    fn a_clock_at_an_hour_reads_that_hour_in_china() {
+        for hour in 0..24 {
+            assert_eq!(local(Clock::at_hour(hour).wall(), "%H"), format!("{hour:02}"));
+        }
+    }
 }

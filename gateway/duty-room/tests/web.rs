@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 async fn alone() -> (Running, tempfile::TempDir) {
     let state = tempfile::tempdir().unwrap();
-    let running = shouwang_duty_room::start(config(state.path(), 1), Clock::system()).await.unwrap();
+    let running = shouwang_duty_room::start(config(state.path(), 1), Clock::at_hour(12)).await.unwrap();
     (running, state)
 }
 
