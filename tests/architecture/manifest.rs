@@ -13,16 +13,17 @@ pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
     ("shouwang-core", "gateway/core", Some(&["shouwang-message"])),
     ("shouwang-board", "gateway/board", Some(&["shouwang-message"])),
     ("shouwang-catalog", "gateway/catalog", Some(&["shouwang-core", "shouwang-message"])),
-    ("shouwang-modem", "gateway/modem", Some(&["shouwang-message"])),
+    ("shouwang-serial", "gateway/serial", Some(&[])),
+    ("shouwang-modem", "gateway/modem", Some(&["shouwang-message", "shouwang-serial"])),
     (
         "shouwang-gateway",
         "gateway/daemon",
-        Some(&["modbus-wire", "shouwang-catalog", "shouwang-core", "shouwang-message", "shouwang-modem"]),
+        Some(&["modbus-wire", "shouwang-catalog", "shouwang-core", "shouwang-message", "shouwang-serial"]),
     ),
     (
         "shouwang-duty-room",
         "gateway/duty-room",
-        Some(&["modbus-wire", "shouwang-board", "shouwang-message", "shouwang-modem"]),
+        Some(&["modbus-wire", "shouwang-board", "shouwang-message", "shouwang-modem", "shouwang-serial"]),
     ),
     (
         "shouwang-field",

@@ -3,7 +3,6 @@
 //! When to speak, what counts as an answer and when to give up is decided by `modbus_wire::Conversation`;
 //! here are the file descriptor, the exact waiting, and opening the port again when it is gone.
 mod exchange;
-mod serial;
 mod tcp;
 mod translate;
 
@@ -203,7 +202,13 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
     fn open(&self) -> io::Result<OwnedFd> {
         match &self.link {
             Link::Serial { path, baud, parity, stop_bits } => {
-                serial::open_port(path, *baud, *parity, *stop_bits)
+                let parity = match parity {
+                    Parity::None => shouwang_serial::Parity::None,
+                    Parity::Even => shouwang_serial::Parity::Even,
+                    Parity::Odd => shouwang_serial::Parity::Odd,
+                };
+                let (baud, stop_bits) = (*baud, *stop_bits);
+                shouwang_serial::open_port(path, shouwang_serial::Speech { baud, parity, stop_bits })
             }
             Link::Tcp { address, .. } => tcp::connect_to(address, self.shared.wake.as_fd()),
         }

@@ -10,7 +10,7 @@ use modbus_wire::{Ask, Conversation, Framing, Request, Step, Timing};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use shouwang_message::Instant;
-use shouwang_modem::serial::{Parity, open_port};
+use shouwang_serial::{Parity, Speech, open_port};
 
 use crate::clock::Clock;
 use crate::config::Sounder as Settings;
@@ -165,7 +165,8 @@ impl<T: FnMut(Result<(), String>)> Hands<T> {
 
     fn open(&mut self) -> Result<OwnedFd, String> {
         let Settings { path, baud, parity, .. } = &self.settings;
-        let port = open_port(path, *baud, *parity).map_err(|error| format!("{}: {error}", path.display()))?;
+        let speech = Speech { baud: *baud, parity: *parity, stop_bits: 1 };
+        let port = open_port(path, speech).map_err(|error| format!("{}: {error}", path.display()))?;
         self.conversation.reset(self.clock.now().as_micros());
         Ok(port)
     }

@@ -15,7 +15,7 @@ use desk::*;
 use shouwang_catalog::Catalog;
 use shouwang_duty_room::config::Sounder;
 use shouwang_field::{FieldConfig, Place, Running as Field, Table};
-use shouwang_modem::serial::Parity;
+use shouwang_serial::Parity;
 
 struct Siren {
     field: Field,

@@ -11,11 +11,11 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 use shouwang_message::Instant;
+use shouwang_serial::{Parity, Speech, open_port};
 
 use crate::clock;
 use crate::conversation::{Conversation, Event, ORDERS_MOST, Order, OrderId, Output, What};
 use crate::number::Number;
-use crate::serial::{Parity, open_port};
 
 const REOPEN_AFTER: Duration = Duration::from_secs(2);
 /// A port that takes no byte for this long is gone.
@@ -160,7 +160,8 @@ impl<B: FnMut(), T: FnMut(Event)> Hands<B, T> {
     }
 
     fn open(&mut self, now: Instant) {
-        match open_port(&self.settings.path, self.settings.baud, Parity::None) {
+        let speech = Speech { baud: self.settings.baud, parity: Parity::None, stop_bits: 1 };
+        match open_port(&self.settings.path, speech) {
             Ok(port) => {
                 self.port = Some(port);
                 self.conversation.opened(now);

@@ -2,7 +2,7 @@
 use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 
-use shouwang_modem::serial::Parity;
+use shouwang_serial::Parity;
 use toml::de::DeTable;
 
 use super::reader::Reader;

@@ -1,4 +1,6 @@
-//! A serial port: opened raw, for us alone.
+//! A serial port: opened raw, for us alone. Lines, modems and sirens all begin here.
+#![forbid(unsafe_code)]
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -7,19 +9,36 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::termios::{
     ControlModes, InputModes, OptionalActions, QueueSelector, ioctl_tiocexcl, tcflush, tcgetattr, tcsetattr,
 };
-use shouwang_core::profile::Parity;
 
-/// Opens the port with 8 data bits and no flow control. What came in before is thrown away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parity {
+    None,
+    Even,
+    Odd,
+}
+
+/// How the port speaks, with 8 data bits and no flow control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speech {
+    /// Bits a second.
+    pub baud: u32,
+    pub parity: Parity,
+    /// 1 or 2.
+    pub stop_bits: u8,
+}
+
+/// Opens the port. What came in before is thrown away.
 ///
 /// # Errors
 /// The port is not there, is no serial port, is held by another program, or does not know this speed.
-pub(super) fn open_port(path: &Path, baud: u32, parity: Parity, stop_bits: u8) -> io::Result<OwnedFd> {
-    // Without NONBLOCK, opening would wait for a carrier that an RS-485 adapter never has.
+pub fn open_port(path: &Path, speech: Speech) -> io::Result<OwnedFd> {
+    // Without NONBLOCK, opening would wait for a carrier that an RS-485 adapter never has, and a modem may not show.
     let port = open(path, OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
     let mut settings = tcgetattr(&port)?;
     flock(&port, FlockOperation::NonBlockingLockExclusive)?;
     ioctl_tiocexcl(&port)?;
 
+    let Speech { baud, parity, stop_bits } = speech;
     settings.make_raw();
     let control = &mut settings.control_modes;
     control.remove(
