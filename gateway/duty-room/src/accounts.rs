@@ -9,6 +9,7 @@ pub(crate) mod sessions;
 mod throttle;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use shouwang_message::{Id, Text};
@@ -66,6 +67,11 @@ pub(crate) struct Person {
     /// As people call them.
     pub(crate) name: String,
     pub(crate) role: Role,
+}
+
+/// An address as the logbook writes it: an IPv4 address that came over an IPv6 socket as people know it.
+fn written(from: IpAddr) -> String {
+    from.to_canonical().to_string()
 }
 
 /// One person's account.

@@ -6,6 +6,7 @@ mod boards;
 mod cases;
 mod devices;
 mod drill;
+mod extract;
 mod figures;
 mod guard;
 mod handover;
@@ -18,6 +19,7 @@ mod page;
 mod paper;
 mod print;
 mod qr;
+mod refusal;
 mod residents;
 mod serve;
 mod session;
@@ -25,7 +27,6 @@ mod shift;
 mod sounder;
 mod stream;
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,12 +35,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::timeout;
 
 pub(crate) use serve::serve;
 
+use shouwang_board::{Input, LogLine};
+
 use access::{DESK, LEADS, RECORDS, Route, WATCH, Who, delete, get, post};
 use boards::{BoardCount, Boards};
+use refusal::{Refusal, too_slow};
 
 use crate::Config;
 use crate::accounts::door::Door;
@@ -53,6 +58,8 @@ use crate::residents::Residents;
 const BODY: usize = 64 * 1_024;
 /// Live pages at a time.
 const STREAMS: usize = 32;
+/// An answer later than this is an answer that the disk or the loop is in trouble.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// A loop that did not turn for this long hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(5);
 
@@ -83,13 +90,6 @@ struct Inner {
 /// Where a request comes from: the address at the other end of its connection.
 #[derive(Clone, Copy, Debug)]
 struct Peer(IpAddr);
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // An IPv4 address that came over an IPv6 socket is written as people know it.
-        write!(f, "{}", self.0.to_canonical())
-    }
-}
 
 impl Desk {
     pub(crate) fn new(
@@ -126,6 +126,22 @@ impl Desk {
         self.inner.clock.now().since(self.pulse().turned) < HANGS_AFTER
     }
 
+    /// What the loop answers; a change is on disk by then.
+    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let message = message(answer);
+        let asking = async {
+            self.inner.to_loop.send(message).await.ok()?;
+            answered.await.ok()
+        };
+        timeout(ANSWER_WITHIN, asking).await.ok().flatten().ok_or_else(too_slow)
+    }
+
+    /// Into the logbook; refused if the loop is gone.
+    async fn note(&self, line: LogLine) -> Result<(), Refusal> {
+        self.inner.to_loop.send(Message::Input(Input::Noted(line))).await.map_err(|_| too_slow())
+    }
+
     fn boards(&self) -> BoardCount {
         self.inner.boards.count(self.inner.clock.now())
     }
@@ -136,7 +152,7 @@ impl Desk {
         if let Ok(seat) = self.inner.to_loop.try_reserve()
             && let Some(line) = self.inner.door.refusals_due()
         {
-            seat.send(Message::Input(shouwang_board::Input::Noted(line)));
+            seat.send(Message::Input(Input::Noted(line)));
         }
     }
 
@@ -145,7 +161,7 @@ impl Desk {
         let count = self.boards();
         let boards = count.armed;
         if self.inner.armed_told.load(Ordering::Relaxed) != boards {
-            let message = Message::Input(shouwang_board::Input::Armed { boards });
+            let message = Message::Input(Input::Armed { boards });
             // A full queue means that inputs wait: told again within a tick.
             if self.inner.to_loop.try_send(message).is_ok() {
                 self.inner.armed_told.store(boards, Ordering::Relaxed);
@@ -153,6 +169,15 @@ impl Desk {
         }
         count
     }
+}
+
+/// Reads apart from those who answer, as a disk may take its time; none if it cannot be read.
+async fn from_disk<T, E>(read: impl FnOnce() -> Result<T, E> + Send + 'static) -> Option<T>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    tokio::task::spawn_blocking(read).await.ok()?.ok()
 }
 
 /// Every route, and whom it is for.
@@ -209,8 +234,8 @@ fn routes() -> Vec<Route> {
 
 fn router(desk: Desk) -> Router {
     access::routed(&desk, routes())
-        .fallback(api::not_found)
-        .method_not_allowed_fallback(api::method_not_allowed)
+        .fallback(async || refusal::not_found())
+        .method_not_allowed_fallback(async || refusal::method_not_allowed())
         .layer(from_fn_with_state(desk.clone(), guard::origin))
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(desk)

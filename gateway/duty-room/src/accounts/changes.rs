@@ -6,7 +6,7 @@ use shouwang_board::LogLine;
 
 use super::door::Door;
 use super::log_in::Wanted;
-use super::{Account, Person, Refused, Role, password};
+use super::{Account, Person, Refused, Role, password, written};
 use crate::store::PersonChange;
 
 /// Who asks, and from where.
@@ -14,6 +14,13 @@ use crate::store::PersonChange;
 pub(crate) struct Asker {
     pub(crate) person: Person,
     pub(crate) from: IpAddr,
+}
+
+impl Asker {
+    /// From where, as the logbook writes it.
+    pub(crate) fn address(&self) -> String {
+        written(self.from)
+    }
 }
 
 impl Door {

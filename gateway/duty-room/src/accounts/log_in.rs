@@ -9,7 +9,7 @@ use super::door::Door;
 use super::password::{self, Hash};
 use super::refusals;
 use super::sessions::{SESSION, Sitter, Token, TokenDigest};
-use super::{Account, Person, Refused, Role};
+use super::{Account, Person, Refused, Role, written};
 use crate::store::PersonChange;
 
 /// What attempts at the first account are counted under; no account's id has a space.
@@ -192,7 +192,7 @@ impl Door {
         let mut state = self.state();
         // What was typed may be a password: only an account's id is written down.
         let account = account.filter(|id| state.accounts.get(id).is_some()).map(str::to_owned);
-        state.refusals.note(account, from.to_canonical().to_string());
+        state.refusals.note(account, written(from));
     }
 
     /// A new password's hash, made in its turn.
@@ -226,11 +226,11 @@ impl Door {
         }
     }
 
-    pub(super) fn line(&self, by: &str, from: IpAddr, what: &str) -> LogLine {
+    pub(crate) fn line(&self, by: &str, from: IpAddr, what: &str) -> LogLine {
         LogLine {
             at: self.inner.clock.wall(),
             by: by.to_owned(),
-            from: from.to_canonical().to_string(),
+            from: written(from),
             what: what.to_owned(),
             about: None,
             old: None,

@@ -8,7 +8,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::api::{not_found, refusal};
+use super::refusal::{Refusal, not_found, refusal};
 use super::{Desk, guard};
 use crate::accounts::sessions::Standing;
 use crate::accounts::{Person, Role};
@@ -41,53 +41,30 @@ pub(super) enum Who {
 
 /// One line of the table.
 pub(super) struct Route {
-    #[cfg(test)]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the router has it in `answered`; the role matrix asks for it")
+    )]
     pub(super) method: Method,
     pub(super) path: &'static str,
     pub(super) who: Who,
     answered: MethodRouter<Desk>,
 }
 
-pub(super) fn get<H, T>(path: &'static str, who: Who, handler: H) -> Route
-where
-    H: Handler<T, Desk>,
-    T: 'static,
-{
-    Route {
-        #[cfg(test)]
-        method: Method::GET,
-        path,
-        who,
-        answered: on(MethodFilter::GET, handler),
-    }
+pub(super) fn get<H: Handler<T, Desk>, T: 'static>(path: &'static str, who: Who, handler: H) -> Route {
+    route(Method::GET, path, who, on(MethodFilter::GET, handler))
 }
 
-pub(super) fn post<H, T>(path: &'static str, who: Who, handler: H) -> Route
-where
-    H: Handler<T, Desk>,
-    T: 'static,
-{
-    Route {
-        #[cfg(test)]
-        method: Method::POST,
-        path,
-        who,
-        answered: on(MethodFilter::POST, handler),
-    }
+pub(super) fn post<H: Handler<T, Desk>, T: 'static>(path: &'static str, who: Who, handler: H) -> Route {
+    route(Method::POST, path, who, on(MethodFilter::POST, handler))
 }
 
-pub(super) fn delete<H, T>(path: &'static str, who: Who, handler: H) -> Route
-where
-    H: Handler<T, Desk>,
-    T: 'static,
-{
-    Route {
-        #[cfg(test)]
-        method: Method::DELETE,
-        path,
-        who,
-        answered: on(MethodFilter::DELETE, handler),
-    }
+pub(super) fn delete<H: Handler<T, Desk>, T: 'static>(path: &'static str, who: Who, handler: H) -> Route {
+    route(Method::DELETE, path, who, on(MethodFilter::DELETE, handler))
+}
+
+fn route(method: Method, path: &'static str, who: Who, answered: MethodRouter<Desk>) -> Route {
+    Route { method, path, who, answered }
 }
 
 /// The router that knows these routes and no others.
@@ -104,8 +81,8 @@ async fn admit(State((desk, who)): State<(Desk, Who)>, mut request: Request, nex
     let (standing, person) = guard::standing(&desk, request.headers());
     match may(who, standing, person.as_ref(), request.uri().path()) {
         Ok(()) => {}
-        Err(Refusal::Login) if matches!(who, Who::Page(_)) => return Redirect::to("/login").into_response(),
-        Err(refused) => return refused.answer().await,
+        Err(Barred::Login) if matches!(who, Who::Page(_)) => return Redirect::to("/login").into_response(),
+        Err(barred) => return barred.refusal().into_response(),
     }
     if let Some(person) = person {
         request.extensions_mut().insert(person);
@@ -114,15 +91,16 @@ async fn admit(State((desk, who)): State<(Desk, Who)>, mut request: Request, nex
     next.run(request).await
 }
 
+/// Why somebody is not let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
+enum Barred {
     Login,
     Expired,
     Role,
     Unknown,
 }
 
-fn may(who: Who, standing: Standing, person: Option<&Person>, path: &str) -> Result<(), Refusal> {
+fn may(who: Who, standing: Standing, person: Option<&Person>, path: &str) -> Result<(), Barred> {
     let (roles, also_expired) = match who {
         Who::Anybody => return Ok(()),
         Who::Look(roles) | Who::Page(roles) => (Some(roles), true),
@@ -132,16 +110,16 @@ fn may(who: Who, standing: Standing, person: Option<&Person>, path: &str) -> Res
             (verbs.iter().find(|(known, _)| *known == verb).map(|(_, roles)| *roles), false)
         }
     };
-    let Some(person) = person.filter(|_| standing != Standing::Stranger) else { return Err(Refusal::Login) };
+    let Some(person) = person.filter(|_| standing != Standing::Stranger) else { return Err(Barred::Login) };
     if standing == Standing::Expired && !also_expired {
-        return Err(Refusal::Expired);
+        return Err(Barred::Expired);
     }
-    let Some(roles) = roles else { return Err(Refusal::Unknown) };
-    if roles.contains(&person.role) { Ok(()) } else { Err(Refusal::Role) }
+    let Some(roles) = roles else { return Err(Barred::Unknown) };
+    if roles.contains(&person.role) { Ok(()) } else { Err(Barred::Role) }
 }
 
-impl Refusal {
-    async fn answer(self) -> Response {
+impl Barred {
+    fn refusal(self) -> Refusal {
         match self {
             Self::Login => refusal(StatusCode::UNAUTHORIZED, "login", "请先登录", "Log in first"),
             Self::Expired => refusal(
@@ -156,7 +134,7 @@ impl Refusal {
                 "您的角色不能做这件事,请找班长",
                 "Your role may not do this: ask the lead of the watch",
             ),
-            Self::Unknown => not_found(Method::POST).await,
+            Self::Unknown => not_found(),
         }
     }
 }

@@ -1,21 +1,18 @@
 //! The accounts as a lead keeps them: who there is, a new one, a new password, out and in again.
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::http::header::HeaderMap;
-use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Desk;
 use super::access::{DESK, LEADS};
-use super::api::body_of;
-use super::session::{shown, told};
-use super::{Desk, Peer};
+use super::extract::Change;
+use super::refusal::Refusal;
+use super::session::shown;
 use crate::accounts::changes::Asker;
 use crate::accounts::log_in::Wanted;
-use crate::accounts::{Person, Role};
+use crate::accounts::{Account, Person, Role};
 
 /// What may be done to an account, and by whom; another's password is a lead's to set.
 pub(super) const VERBS: &[(&str, &[Role])] = &[("password", DESK), ("disable", LEADS), ("enable", LEADS)];
@@ -27,15 +24,15 @@ fn item(person: &Person, disabled: bool) -> Value {
 }
 
 /// `GET /api/v1/accounts`
-pub(super) async fn list(State(desk): State<Desk>) -> Response {
+pub(super) async fn list(State(desk): State<Desk>) -> Json<Value> {
     let items: Vec<Value> =
         desk.inner.door.accounts().iter().map(|(person, disabled)| item(person, *disabled)).collect();
-    Json(json!({ "items": items })).into_response()
+    Json(json!({ "items": items }))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct New {
+pub(super) struct New {
     id: String,
     name: String,
     role: Role,
@@ -45,26 +42,18 @@ struct New {
 /// `POST /api/v1/accounts`
 pub(super) async fn add(
     State(desk): State<Desk>,
-    Extension(peer): Extension<Peer>,
-    Extension(person): Extension<Person>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let New { id, name, role, password } = match body_of(&headers, body) {
-        Ok(body) => body,
-        Err(refused) => return *refused,
-    };
+    asker: Asker,
+    Change(New { id, name, role, password }): Change<New>,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
     let wanted = Wanted { id: id.trim().to_owned(), name, role, password };
-    match desk.inner.door.add(&Asker { person, from: peer.0 }, wanted).await {
-        Ok(account) => (StatusCode::CREATED, Json(item(&account.person(), account.disabled))).into_response(),
-        Err(refused) => told(&refused),
-    }
+    let account = desk.inner.door.add(&asker, wanted).await?;
+    Ok((StatusCode::CREATED, told(&account)))
 }
 
 /// The body of a change; `disable` and `enable` need nothing in it.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Change {
+pub(super) struct Passwords {
     password: Option<String>,
     /// The password that the asker has now, to change their own.
     current: Option<String>,
@@ -73,25 +62,19 @@ struct Change {
 /// `POST /api/v1/accounts/{id}/password|disable|enable`
 pub(super) async fn change(
     State(desk): State<Desk>,
-    Extension(peer): Extension<Peer>,
-    Extension(person): Extension<Person>,
+    asker: Asker,
     Path((id, verb)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let Change { password, current } = match body_of(&headers, body) {
-        Ok(body) => body,
-        Err(refused) => return *refused,
-    };
-    let asker = Asker { person, from: peer.0 };
+    Change(Passwords { password, current }): Change<Passwords>,
+) -> Result<Json<Value>, Refusal> {
     let door = &desk.inner.door;
-    let changed = match verb.as_str() {
-        "disable" => door.disable(&asker, &id).await,
-        "enable" => door.enable(&asker, &id).await,
-        _ => door.set_password(&asker, &id, current.as_deref(), &password.unwrap_or_default()).await,
+    let account = match verb.as_str() {
+        "disable" => door.disable(&asker, &id).await?,
+        "enable" => door.enable(&asker, &id).await?,
+        _ => door.set_password(&asker, &id, current.as_deref(), &password.unwrap_or_default()).await?,
     };
-    match changed {
-        Ok(account) => Json(item(&account.person(), account.disabled)).into_response(),
-        Err(refused) => told(&refused),
-    }
+    Ok(told(&account))
+}
+
+fn told(account: &Account) -> Json<Value> {
+    Json(item(&account.person(), account.disabled))
 }

@@ -5,17 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::http::header::HeaderMap;
-use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use shouwang_message::Instant;
 
 use super::Desk;
-use super::api::{body_of, refusal};
+use super::extract::Change;
+use super::refusal::{Refusal, mistake, refusal};
 
 /// Three reports missed, of one every 5 s.
 const SILENT_AFTER: Duration = Duration::from_secs(15);
@@ -68,7 +65,7 @@ fn forget_silent(pages: &mut BTreeMap<String, Page>, now: Instant) {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Report {
+pub(super) struct Report {
     /// A person heard this page, and its audio runs.
     armed: bool,
 }
@@ -77,31 +74,25 @@ struct Report {
 pub(super) async fn report(
     State(desk): State<Desk>,
     Path(page): Path<String>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let report: Report = match body_of(&headers, body) {
-        Ok(report) => report,
-        Err(refused) => return *refused,
-    };
+    Change(report): Change<Report>,
+) -> Result<Json<BoardCount>, Refusal> {
     if !(8..=64).contains(&page.len()) || !page.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-        return refusal(
-            StatusCode::UNPROCESSABLE_ENTITY,
+        return Err(mistake(
             "page",
             "页面编号应为 8 到 64 个字母或数字",
             "A page's id is 8 to 64 letters or digits",
-        );
+        ));
     }
     let now = desk.inner.clock.now();
     if !desk.inner.boards.report(now, &page, report.armed) {
-        return refusal(
+        return Err(refusal(
             StatusCode::SERVICE_UNAVAILABLE,
             "boards",
             "同时打开的页面过多",
             "Too many boards are open",
-        );
+        ));
     }
-    Json(desk.tell_boards()).into_response()
+    Ok(Json(desk.tell_boards()))
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! A month's figures, as JSON and as CSV: how fast alarms were seen and reached, by grid; how often they were false.
 use axum::Json;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::header;
+use axum::response::IntoResponse;
 use serde::Deserialize;
 use shouwang_board::{Figures, Grid};
 use shouwang_message::Timestamp;
 
-use super::Desk;
-use super::api::refusal;
 use super::logbook::{BYTE_ORDER_MARK, cell};
+use super::refusal::{Refusal, mistake, unreadable};
+use super::{Desk, from_disk};
 
 /// The duty room's day: its people live eight hours ahead of UTC.
 const AHEAD_MS: i64 = 8 * 3_600_000;
@@ -27,38 +27,33 @@ pub(super) struct MonthQuery {
 }
 
 /// `?month=2026-11&grid=HP-07`.
-pub(super) async fn json(State(desk): State<Desk>, Query(query): Query<MonthQuery>) -> Response {
-    match read(&desk, query).await {
-        Ok(figures) => Json(figures.item()).into_response(),
-        Err(refused) => *refused,
-    }
+pub(super) async fn json(
+    State(desk): State<Desk>,
+    Query(query): Query<MonthQuery>,
+) -> Result<impl IntoResponse, Refusal> {
+    Ok(Json(read(&desk, query).await?.item()))
 }
 
 /// The same, one line a grid.
-pub(super) async fn csv(State(desk): State<Desk>, Query(query): Query<MonthQuery>) -> Response {
+pub(super) async fn csv(
+    State(desk): State<Desk>,
+    Query(query): Query<MonthQuery>,
+) -> Result<impl IntoResponse, Refusal> {
     let name = format!("attachment; filename=\"figures-{}.csv\"", query.month);
-    let figures = match read(&desk, query).await {
-        Ok(figures) => figures,
-        Err(refused) => return *refused,
-    };
-    let lines: String = figures.grids().iter().map(line).collect();
+    let lines: String = read(&desk, query).await?.grids().iter().map(line).collect();
     let headers =
         [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    (headers, format!("{BYTE_ORDER_MARK}{COLUMNS}{lines}")).into_response()
+    Ok((headers, format!("{BYTE_ORDER_MARK}{COLUMNS}{lines}")))
 }
 
-async fn read(desk: &Desk, query: MonthQuery) -> Result<Figures, Box<Response>> {
+async fn read(desk: &Desk, query: MonthQuery) -> Result<Figures, Refusal> {
     let Some((from, to)) = month(&query.month) else {
         let en = "`month` is a year and a month such as 2026-11";
         let zh = "month 应为年和月,如 2026-11";
-        return Err(Box::new(refusal(StatusCode::UNPROCESSABLE_ENTITY, "month", zh, en)));
+        return Err(mistake("month", zh, en));
     };
     let records = desk.inner.records.clone();
-    let reading = move || records.figures(from, to, query.grid.as_deref());
-    match tokio::task::spawn_blocking(reading).await {
-        Ok(Ok(figures)) => Ok(figures),
-        Ok(Err(_)) | Err(_) => Err(Box::new(unreadable())),
-    }
+    from_disk(move || records.figures(from, to, query.grid.as_deref())).await.ok_or_else(unreadable)
 }
 
 /// A month's first moment and the next one's.
@@ -104,15 +99,6 @@ fn line(grid: &Grid) -> String {
         first("handled"),
     ];
     cells.join(",") + "\r\n"
-}
-
-pub(super) fn unreadable() -> Response {
-    refusal(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "store",
-        "记录暂时读不出来,请稍后再试",
-        "The records cannot be read just now: try again soon",
-    )
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@ use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
 use super::Desk;
-use super::api::refusal;
+use super::refusal::{Refusal, refusal};
 use crate::accounts::Person;
 use crate::accounts::sessions::Standing;
 
@@ -18,13 +18,13 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; 
 /// The `Host` must be ours, so that no other name can be pointed at us; a change must come from our own pages.
 pub(super) async fn origin(State(desk): State<Desk>, request: Request, next: Next) -> Response {
     let response = match objection(&desk, request.method(), request.headers()) {
-        Some(refused) => refused,
+        Some(refused) => refused.into_response(),
         None => next.run(request).await,
     };
     with_policy(response)
 }
 
-fn objection(desk: &Desk, method: &Method, headers: &HeaderMap) -> Option<Response> {
+fn objection(desk: &Desk, method: &Method, headers: &HeaderMap) -> Option<Refusal> {
     let host = text(headers, &header::HOST).unwrap_or_default();
     if !is_ours(desk, host) {
         return Some(refusal(

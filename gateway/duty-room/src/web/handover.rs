@@ -2,23 +2,21 @@
 //! with its hash and the logbook's line that holds it.
 use askama::Template;
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::http::header::HeaderMap;
-use axum::response::{IntoResponse, Response};
+use axum::response::Html;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shouwang_board::{LogbookEnd, Outcome, ShiftAsked, ShiftStep};
+use shouwang_board::{LogbookEnd, Outcome, ShiftStep};
 use shouwang_message::AlarmId;
-use tokio::sync::oneshot;
 
-use super::api::{LONGEST_TEXT, ask_loop, body_of, refusal, told, too_slow};
-use super::page::PageQuery;
+use super::api::told;
+use super::extract::{Change, LONGEST_TEXT};
 use super::paper::{Paper, Row, page, time};
-use super::{Desk, Peer, session, shift};
-use crate::accounts::{Person, Refused};
+use super::refusal::{Refusal, mistake, refusal, too_slow};
+use super::{Desk, from_disk, shift};
+use crate::accounts::Person;
+use crate::accounts::changes::Asker;
 use crate::eventloop::Message;
 use crate::logbook::SheetProof;
 
@@ -189,17 +187,11 @@ fn word(text: &Value) -> String {
 /// The sheet as it would be signed now.
 pub(super) async fn now(
     State(desk): State<Desk>,
-    Extension(person): Extension<Person>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Response {
-    let (answer, answered) = oneshot::channel();
-    let Some(sheet) = ask_loop(&desk, Message::Handover { answer }, answered).await else {
-        return too_slow();
-    };
-    let (answer, answered) = oneshot::channel();
-    let Some(shift) = ask_loop(&desk, Message::Shift { answer }, answered).await else { return too_slow() };
-    let paper = Paper::new(&desk, &query, &headers);
+    Asker { person, .. }: Asker,
+    paper: Paper,
+) -> Result<Html<String>, Refusal> {
+    let sheet = desk.ask(|answer| Message::Handover { answer }).await?;
+    let shift = desk.ask(|answer| Message::Shift { answer }).await?;
     let on_duty: Vec<(String, String)> = sheet["on_duty"]
         .as_array()
         .into_iter()
@@ -227,18 +219,13 @@ pub(super) async fn now(
 pub(super) async fn signed(
     State(desk): State<Desk>,
     Path(id): Path<String>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Response {
-    let Ok(id) = id.parse::<AlarmId>() else { return unknown_sheet() };
+    paper: Paper,
+) -> Result<Html<String>, Refusal> {
+    let id: AlarmId = id.parse().map_err(|_| unknown_sheet())?;
     let logbook = desk.inner.logbook.clone();
-    let found = match tokio::task::spawn_blocking(move || logbook.sheet(id)).await {
-        Ok(Ok(found)) => found,
-        Ok(Err(_)) | Err(_) => return too_slow(),
-    };
-    let Some((text, proof)) = found else { return unknown_sheet() };
-    let Ok(sheet) = serde_json::from_str::<Value>(&text) else { return unknown_sheet() };
-    let paper = Paper::new(&desk, &query, &headers);
+    let found = from_disk(move || logbook.sheet(id)).await.ok_or_else(too_slow)?;
+    let (text, proof) = found.ok_or_else(unknown_sheet)?;
+    let sheet: Value = serde_json::from_str(&text).map_err(|_| unknown_sheet())?;
     let end = &sheet["logbook"];
     let proof = Proof {
         passwords: sheet["proven"] == true,
@@ -264,7 +251,7 @@ pub(super) async fn signed(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Signing {
+pub(super) struct Signing {
     /// Of the one who is logged in; needed where there are accounts.
     #[serde(default)]
     password: String,
@@ -280,59 +267,37 @@ struct Signing {
 /// `POST /api/v1/handover`: both have signed.
 pub(super) async fn sign(
     State(desk): State<Desk>,
-    Extension(peer): Extension<Peer>,
-    Extension(person): Extension<Person>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let signing: Signing = match body_of(&headers, body) {
-        Ok(signing) => signing,
-        Err(refused) => return *refused,
-    };
+    asker: Asker,
+    Change(signing): Change<Signing>,
+) -> Result<Json<Value>, Refusal> {
     let to = signing.to.trim().to_owned();
     if to.is_empty() || to.chars().count() > LONGEST_TEXT {
-        let (zh, en) = ("请填写接班人 to", "Say who takes over: `to`");
-        return refusal(StatusCode::UNPROCESSABLE_ENTITY, "to_missing", zh, en);
+        return Err(mistake("to_missing", "请填写接班人 to", "Say who takes over: `to`"));
     }
-    let proven = match prove(&desk, peer, &person, &to, &signing).await {
-        Ok(proven) => proven,
-        Err(refused) => return *refused,
-    };
+    let proven = prove(&desk, &asker, &to, &signing).await?;
     let logbook = desk.inner.logbook.clone();
-    let head = match tokio::task::spawn_blocking(move || logbook.before(0, 0)).await {
-        Ok(Ok((_, head))) => head,
-        Ok(Err(_)) | Err(_) => return too_slow(),
-    };
+    let (_, head) = from_disk(move || logbook.before(0, 0)).await.ok_or_else(too_slow)?;
     let logbook = LogbookEnd { number: head.number, hash: head.hash };
     let step = ShiftStep::HandOver { to, leaving: signing.leaving, proven, logbook };
-    let asked = ShiftAsked { by: person.id, from: peer.to_string(), step };
-    match shift::ask(&desk, asked).await {
-        Some(Outcome::ShiftTaken { about: Some(sheet), .. }) => {
-            Json(json!({ "sheet": sheet })).into_response()
-        }
-        Some(outcome) => told(outcome),
-        None => too_slow(),
+    match shift::ask(&desk, asker, step).await? {
+        Outcome::ShiftTaken { about: Some(sheet), .. } => Ok(Json(json!({ "sheet": sheet }))),
+        outcome => told(outcome),
     }
 }
 
 /// Whether both proved by their passwords who they are. A room without accounts, as in the demo, has names only, and
 /// its sheets say so; the one who came by the demo's link has no password.
-async fn prove(
-    desk: &Desk,
-    peer: Peer,
-    person: &Person,
-    to: &str,
-    signing: &Signing,
-) -> Result<bool, Box<Response>> {
-    if desk.inner.door.people().is_empty() {
+async fn prove(desk: &Desk, asker: &Asker, to: &str, signing: &Signing) -> Result<bool, Refusal> {
+    let Asker { person, from } = asker;
+    let door = &desk.inner.door;
+    if door.people().is_empty() {
         return Ok(false);
     }
-    let refused = |refused: Refused| Box::new(session::told(&refused));
     let is_known = has_password(desk, person);
     if is_known {
-        desk.inner.door.sign(peer.0, &person.id, &signing.password).await.map_err(refused)?;
+        door.sign(*from, &person.id, &signing.password).await?;
     }
-    desk.inner.door.sign(peer.0, to, &signing.to_password).await.map_err(refused)?;
+    door.sign(*from, to, &signing.to_password).await?;
     Ok(is_known)
 }
 
@@ -341,6 +306,6 @@ fn has_password(desk: &Desk, person: &Person) -> bool {
     desk.inner.door.people().iter().any(|known| known.id == person.id)
 }
 
-fn unknown_sheet() -> Response {
+fn unknown_sheet() -> Refusal {
     refusal(StatusCode::NOT_FOUND, "unknown_sheet", "没有这张交接班表", "There is no such hand-over sheet")
 }

@@ -1,14 +1,11 @@
 //! The alarms of before: of a device, of a time, the newest first, as they were raised and with what became of them.
 use axum::Json;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use shouwang_message::Timestamp;
 
-use super::Desk;
-use super::api::refusal;
-use super::figures::unreadable;
+use super::refusal::{Refusal, mistake, unreadable};
+use super::{Desk, from_disk};
 use crate::records::{ROWS_AT_MOST, Span};
 
 const ROWS: u32 = 50;
@@ -30,11 +27,10 @@ impl PastQuery {
 }
 
 /// `{"items":[..],"next":..}`, and of one device also how often it was right: `reputation`.
-pub(super) async fn list(desk: &Desk, query: PastQuery) -> Response {
+pub(super) async fn list(desk: &Desk, query: PastQuery) -> Result<Json<Value>, Refusal> {
     let limit = query.limit.as_deref().map_or(Ok(ROWS), str::parse).ok();
     let Some(limit) = limit.filter(|limit| (1..=ROWS_AT_MOST).contains(limit)) else {
-        let en = "`limit` is 1 to 200";
-        return refusal(StatusCode::UNPROCESSABLE_ENTITY, "limit", "limit 为 1 到 200", en);
+        return Err(mistake("limit", "limit 为 1 到 200", "`limit` is 1 to 200"));
     };
     let (records, device) = (desk.inner.records.clone(), query.device);
     let span = Span { from: query.from, to: query.to };
@@ -43,10 +39,6 @@ pub(super) async fn list(desk: &Desk, query: PastQuery) -> Response {
         let reputation = device.map(|device| records.reputation(&device)).transpose()?;
         Ok::<_, rusqlite::Error>((alarms, next, reputation))
     };
-    match tokio::task::spawn_blocking(reading).await {
-        Ok(Ok((alarms, next, reputation))) => {
-            Json(json!({ "items": alarms, "next": next, "reputation": reputation })).into_response()
-        }
-        Ok(Err(_)) | Err(_) => unreadable(),
-    }
+    let (alarms, next, reputation) = from_disk(reading).await.ok_or_else(unreadable)?;
+    Ok(Json(json!({ "items": alarms, "next": next, "reputation": reputation })))
 }

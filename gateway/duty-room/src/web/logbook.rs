@@ -9,8 +9,8 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Desk;
-use super::api::refusal;
+use super::refusal::{Refusal, mistake, refusal};
+use super::{Desk, from_disk};
 use crate::logbook::{Line, Reader, Written};
 
 const LINES: u32 = 100;
@@ -27,18 +27,19 @@ pub(super) struct PageQuery {
 }
 
 /// `?before=NUMBER&limit=1..1000`: the newest first; `next` is the `before` of the next page.
-pub(super) async fn page(State(desk): State<Desk>, Query(query): Query<PageQuery>) -> Response {
+pub(super) async fn page(
+    State(desk): State<Desk>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Value>, Refusal> {
     let limit = query.limit.unwrap_or(LINES);
     if !(1..=LINES_AT_MOST).contains(&limit) {
-        let en = "`limit` is 1 to 1000";
-        return refusal(StatusCode::UNPROCESSABLE_ENTITY, "limit", "limit 为 1 到 1000", en);
+        return Err(mistake("limit", "limit 为 1 到 1000", "`limit` is 1 to 1000"));
     }
     let (reader, before) = (desk.inner.logbook.clone(), query.before.unwrap_or(u64::MAX));
-    let read = tokio::task::spawn_blocking(move || reader.before(before, limit)).await;
-    let Ok(Ok((lines, head))) = read else { return unreadable() };
+    let (lines, head) = from_disk(move || reader.before(before, limit)).await.ok_or_else(unreadable)?;
     let items: Vec<Value> = lines.iter().filter_map(item).collect();
     let next = items.last().and_then(|line| line["number"].as_u64()).filter(|number| *number > 1);
-    Json(json!({ "items": items, "next": next, "head": head })).into_response()
+    Ok(Json(json!({ "items": items, "next": next, "head": head })))
 }
 
 fn item((line, hash): &Written) -> Option<Value> {
@@ -101,7 +102,7 @@ pub(super) fn cell(text: &str) -> String {
     if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
-fn unreadable() -> Response {
+fn unreadable() -> Refusal {
     refusal(
         StatusCode::SERVICE_UNAVAILABLE,
         "store",

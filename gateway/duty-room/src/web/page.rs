@@ -2,18 +2,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::StatusCode;
-use axum::http::header::{self, HeaderMap};
+use axum::http::header;
+use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
-use shouwang_board::{Input, LogLine};
 
-use super::api::too_slow;
+use super::refusal::{Refusal, not_found};
 use super::session::with_session;
 use super::{Desk, Peer, guard};
 use crate::accounts::GUEST;
-use crate::eventloop::Message;
 
 /// What pages load besides themselves: name, content type, text.
 const ASSETS: &[(&str, &str, &str)] = &[
@@ -58,93 +58,52 @@ const ACCOUNTS: &str = include_str!("../../assets/accounts.html");
 const CHINESE: &str = include_str!("../../assets/zh.txt");
 const ENGLISH: &str = include_str!("../../assets/en.txt");
 
-#[derive(Debug, Deserialize)]
-pub(super) struct PageQuery {
-    lang: Option<String>,
-}
-
-pub(super) async fn board(
-    State(desk): State<Desk>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Response {
-    shown(&desk, &query, &headers, BOARD)
+pub(super) async fn board(State(desk): State<Desk>, language: Language) -> Html<String> {
+    shown(&desk, language, BOARD)
 }
 
 /// The same list for a screen on the wall: no buttons, large, names masked.
-pub(super) async fn wall(
-    State(desk): State<Desk>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Response {
-    shown(&desk, &query, &headers, WALL)
+pub(super) async fn wall(State(desk): State<Desk>, language: Language) -> Html<String> {
+    shown(&desk, language, WALL)
 }
 
-fn shown(desk: &Desk, query: &PageQuery, headers: &HeaderMap, page: &str) -> Response {
-    Html(fill(page, language(query, headers), &desk.inner.title)).into_response()
-}
-
-pub(super) async fn login(
-    State(desk): State<Desk>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Response {
-    shown(&desk, &query, &headers, LOGIN)
+pub(super) async fn login(State(desk): State<Desk>, language: Language) -> Html<String> {
+    shown(&desk, language, LOGIN)
 }
 
 /// Where the first account is made; the API refuses as soon as there is one.
-pub(super) async fn setup(
-    State(desk): State<Desk>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn setup(State(desk): State<Desk>, language: Language) -> Response {
     if desk.inner.door.setup_code().is_none() {
         return see_other("/login");
     }
-    shown(&desk, &query, &headers, SETUP)
+    shown(&desk, language, SETUP).into_response()
 }
 
 /// One's own password, and for leads everybody's account.
-pub(super) async fn accounts(
-    State(desk): State<Desk>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Response {
-    shown(&desk, &query, &headers, ACCOUNTS)
+pub(super) async fn accounts(State(desk): State<Desk>, language: Language) -> Html<String> {
+    shown(&desk, language, ACCOUNTS)
+}
+
+fn shown(desk: &Desk, language: Language, page: &str) -> Html<String> {
+    Html(fill(page, language, &desk.inner.title))
 }
 
 /// The login link: a session for whoever holds it, then the board.
 pub(super) async fn enter(
     State(desk): State<Desk>,
-    Extension(peer): Extension<Peer>,
+    Peer(from): Peer,
     Path(token): Path<String>,
-) -> Response {
+) -> Result<Response, Refusal> {
     let Some(session) = desk.inner.door.enter(&token) else {
-        return see_other("/login");
+        return Ok(see_other("/login"));
     };
-    let line = LogLine {
-        at: desk.inner.clock.wall(),
-        by: GUEST.into(),
-        from: peer.to_string(),
-        what: "login".into(),
-        about: None,
-        old: None,
-        new: None,
-        note: None,
-    };
-    if desk.inner.to_loop.send(Message::Input(Input::Noted(line))).await.is_err() {
-        return too_slow();
-    }
-    with_session(see_other("/"), &session)
+    desk.note(desk.inner.door.line(GUEST, from, "login")).await?;
+    Ok(with_session(see_other("/"), &session))
 }
 
-pub(super) async fn asset(Path(name): Path<String>) -> Response {
-    match ASSETS.iter().find(|(known, _, _)| *known == name) {
-        Some((_, kind, text)) => {
-            ([(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "no-cache")], *text).into_response()
-        }
-        None => super::api::not_found(axum::http::Method::GET).await,
-    }
+pub(super) async fn asset(Path(name): Path<String>) -> Result<impl IntoResponse, Refusal> {
+    let (_, kind, text) = ASSETS.iter().find(|(known, _, _)| *known == name).ok_or_else(not_found)?;
+    Ok(([(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "no-cache")], *text))
 }
 
 fn see_other(place: &'static str) -> Response {
@@ -152,19 +111,26 @@ fn see_other(place: &'static str) -> Response {
 }
 
 /// Chinese unless asked for English, by the address or as the browser's first language.
-pub(super) fn language(query: &PageQuery, headers: &HeaderMap) -> Language {
-    let asked = query.lang.as_deref().or_else(|| guard::text(headers, &header::ACCEPT_LANGUAGE));
-    if asked.is_some_and(|asked| asked.trim_start().to_ascii_lowercase().starts_with("en")) {
-        Language::English
-    } else {
-        Language::Chinese
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Language {
     Chinese,
     English,
+}
+
+#[derive(Debug, Deserialize)]
+struct LanguageQuery {
+    lang: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Language {
+    type Rejection = QueryRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, QueryRejection> {
+        let Query(query) = Query::<LanguageQuery>::from_request_parts(parts, state).await?;
+        let asked = query.lang.as_deref().or_else(|| guard::text(&parts.headers, &header::ACCEPT_LANGUAGE));
+        let is_english = asked.is_some_and(|asked| asked.trim_start().to_ascii_lowercase().starts_with("en"));
+        Ok(if is_english { Self::English } else { Self::Chinese })
+    }
 }
 
 impl Language {

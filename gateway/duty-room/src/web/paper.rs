@@ -2,19 +2,22 @@
 //! Templates escape everything; what is on paper is the same as what is on the screen.
 use std::collections::BTreeMap;
 
+use axum::extract::FromRequestParts;
+use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
-use axum::http::header::HeaderMap;
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::request::Parts;
+use axum::response::Html;
 use serde_json::Value;
 
 use super::Desk;
-use super::api::refusal;
-use super::page::{Language, PageQuery, language};
+use super::page::Language;
+use super::refusal::{Refusal, refusal};
 use crate::accounts::GUEST;
 use crate::clock::local;
 
 const CHINESE: &str = include_str!("../../assets/paper.zh.txt");
 const ENGLISH: &str = include_str!("../../assets/paper.en.txt");
+
 /// The words of one language, with how it writes places and people.
 #[derive(Debug)]
 pub(super) struct Paper {
@@ -25,9 +28,16 @@ pub(super) struct Paper {
     names: BTreeMap<String, String>,
 }
 
+impl FromRequestParts<Desk> for Paper {
+    type Rejection = QueryRejection;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, QueryRejection> {
+        Ok(Self::new(desk, Language::from_request_parts(parts, desk).await?))
+    }
+}
+
 impl Paper {
-    pub(super) fn new(desk: &Desk, query: &PageQuery, headers: &HeaderMap) -> Self {
-        let language = language(query, headers);
+    fn new(desk: &Desk, language: Language) -> Self {
         let words = lines(language).collect();
         let mut names = BTreeMap::new();
         let guest = if language == Language::Chinese { "值班员" } else { "Operator" };
@@ -159,14 +169,11 @@ pub(super) fn time(at: &Value) -> String {
 }
 
 /// A page from a template.
-pub(super) fn page(made: &impl askama::Template) -> Response {
-    match made.render() {
-        Ok(page) => Html(page).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a page could not be made");
-            refusal(StatusCode::INTERNAL_SERVER_ERROR, "page", "页面生成失败", "The page could not be made")
-        }
-    }
+pub(super) fn page(made: &impl askama::Template) -> Result<Html<String>, Refusal> {
+    made.render().map(Html).map_err(|error| {
+        tracing::error!(%error, "a page could not be made");
+        refusal(StatusCode::INTERNAL_SERVER_ERROR, "page", "页面生成失败", "The page could not be made")
+    })
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! 处置单: one case on one sheet of A4, with everything that was done and a code that leads back to it.
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header::{self, HeaderMap};
-use axum::response::Response;
+use axum::response::Html;
 use serde_json::Value;
 
-use super::page::PageQuery;
 use super::paper::{Paper, page, place_of, time};
 use super::qr::{Qr, qr};
+use super::refusal::Refusal;
 use super::{Desk, cases, guard};
 use crate::clock::local;
 
@@ -39,14 +39,10 @@ struct CasePage {
 pub(super) async fn case(
     State(desk): State<Desk>,
     Path(id): Path<String>,
-    Query(query): Query<PageQuery>,
+    paper: Paper,
     headers: HeaderMap,
-) -> Response {
-    let case = match cases::find(&desk, &id).await {
-        Ok(case) => case,
-        Err(refused) => return *refused,
-    };
-    let paper = Paper::new(&desk, &query, &headers);
+) -> Result<Html<String>, Refusal> {
+    let case = cases::find(&desk, &id).await?;
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let stamp = |stamp: &Value| match stamp.is_object() {
         true => {

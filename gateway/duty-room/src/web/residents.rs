@@ -2,23 +2,20 @@
 //! kept by the lead, one by one or out of a spreadsheet.
 use askama::Template;
 use axum::Json;
-use axum::body::{Bytes, to_bytes};
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Extension, Path, Query, Request, State};
-use axum::http::StatusCode;
-use axum::http::header::{self, HeaderMap};
-use axum::response::{IntoResponse, Response};
+use axum::body::to_bytes;
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse};
 use serde_json::{Value, json};
-use shouwang_board::{CallCard, Input, LogLine, call_procedure};
-use shouwang_message::{AlarmId, Class, Text};
-use tokio::sync::oneshot;
+use shouwang_board::{CallCard, LogLine, call_procedure};
+use shouwang_message::{AlarmId, Class, Text, Timestamp};
 
-use super::api::{ask_loop, body_of, refusal, too_slow, with_text};
-use super::page::PageQuery;
+use super::extract::Change;
 use super::paper::{Paper, page};
 use super::qr::qr;
-use super::{Desk, Peer};
-use crate::accounts::Person;
+use super::refusal::{Refusal, mistake, refusal, too_slow, unknown_alarm};
+use super::{Desk, from_disk};
+use crate::accounts::changes::Asker;
 use crate::clock::local;
 use crate::eventloop::Message;
 use crate::residents::{Contact, Hearing, Numbered, Put, Resident, masked_name, masked_phone, spreadsheet};
@@ -28,31 +25,15 @@ const SPREADSHEET: usize = 8 * 1_024 * 1_024;
 /// A card that ends within so many days is marked.
 const ENDS_SOON_MS: i64 = 30 * 24 * 3_600_000;
 
-/// Who does what from where.
-struct By {
-    person: String,
-    peer: Peer,
-}
-
-impl By {
-    fn line(&self, desk: &Desk, what: &str, about: Option<String>, note: Option<String>) -> LogLine {
-        LogLine {
-            at: desk.inner.clock.wall(),
-            by: self.person.clone(),
-            from: self.peer.to_string(),
-            what: what.into(),
-            about,
-            old: None,
-            new: None,
-            note,
-        }
-    }
-
-    /// Into the logbook; false if the loop is gone.
-    async fn noted(&self, desk: &Desk, what: &str, about: Option<String>, note: Option<String>) -> bool {
-        let line = self.line(desk, what, about, note);
-        desk.inner.to_loop.send(Message::Input(Input::Noted(line))).await.is_ok()
-    }
+/// Into the logbook: who did what with the cards.
+async fn note(
+    desk: &Desk,
+    asker: &Asker,
+    what: &str,
+    about: Option<String>,
+    note: Option<String>,
+) -> Result<(), Refusal> {
+    desk.note(LogLine { about, note, ..desk.inner.door.line(&asker.person.id, asker.from, what) }).await
 }
 
 fn today(desk: &Desk) -> String {
@@ -60,16 +41,10 @@ fn today(desk: &Desk) -> String {
 }
 
 /// The cards of an alarm's home, with its class.
-async fn at_alarm(desk: &Desk, id: &str) -> Result<(AlarmId, Class, Vec<Numbered>), Box<Response>> {
-    let unknown = || {
-        Box::new(refusal(StatusCode::NOT_FOUND, "unknown_alarm", "没有这条报警", "There is no such alarm"))
-    };
-    let id: AlarmId = id.parse().map_err(|_| unknown())?;
-    let (answer, answered) = oneshot::channel();
-    let case =
-        ask_loop(desk, Message::Case { id, answer }, answered).await.ok_or_else(|| Box::new(too_slow()))?;
-    let case = case.ok_or_else(unknown)?;
-    let class: Class = serde_json::from_value(case["class"].clone()).map_err(|_| unknown())?;
+async fn at_alarm(desk: &Desk, id: &str) -> Result<(AlarmId, Class, Vec<Numbered>), Refusal> {
+    let id: AlarmId = id.parse().map_err(|_| unknown_alarm())?;
+    let case = desk.ask(|answer| Message::Case { id, answer }).await?.ok_or_else(unknown_alarm)?;
+    let class: Class = serde_json::from_value(case["class"].clone()).map_err(|_| unknown_alarm())?;
     let part = |name: &str| case["place"][name].as_str().unwrap_or_default().to_owned();
     let (building, entrance, room) = (part("building"), part("entrance"), part("room"));
     if room.is_empty() {
@@ -82,46 +57,35 @@ async fn at_alarm(desk: &Desk, id: &str) -> Result<(AlarmId, Class, Vec<Numbered
 
 async fn read<T: Send + 'static>(
     reading: impl FnOnce() -> rusqlite::Result<T> + Send + 'static,
-) -> Result<T, Box<Response>> {
-    match tokio::task::spawn_blocking(reading).await {
-        Ok(Ok(read)) => Ok(read),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "the resident cards cannot be read or written");
-            Err(Box::new(too_slow()))
-        }
-        Err(_) => Err(Box::new(too_slow())),
-    }
+) -> Result<T, Refusal> {
+    let told = || {
+        reading().inspect_err(|error| tracing::error!(%error, "the resident cards cannot be read or written"))
+    };
+    from_disk(told).await.ok_or_else(too_slow)
 }
 
 /// What the case panel shows at once: how to behave there, names and numbers masked, and whom to call in which order.
-pub(super) async fn masked(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
-    let (_, class, cards) = match at_alarm(&desk, &id).await {
-        Ok(found) => found,
-        Err(refused) => return *refused,
-    };
-    let residents: Vec<Value> = cards.iter().map(|(_, card)| shown(&desk, card, false)).collect();
-    Json(json!({ "residents": residents, "procedure": procedure(class, &cards) })).into_response()
+pub(super) async fn masked(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+    let (_, class, cards) = at_alarm(&desk, &id).await?;
+    Ok(panel(&desk, class, &cards, false))
 }
 
 /// The same in full, with codes for a telephone's camera; the logbook says who opened it.
 pub(super) async fn open(
     State(desk): State<Desk>,
-    Extension(peer): Extension<Peer>,
-    Extension(person): Extension<Person>,
+    asker: Asker,
     Path(id): Path<String>,
-) -> Response {
-    let (id, class, cards) = match at_alarm(&desk, &id).await {
-        Ok(found) => found,
-        Err(refused) => return *refused,
-    };
-    let by = By { person: person.id, peer };
-    if !cards.is_empty()
-        && !by.noted(&desk, "resident.open", Some(id.to_string()), cards.first().map(home_of)).await
-    {
-        return too_slow();
+) -> Result<Json<Value>, Refusal> {
+    let (id, class, cards) = at_alarm(&desk, &id).await?;
+    if let Some((_, first)) = cards.first() {
+        note(&desk, &asker, "resident.open", Some(id.to_string()), Some(home(first))).await?;
     }
-    let residents: Vec<Value> = cards.iter().map(|(_, card)| shown(&desk, card, true)).collect();
-    Json(json!({ "residents": residents, "procedure": procedure(class, &cards) })).into_response()
+    Ok(panel(&desk, class, &cards, true))
+}
+
+fn panel(desk: &Desk, class: Class, cards: &[Numbered], full: bool) -> Json<Value> {
+    let residents: Vec<Value> = cards.iter().map(|(_, card)| shown(desk, card, full)).collect();
+    Json(json!({ "residents": residents, "procedure": procedure(class, cards) }))
 }
 
 /// The first card decides: it is the one who pressed, as far as anybody knows.
@@ -155,10 +119,6 @@ fn shown(desk: &Desk, card: &Resident, full: bool) -> Value {
     })
 }
 
-fn home_of((_, card): &Numbered) -> String {
-    home(card)
-}
-
 /// 3-2-402.
 fn home(card: &Resident) -> String {
     let parts = [&card.building, &card.entrance, &card.room];
@@ -186,21 +146,13 @@ struct Card {
 /// `/residents`: every card in full; the logbook says who looked.
 pub(super) async fn list(
     State(desk): State<Desk>,
-    Extension(peer): Extension<Peer>,
-    Extension(person): Extension<Person>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Response {
-    let cards = match all(&desk).await {
-        Ok(cards) => cards,
-        Err(refused) => return *refused,
-    };
-    let by = By { person: person.id, peer };
-    if !by.noted(&desk, "resident.list", None, Some(cards.len().to_string())).await {
-        return too_slow();
-    }
+    asker: Asker,
+    paper: Paper,
+) -> Result<Html<String>, Refusal> {
+    let cards = all(&desk).await?;
+    note(&desk, &asker, "resident.list", None, Some(cards.len().to_string())).await?;
     let wall = desk.inner.clock.wall();
-    let soon = local(shouwang_message::Timestamp::from_unix_ms(wall.unix_ms() + ENDS_SOON_MS), "%Y-%m-%d");
+    let soon = local(Timestamp::from_unix_ms(wall.unix_ms() + ENDS_SOON_MS), "%Y-%m-%d");
     let cards = cards.into_iter().map(|(number, resident)| Card {
         number,
         home: home(&resident),
@@ -214,11 +166,11 @@ pub(super) async fn list(
         ends_soon: resident.keep_until < soon,
         resident,
     });
-    page(&ResidentsPage { cards: cards.collect(), paper: Paper::new(&desk, &query, &headers) })
+    page(&ResidentsPage { cards: cards.collect(), paper })
 }
 
 /// Every card that may still be kept.
-async fn all(desk: &Desk) -> Result<Vec<Numbered>, Box<Response>> {
+async fn all(desk: &Desk) -> Result<Vec<Numbered>, Refusal> {
     let (residents, today) = (desk.inner.residents.clone(), today(desk));
     let cards = read(move || residents.all()).await?;
     Ok(cards.into_iter().filter(|(_, card)| card.keep_until >= today).collect())
@@ -227,36 +179,26 @@ async fn all(desk: &Desk) -> Result<Vec<Numbered>, Box<Response>> {
 /// `POST /api/v1/residents`: one card, new or in place of the one of the same home and name.
 pub(super) async fn put(
     State(desk): State<Desk>,
-    Extension(peer): Extension<Peer>,
-    Extension(person): Extension<Person>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let resident: Resident = match body_of(&headers, body) {
-        Ok(resident) => resident,
-        Err(refused) => return *refused,
-    };
+    asker: Asker,
+    Change(resident): Change<Resident>,
+) -> Result<Json<Value>, Refusal> {
     if let Some((field, zh, en)) = resident.mistakes().first() {
-        let text = Text::new(format!("{field}:{zh}"), format!("{field}: {en}"));
-        return with_text(StatusCode::UNPROCESSABLE_ENTITY, "card", &text);
+        return Err(mistake("card", &format!("{field}:{zh}"), &format!("{field}: {en}")));
     }
-    let by = By { person: person.id, peer };
-    match keep(&desk, vec![resident.clone()]).await {
-        Ok(put) => {
-            let what = if put.contains(&Put::Changed) { "resident.change" } else { "resident.add" };
-            by.noted(&desk, what, Some(home(&resident)), None).await;
-            Json(json!({ "added": put.contains(&Put::Added) })).into_response()
-        }
-        Err(refused) => *refused,
-    }
+    let home = home(&resident);
+    let put = keep(&desk, vec![resident]).await?;
+    let what = if put.contains(&Put::Changed) { "resident.change" } else { "resident.add" };
+    // It is kept, also if the loop is gone that would write so.
+    let _ = note(&desk, &asker, what, Some(home), None).await;
+    Ok(Json(json!({ "added": put.contains(&Put::Added) })))
 }
 
-async fn keep(desk: &Desk, cards: Vec<Resident>) -> Result<Vec<Put>, Box<Response>> {
+async fn keep(desk: &Desk, cards: Vec<Resident>) -> Result<Vec<Put>, Refusal> {
     let residents = desk.inner.residents.clone();
     let put = read(move || residents.put(&cards)).await?;
     if put.contains(&Put::Full) {
-        let (zh, en) = ("最多 20000 张卡", "There is room for 20,000 cards");
-        return Err(Box::new(refusal(StatusCode::CONFLICT, "too_many", zh, en)));
+        let en = "There is room for 20,000 cards";
+        return Err(refusal(StatusCode::CONFLICT, "too_many", "最多 20000 张卡", en));
     }
     Ok(put)
 }
@@ -264,80 +206,55 @@ async fn keep(desk: &Desk, cards: Vec<Resident>) -> Result<Vec<Put>, Box<Respons
 /// `POST /api/v1/residents/{number}/remove`.
 pub(super) async fn remove(
     State(desk): State<Desk>,
-    Extension(peer): Extension<Peer>,
-    Extension(person): Extension<Person>,
+    asker: Asker,
     Path(number): Path<i64>,
-) -> Response {
+) -> Result<Json<Value>, Refusal> {
     let residents = desk.inner.residents.clone();
-    match read(move || residents.remove(number)).await {
-        Ok(true) => {
-            By { person: person.id, peer }
-                .noted(&desk, "resident.remove", Some(number.to_string()), None)
-                .await;
-            Json(json!({ "removed": number })).into_response()
-        }
-        Ok(false) => {
-            refusal(StatusCode::NOT_FOUND, "unknown_resident", "没有这张卡", "There is no such card")
-        }
-        Err(refused) => *refused,
+    if !read(move || residents.remove(number)).await? {
+        let (zh, en) = ("没有这张卡", "There is no such card");
+        return Err(refusal(StatusCode::NOT_FOUND, "unknown_resident", zh, en));
     }
+    let _ = note(&desk, &asker, "resident.remove", Some(number.to_string()), None).await;
+    Ok(Json(json!({ "removed": number })))
 }
 
 /// `GET /api/v1/residents.csv`.
-pub(super) async fn export(
-    State(desk): State<Desk>,
-    Extension(peer): Extension<Peer>,
-    Extension(person): Extension<Person>,
-) -> Response {
-    let cards = match all(&desk).await {
-        Ok(cards) => cards,
-        Err(refused) => return *refused,
-    };
-    let by = By { person: person.id, peer };
-    if !by.noted(&desk, "resident.export", None, Some(cards.len().to_string())).await {
-        return too_slow();
-    }
+pub(super) async fn export(State(desk): State<Desk>, asker: Asker) -> Result<impl IntoResponse, Refusal> {
+    let cards = all(&desk).await?;
+    note(&desk, &asker, "resident.export", None, Some(cards.len().to_string())).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"residents.csv\""),
     ];
-    (headers, spreadsheet::write(cards.iter().map(|(_, card)| card))).into_response()
+    Ok((headers, spreadsheet::write(cards.iter().map(|(_, card)| card))))
 }
 
 /// `POST /api/v1/residents/import`: a spreadsheet as `text/csv`; all of it or, with any mistake, nothing.
 pub(super) async fn import(
     State(desk): State<Desk>,
-    Extension(peer): Extension<Peer>,
-    Extension(person): Extension<Person>,
+    asker: Asker,
     request: Request,
-) -> Response {
+) -> Result<Json<Value>, Refusal> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     if !kind.is_some_and(|kind| kind.starts_with("text/csv")) {
         let (zh, en) = ("请使用 Content-Type: text/csv", "Send Content-Type: text/csv");
-        return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", zh, en);
+        return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", zh, en));
     }
-    let Ok(bytes) = to_bytes(request.into_body(), SPREADSHEET).await else {
+    let bytes = to_bytes(request.into_body(), SPREADSHEET).await.map_err(|_| {
         let (zh, en) = ("文件过长或中断", "The file is too long or broken");
-        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "body", zh, en);
-    };
-    let cards = match tokio::task::spawn_blocking(move || spreadsheet::read(&bytes)).await {
-        Ok(Ok(cards)) => cards,
-        Ok(Err(mistakes)) => {
-            let text =
-                Text::new("文件有错,没有导入任何一行", "The file has mistakes; nothing of it was taken");
-            let body = json!({ "error": { "code": "mistakes", "text": text, "mistakes": mistakes } });
-            return (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response();
-        }
-        Err(_) => return too_slow(),
-    };
-    match keep(&desk, cards).await {
-        Ok(put) => {
-            let added = put.iter().filter(|put| **put == Put::Added).count();
-            let changed = put.len() - added;
-            let by = By { person: person.id, peer };
-            by.noted(&desk, "resident.import", None, Some(format!("added {added}, changed {changed}"))).await;
-            Json(json!({ "added": added, "changed": changed })).into_response()
-        }
-        Err(refused) => *refused,
-    }
+        refusal(StatusCode::PAYLOAD_TOO_LARGE, "body", zh, en)
+    })?;
+    let read =
+        tokio::task::spawn_blocking(move || spreadsheet::read(&bytes)).await.map_err(|_| too_slow())?;
+    let cards = read.map_err(|mistakes| {
+        let text = Text::new("文件有错,没有导入任何一行", "The file has mistakes; nothing of it was taken");
+        let body = json!({ "error": { "code": "mistakes", "text": text, "mistakes": mistakes } });
+        Refusal::with_body(StatusCode::UNPROCESSABLE_ENTITY, body)
+    })?;
+    let put = keep(&desk, cards).await?;
+    let added = put.iter().filter(|put| **put == Put::Added).count();
+    let changed = put.len() - added;
+    let said = format!("added {added}, changed {changed}");
+    let _ = note(&desk, &asker, "resident.import", None, Some(said)).await;
+    Ok(Json(json!({ "added": added, "changed": changed })))
 }

@@ -1,23 +1,21 @@
 //! Logging in, logging out, and who is logged in; and the first account of all.
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, State};
-use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{body_of, with_text};
+use super::extract::Change;
+use super::refusal::Refusal;
 use super::{Desk, Peer, guard};
 use crate::accounts::log_in::Wanted;
 use crate::accounts::sessions::{KEPT, Standing, Token};
-use crate::accounts::{Person, Refused, Role};
+use crate::accounts::{Person, Role};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LogIn {
+pub(super) struct LogIn {
     account: String,
     password: String,
 }
@@ -25,23 +23,16 @@ struct LogIn {
 /// `POST /api/v1/session`: account and password; the answer may take as long as earlier failures cost.
 pub(super) async fn log_in(
     State(desk): State<Desk>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let body: LogIn = match body_of(&headers, body) {
-        Ok(body) => body,
-        Err(refused) => return *refused,
-    };
-    match desk.inner.door.log_in(peer.0, body.account.trim(), &body.password).await {
-        Ok((token, person)) => entered(&token, &person),
-        Err(refused) => told(&refused),
-    }
+    Peer(from): Peer,
+    Change(LogIn { account, password }): Change<LogIn>,
+) -> Result<Response, Refusal> {
+    let (token, person) = desk.inner.door.log_in(from, account.trim(), &password).await?;
+    Ok(entered(&token, &person))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SetUp {
+pub(super) struct SetUp {
     code: String,
     id: String,
     name: String,
@@ -51,19 +42,12 @@ struct SetUp {
 /// `POST /api/v1/setup`: the console's code makes the first account.
 pub(super) async fn set_up(
     State(desk): State<Desk>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let SetUp { code, id, name, password } = match body_of(&headers, body) {
-        Ok(body) => body,
-        Err(refused) => return *refused,
-    };
+    Peer(from): Peer,
+    Change(SetUp { code, id, name, password }): Change<SetUp>,
+) -> Result<Response, Refusal> {
     let wanted = Wanted { id: id.trim().to_owned(), name, role: Role::Lead, password };
-    match desk.inner.door.set_up(peer.0, &code, wanted).await {
-        Ok((token, person)) => entered(&token, &person),
-        Err(refused) => told(&refused),
-    }
+    let (token, person) = desk.inner.door.set_up(from, &code, wanted).await?;
+    Ok(entered(&token, &person))
 }
 
 /// `GET /api/v1/session`: who I am, whether I may act, and what people are called.
@@ -71,24 +55,22 @@ pub(super) async fn who(
     State(desk): State<Desk>,
     Extension(person): Extension<Person>,
     Extension(standing): Extension<Standing>,
-) -> Response {
+) -> Json<Value> {
     let people: serde_json::Map<String, Value> =
         desk.inner.door.people().into_iter().map(|person| (person.id, person.name.into())).collect();
     let expired = standing == Standing::Expired;
-    Json(json!({ "account": shown(&person), "expired": expired, "people": people })).into_response()
+    Json(json!({ "account": shown(&person), "expired": expired, "people": people }))
 }
 
 /// `DELETE /api/v1/session`: the browser's sessions end.
 pub(super) async fn log_out(
     State(desk): State<Desk>,
-    Extension(peer): Extension<Peer>,
+    Peer(from): Peer,
     headers: HeaderMap,
-) -> Response {
+) -> Result<Response, Refusal> {
     let sessions = guard::sessions(&headers).map(str::to_owned).collect();
-    match desk.inner.door.log_out(peer.0, sessions).await {
-        Ok(()) => with_cookie(Json(json!({ "ok": true })).into_response(), &cookie("", 0)),
-        Err(refused) => told(&refused),
-    }
+    desk.inner.door.log_out(from, sessions).await?;
+    Ok(with_cookie(Json(json!({ "ok": true })).into_response(), &cookie("", 0)))
 }
 
 pub(super) fn shown(person: &Person) -> Value {
@@ -113,17 +95,4 @@ fn with_cookie(mut response: Response, cookie: &str) -> Response {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
-}
-
-/// A refusal about accounts, as the API says it.
-pub(super) fn told(refused: &Refused) -> Response {
-    let status = match refused.code {
-        "wrong" => StatusCode::UNAUTHORIZED,
-        "wrong_current" | "code" | "disabled" | "links_only" | "role" => StatusCode::FORBIDDEN,
-        "unknown_account" => StatusCode::NOT_FOUND,
-        "set_up" | "account_taken" | "accounts_full" | "last_lead" => StatusCode::CONFLICT,
-        "busy" | "slow" | "stopping" | "hash" | "chance" => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
-    };
-    with_text(status, refused.code, &refused.text)
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use axum::response::sse::{Event, Sse};
-use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,23 +14,23 @@ use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::Desk;
-use super::api::refusal;
+use super::refusal::{Refusal, refusal};
 use crate::eventloop::Pulse;
 
 const TICK_EVERY: Duration = Duration::from_secs(2);
 /// Changes told together, so that a flood is not a flood of reloads.
 const CHANGES_EVERY: Duration = Duration::from_millis(100);
 
-pub(super) async fn stream(State(desk): State<Desk>) -> Response {
-    let Ok(seat) = desk.inner.streams.clone().try_acquire_owned() else {
-        return refusal(
+pub(super) async fn stream(State(desk): State<Desk>) -> Result<impl IntoResponse, Refusal> {
+    let seat = desk.inner.streams.clone().try_acquire_owned().map_err(|_| {
+        refusal(
             StatusCode::SERVICE_UNAVAILABLE,
             "streams",
             "同时打开的页面过多",
             "Too many live pages are open",
-        );
-    };
-    Sse::new(events(desk, seat)).into_response()
+        )
+    })?;
+    Ok(Sse::new(events(desk, seat)))
 }
 
 struct Reader {

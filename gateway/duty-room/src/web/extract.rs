@@ -1,0 +1,96 @@
+//! What a handler takes out of a request: who asks and from where, and the JSON of a change.
+use axum::body::Bytes;
+use axum::extract::rejection::ExtensionRejection;
+use axum::extract::{Extension, FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use shouwang_message::Text;
+
+use super::refusal::{Refusal, mistake, refusal};
+use super::{Peer, guard};
+use crate::accounts::Person;
+use crate::accounts::changes::Asker;
+
+/// Characters of a reason or a person's name.
+pub(super) const LONGEST_TEXT: usize = 200;
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = ExtensionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        Extension::from_request_parts(parts, state).await.map(|Extension(peer)| peer)
+    }
+}
+
+/// Of a route that is not for anybody: the check in front of it knows who they are.
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = ExtensionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Peer(from) = Peer::from_request_parts(parts, state).await?;
+        let Extension(person) = Extension::<Person>::from_request_parts(parts, state).await?;
+        Ok(Self { person, from })
+    }
+}
+
+/// A change: its JSON, all of it understood.
+#[derive(Debug)]
+pub(super) struct Change<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Change<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        Unread::from_request(request, state).await?.read().map(Self)
+    }
+}
+
+/// A change's JSON before anybody knows what it should say.
+#[derive(Debug)]
+pub(super) struct Unread(Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Unread {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let kind = guard::text(request.headers(), &header::CONTENT_TYPE).unwrap_or_default();
+        if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
+            return Err(refusal(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "content_type",
+                "请使用 Content-Type: application/json",
+                "Send Content-Type: application/json",
+            ));
+        }
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
+            refusal(rejection.status(), "body", "请求内容过长或中断", "The body is too long or broken")
+        })
+    }
+}
+
+impl Unread {
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        serde_json::from_slice(&self.0).map_err(|error| {
+            let status =
+                if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+            let text =
+                Text::new(format!("JSON 无效:{error}"), format!("Not the JSON expected here: {error}"));
+            Refusal::new(status, "json", &text)
+        })
+    }
+}
+
+/// A change of which its address says everything: `{}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// Whether people's words are no longer than [`LONGEST_TEXT`].
+pub(super) fn are_short<'t>(texts: impl IntoIterator<Item = &'t String>) -> Result<(), Refusal> {
+    if texts.into_iter().any(|text| text.chars().count() > LONGEST_TEXT) {
+        return Err(mistake("too_long_text", "文字最长 200 字", "A text has at most 200 characters"));
+    }
+    Ok(())
+}
