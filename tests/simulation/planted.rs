@@ -73,6 +73,7 @@ pub const BUGS: &[Planted] = &[
     board("shows-the-older", "a page goes back in time", BoardBug::ShowsTheOlder),
     board("believes-old-will", "a present gateway is shown lost", BoardBug::BelievesOldWill),
     board("loses-requests", "a request dies with the duty room's process", BoardBug::LosesRequests),
+    board("forgets-to-wake", "a restart lets whoever was to be woken sleep on", BoardBug::ForgetsToWake),
 ];
 
 impl Planted {

@@ -270,6 +270,7 @@ impl Board {
         board.shift.restored(now, wall);
         board.remember_smoke();
         board.look_at_every_alarm();
+        board.guard_restored();
         if unreadable > 0 {
             let own = board.own_name();
             let text = Text::new("部分保存的记录无法读取", "Some kept records cannot be read");

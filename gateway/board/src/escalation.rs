@@ -20,6 +20,8 @@ pub struct Escalation {
     pub channels: BTreeMap<Id, Reach>,
     /// By priority, in order of their time.
     pub steps: BTreeMap<Priority, Vec<Step>>,
+    /// Who is told, in order of time, that nobody is on watch here or that a roll call has no answer.
+    pub watch: Vec<Step>,
     /// Through which channels a person is told that they are sent.
     pub dispatch: BTreeSet<Id>,
 }

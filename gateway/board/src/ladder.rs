@@ -10,6 +10,7 @@ use shouwang_message::{Id, Instant, Priority, Timestamp};
 
 use crate::DeliveryResult;
 use crate::escalation::{Step, UNANSWERED, UNMOVED, URGED_FROM};
+use crate::planted::{self, Bug};
 
 /// Tellings remembered with an alarm, the newest.
 pub(crate) const DELIVERIES: usize = 64;
@@ -48,6 +49,9 @@ pub(crate) struct Ladder {
     pub(crate) deliveries: Vec<Delivery>,
     /// On the clock on the wall, when this was kept.
     kept_at: Timestamp,
+    /// Of which trouble of this room it is, if it is of none of a device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) room: Option<String>,
     /// Nothing is known of its alarm yet; given up then.
     #[serde(skip)]
     pub(crate) waits_until: Option<Instant>,
@@ -131,6 +135,8 @@ pub(crate) struct Facts {
     pub(crate) case_steps: u32,
     /// Told by a log that may be telling what is long over.
     pub(crate) may_be_over: bool,
+    /// The first step is not due before this.
+    pub(crate) not_before: Instant,
     /// Somebody is there, or it is concluded: no urging.
     pub(crate) is_cared_for: bool,
 }
@@ -162,6 +168,7 @@ impl Ladder {
             sent: None,
             deliveries: Vec::new(),
             kept_at: Timestamp::from_unix_ms(0),
+            room: None,
             waits_until: None,
             next_at: None,
             due: None,
@@ -182,6 +189,9 @@ impl Ladder {
     pub(crate) fn restored(mut self, now: Instant, wall: Timestamp) -> Self {
         let away_ms = wall.unix_ms().saturating_sub(self.kept_at.unix_ms());
         let away_ms = u64::try_from(away_ms).unwrap_or_default();
+        if planted::has(Bug::ForgetsToWake) {
+            self.next = u32::MAX;
+        }
         for watch in self.stopwatches() {
             watch.since = now;
             if watch.is_running {
@@ -247,6 +257,10 @@ impl Ladder {
         self.climbing = Stopwatch::started(now, from);
     }
 
+    pub(crate) fn starts_now(&mut self, now: Instant) {
+        self.climbing = Stopwatch::started(now, Duration::ZERO);
+    }
+
     pub(crate) fn urge(&mut self, now: Instant, steps: &[Step]) {
         self.is_urged = true;
         self.begin(now, URGED_FROM, first_urging(steps));
@@ -306,6 +320,9 @@ impl Ladder {
             let at = self.climbing.reaches(now, step.after);
             if self.next == 0 && facts.may_be_over && self.climbing.elapsed(now) < CATCHES_UP_WITHIN {
                 return Err(next.min(now + LOOK_AGAIN));
+            }
+            if self.next == 0 && now < facts.not_before {
+                return Err(next.min(facts.not_before));
             }
             if at <= now || second_path || self.has_failed_whole() {
                 return Ok(Due::Step(self.next));

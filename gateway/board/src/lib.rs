@@ -30,6 +30,7 @@ mod input;
 mod item;
 mod kept;
 mod ladder;
+mod leading;
 mod logbook;
 mod losses;
 mod neighbours;

@@ -17,6 +17,8 @@ pub enum Bug {
     BelievesOldWill,
     /// A person's request is not sent any more after a restart.
     LosesRequests,
+    /// After a restart whoever was yet to be woken sleeps on.
+    ForgetsToWake,
 }
 
 /// Whether this bug is switched on; constant `false` in every build but a planted one.

@@ -388,6 +388,7 @@ impl Board {
             self.rows.remove(&id);
             self.add_finished(row);
         }
+        self.outreach.touch(id);
     }
 
     /// Adds a row; false at the bound, where only a live emergency still finds a place, by pushing out a row

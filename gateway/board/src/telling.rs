@@ -10,8 +10,9 @@ use shouwang_message::{AlarmDocument, AlarmId, Id, Instant, Priority, Text, Time
 
 use crate::board::Board;
 use crate::case::{CaseAsked, CaseState, CaseStep};
-use crate::escalation::Reach;
+use crate::escalation::{Reach, Step};
 use crate::ladder::{Became, Delivery, Due, Facts, Ladder, Purpose};
+use crate::leading::Leaders;
 use crate::logbook::LogLine;
 use crate::notice::{DeliveryResult, Notice, Recipient};
 use crate::organisation::minute_of_week;
@@ -43,6 +44,7 @@ pub(crate) struct Outreach {
     next_ticket: u64,
     channels: BTreeMap<Id, Health>,
     complaints: BTreeMap<Id, Complaint>,
+    pub(crate) leaders: Leaders,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +52,14 @@ struct Health {
     /// Failures since it last delivered.
     failures: u32,
     row: Option<AlarmId>,
+}
+
+/// What people are told about.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    pub(crate) alarm: AlarmDocument,
+    /// It is this room that needs a person: [`crate::leading`].
+    pub(crate) is_room: bool,
 }
 
 /// What a channel says of itself, and its row.
@@ -82,6 +92,13 @@ impl Outreach {
         ladder.due = (at < Instant::NEVER).then_some(at);
         self.due.extend(ladder.due.map(|at| (at, id)));
         self.ladders.insert(id, ladder);
+    }
+
+    /// Out of the order of deadlines, for whoever goes on with it.
+    pub(crate) fn take(&mut self, id: AlarmId) -> Option<Ladder> {
+        let ladder = self.ladders.remove(&id)?;
+        self.forget_deadline(id, &ladder);
+        Some(ladder)
     }
 
     fn forget_deadline(&mut self, id: AlarmId, ladder: &Ladder) {
@@ -124,29 +141,28 @@ impl Board {
     }
 
     fn look_at_ladder(&mut self, now: Instant, id: AlarmId) {
-        let known = self.outreach.ladders.remove(&id);
-        if let Some(ladder) = &known {
-            self.outreach.forget_deadline(id, ladder);
-        }
-        let Some((facts, document)) = self.facts(now, id) else {
+        let known = self.outreach.take(id);
+        let Some((facts, about)) = self.facts(now, id) else {
             return self.leave_ladder(now, id, known);
         };
-        let Some((mut ladder, is_new)) = self.ladder_for(now, known, &facts, id) else { return };
+        let Some((mut ladder, is_new)) = self.ladder_for(now, known, &facts, &about) else { return };
         ladder.waits_until = None;
         let mut changed = ladder.learn(now, &facts) || is_new;
-        changed |= self.see_who_is_sent(now, id, &mut ladder, &document);
+        changed |= self.see_who_is_sent(now, id, &mut ladder, &about);
         let mut next = now + LOOK_AGAIN;
+        // That nobody watches is why the leader is called, and no reason to hurry past the leader.
+        let nobody_watches = self.guard.is_unheard(now) && !about.is_room;
         for _ in 0..AT_ONCE {
             if !self.has_hands_for(facts.priority) {
                 break;
             }
-            let steps = self.settings.escalation.steps(facts.priority);
-            match ladder.due(now, &facts, steps, self.guard.is_unheard(now)) {
+            let steps = self.steps_of(about.is_room, facts.priority);
+            match ladder.due(now, &facts, steps, nobody_watches) {
                 Err(at) => {
                     next = at;
                     break;
                 }
-                Ok(due) => self.carry_up(now, id, &mut ladder, &document, due),
+                Ok(due) => self.carry_up(now, id, &mut ladder, &about, due),
             }
             changed = true;
         }
@@ -156,7 +172,7 @@ impl Board {
         if facts.is_finished && !self.rows.contains_key(&id) && next == Instant::NEVER {
             return self.leave_ladder(now, id, Some(ladder));
         }
-        let steps = self.settings.escalation.steps(facts.priority);
+        let steps = self.steps_of(about.is_room, facts.priority);
         ladder.next_at = ladder.next_step_at(now, steps).map(|at| {
             let in_ms = i64::try_from(at.since(now).as_millis()).unwrap_or(i64::MAX);
             Timestamp::from_unix_ms(self.wall.unix_ms().saturating_add(in_ms))
@@ -170,12 +186,17 @@ impl Board {
         now: Instant,
         known: Option<Ladder>,
         facts: &Facts,
-        id: AlarmId,
+        about: &Subject,
     ) -> Option<(Ladder, bool)> {
+        let id = about.alarm.id;
         if let Some(ladder) = known {
             return Some((ladder, false));
         }
-        let has_steps = !self.settings.escalation.steps(facts.priority).is_empty();
+        let room = about.is_room.then_some(about.alarm.condition.as_str());
+        if let Some(before) = room.and_then(|room| self.ladder_of_before(room)) {
+            return Some((before, true));
+        }
+        let has_steps = !self.steps_of(about.is_room, facts.priority).is_empty();
         let is_sent = !self.settings.organisation.responders.is_empty()
             && self.cases.get(&id).is_some_and(|case| case.awaited().is_some());
         if facts.is_finished || (facts.is_quiet && !is_sent) || !(has_steps || is_sent) {
@@ -187,15 +208,19 @@ impl Board {
             self.gap(&own, "alarms_not_told", 1, text);
             return None;
         }
-        Some((Ladder::new(now, facts), true))
+        let mut ladder = Ladder::new(now, facts);
+        ladder.room = room.map(Into::into);
+        Some((ladder, true))
     }
 
-    fn facts(&self, now: Instant, id: AlarmId) -> Option<(Facts, AlarmDocument)> {
+    fn facts(&self, now: Instant, id: AlarmId) -> Option<(Facts, Subject)> {
         let row = self.find(id)?;
-        let document = row.alarm_document()?;
+        let Some(document) = row.alarm_document() else { return self.facts_of_room(row) };
         let case = self.cases.get(&id);
         let catches_up_until = self.gateways.get(&row.whom()).map(|gateway| gateway.catches_up_until);
         let state = self.case_words(row).0;
+        let may_be_over =
+            row.on_topic < document.revision && catches_up_until.is_some_and(|until| now < until);
         let facts = Facts {
             cry: document.occurrence,
             priority: document.priority,
@@ -206,11 +231,16 @@ impl Board {
                 || document.suppressed.is_some()
                 || document.out_of_service.is_some(),
             case_steps: case.map_or(0, |case| case.revision),
-            may_be_over: row.on_topic < document.revision
-                && catches_up_until.is_some_and(|until| now < until),
+            may_be_over,
+            not_before: Instant::default(),
             is_cared_for: state >= CaseState::OnSite,
         };
-        Some((facts, document.clone()))
+        Some((facts, Subject { alarm: document.clone(), is_room: false }))
+    }
+
+    /// The steps for an alarm of this priority, or for this room's own trouble.
+    pub(crate) fn steps_of(&self, is_room: bool, priority: Priority) -> &[Step] {
+        if is_room { &self.settings.escalation.watch } else { self.settings.escalation.steps(priority) }
     }
 
     /// Emergencies always find a hand, as far as the bound goes; the rest leaves them a quarter.
@@ -219,44 +249,42 @@ impl Board {
         self.outreach.telling.len() < most
     }
 
-    fn carry_up(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder, alarm: &AlarmDocument, due: Due) {
+    fn carry_up(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder, about: &Subject, due: Due) {
         match due {
             Due::Step(step) => {
                 ladder.next = step + 1;
-                self.take_step(now, id, ladder, alarm, step);
+                self.take_step(now, id, ladder, about, step);
             }
             Due::Recovered => {
                 ladder.is_recovery_told = true;
-                self.tell_recovery(now, ladder, alarm);
+                self.tell_recovery(now, ladder, about);
             }
             Due::Urge => {
-                ladder.urge(now, self.settings.escalation.steps(alarm.priority));
+                ladder.urge(now, self.steps_of(about.is_room, about.alarm.priority));
                 self.log_escalation(id, "escalation.urged", "催办: no step of the case for 300 s");
             }
-            Due::NextResponder => self.send_next(now, id, ladder, alarm),
-            Due::Again(place) => self.tell_again(now, ladder, alarm, place),
+            Due::NextResponder => self.send_next(now, id, ladder, about),
+            Due::Again(place) => self.tell_again(now, ladder, about, place),
         }
     }
 
-    fn take_step(
-        &mut self,
-        now: Instant,
-        id: AlarmId,
-        ladder: &mut Ladder,
-        alarm: &AlarmDocument,
-        step: u32,
-    ) {
-        let steps = self.settings.escalation.steps(alarm.priority);
+    fn take_step(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder, about: &Subject, step: u32) {
+        let steps = self.steps_of(about.is_room, about.alarm.priority);
         let Some(rung) = steps.get(step as usize).cloned() else { return };
-        let meant = self.settings.organisation.meant(&rung.to, alarm, self.wall);
+        let meant = self.settings.organisation.meant(&rung.to, &about.alarm, self.wall);
         let meant: Vec<Recipient> = meant.into_iter().take(bounds::RECIPIENTS).map(Into::into).collect();
+        if about.is_room && step == 0 {
+            // The next step counts from here, however long this one was held back.
+            ladder.starts_now(now);
+            self.leader_is_told(now, &about.alarm.condition);
+        }
         self.log_escalation(
             id,
             "escalation.step",
             &alloc::format!("step {step}, {} s", rung.after.as_secs()),
         );
         for channel in &rung.channels {
-            self.tell_by(now, ladder, alarm, channel, &meant, (Purpose::Step, step));
+            self.tell_by(now, ladder, about, channel, &meant, (Purpose::Step, step));
         }
     }
 
@@ -265,7 +293,7 @@ impl Board {
         &mut self,
         now: Instant,
         ladder: &mut Ladder,
-        alarm: &AlarmDocument,
+        about: &Subject,
         channel: &Id,
         meant: &[Recipient],
         (purpose, step): (Purpose, u32),
@@ -282,19 +310,19 @@ impl Board {
             let mut delivery = Delivery::new(ladder, channel.clone(), purpose, step, self.wall);
             let text = "no person with a phone is meant here".to_string();
             delivery.result = Became::Failed { code: "nobody".into(), text };
-            self.log_delivery(alarm.id, &delivery);
+            self.log_delivery(about.alarm.id, &delivery);
             ladder.remember(delivery);
         }
         for to in each {
             let mut delivery = Delivery::new(ladder, channel.clone(), purpose, step, self.wall);
             delivery.to = to.iter().map(|person| person.name.as_str()).collect::<Vec<_>>().join("、");
             delivery.persons = to.iter().map(|person| person.person.clone()).collect();
-            self.tell(now, ladder, alarm, &mut delivery, to);
+            self.tell(now, ladder, about, &mut delivery, to);
             ladder.remember(delivery);
         }
     }
 
-    fn tell_recovery(&mut self, now: Instant, ladder: &mut Ladder, alarm: &AlarmDocument) {
+    fn tell_recovery(&mut self, now: Instant, ladder: &mut Ladder, about: &Subject) {
         let mut told: Vec<(Id, Vec<Id>, String, u32)> = Vec::new();
         for delivery in ladder.told() {
             if !told.iter().any(|(channel, to, ..)| *channel == delivery.channel && *to == delivery.persons) {
@@ -306,18 +334,18 @@ impl Board {
             let to = self.recipients(&persons);
             let mut delivery = Delivery::new(ladder, channel, Purpose::Recovered, step, self.wall);
             (delivery.to, delivery.persons) = (name, persons);
-            self.tell(now, ladder, alarm, &mut delivery, to);
+            self.tell(now, ladder, about, &mut delivery, to);
             ladder.remember(delivery);
         }
     }
 
-    fn tell_again(&mut self, now: Instant, ladder: &mut Ladder, alarm: &AlarmDocument, place: usize) {
+    fn tell_again(&mut self, now: Instant, ladder: &mut Ladder, about: &Subject, place: usize) {
         let Some(mut delivery) = ladder.deliveries.get(place).cloned() else { return };
         delivery.again_at = None;
         if ladder.is_wanted(&delivery) {
             delivery.tries += 1;
             let to = self.recipients(&delivery.persons);
-            self.tell(now, ladder, alarm, &mut delivery, to);
+            self.tell(now, ladder, about, &mut delivery, to);
         } else if delivery.result == Became::Waiting {
             let text = "the duty room ended before its result was known".to_string();
             delivery.result = Became::Failed { code: "unknown".into(), text };
@@ -335,10 +363,11 @@ impl Board {
         &mut self,
         now: Instant,
         ladder: &Ladder,
-        alarm: &AlarmDocument,
+        about: &Subject,
         delivery: &mut Delivery,
         to: Vec<Recipient>,
     ) {
+        let alarm = &about.alarm;
         self.outreach.next_ticket += 1;
         let ticket = self.outreach.next_ticket;
         delivery.told(now, ticket);
@@ -347,6 +376,7 @@ impl Board {
         let reach = self.settings.escalation.channels.get(&delivery.channel);
         let story = Story {
             alarm,
+            is_room: about.is_room,
             purpose: delivery.purpose,
             acknowledged_by: self.acknowledged_by(alarm),
             is_urged: ladder.is_urged && delivery.purpose == Purpose::Step,
@@ -461,13 +491,7 @@ impl Board {
     }
 
     /// Somebody was sent, or has answered, since the last look. True if that is news.
-    fn see_who_is_sent(
-        &mut self,
-        now: Instant,
-        id: AlarmId,
-        ladder: &mut Ladder,
-        alarm: &AlarmDocument,
-    ) -> bool {
+    fn see_who_is_sent(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder, about: &Subject) -> bool {
         let awaited = self.cases.get(&id).and_then(|case| case.awaited());
         let known = ladder.sent.as_ref().map(|sent| sent.name.as_str());
         if awaited == known || self.settings.organisation.responders.is_empty() {
@@ -482,13 +506,14 @@ impl Board {
         let channels = self.settings.escalation.dispatch.clone();
         for channel in person.iter().flat_map(|_| &channels) {
             let step = ladder.next.saturating_sub(1);
-            self.tell_by(now, ladder, alarm, channel, person.as_slice(), (Purpose::Dispatch, step));
+            self.tell_by(now, ladder, about, channel, person.as_slice(), (Purpose::Dispatch, step));
         }
         true
     }
 
     /// Nobody answered for two minutes: the next one in the table is sent.
-    fn send_next(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder, alarm: &AlarmDocument) {
+    fn send_next(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder, about: &Subject) {
+        let alarm = &about.alarm;
         ladder.sent = None;
         let Some(case) = self.cases.get(&id) else { return };
         let minute = minute_of_week(self.wall);
@@ -512,7 +537,7 @@ impl Board {
         self.case_asked(0, &asked);
         // What the board does itself is no progress.
         ladder.case_steps = self.cases.get(&id).map_or(0, |case| case.revision);
-        self.see_who_is_sent(now, id, ladder, alarm);
+        self.see_who_is_sent(now, id, ladder, about);
     }
 
     /// Its alarm is over or unknown. What was told of it stays with its case.
@@ -566,7 +591,7 @@ impl Board {
     /// How far up the ladder an alarm is, for its row: `{"step","of","next_at","urged"}`; none if it does not climb.
     pub(crate) fn escalation_item(&self, row: &Row) -> Option<Value> {
         let ladder = self.outreach.ladders.get(&row.id())?;
-        let steps = self.settings.escalation.steps(ladder.priority);
+        let steps = self.steps_of(row.is_room_trouble(), ladder.priority);
         Some(json!({"step": ladder.next, "of": steps.len(), "next_at": ladder.next_at,
             "urged": ladder.is_urged}))
     }

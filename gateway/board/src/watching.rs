@@ -8,6 +8,7 @@ use shouwang_message::{AlarmId, DeviceState, FaultDocument, Id, Instant, Priorit
 use crate::GatewayName;
 use crate::arrivals::DEVICE_SHOWN_AFTER;
 use crate::board::{Board, Device};
+use crate::leading::NOBODY_ON_WATCH;
 use crate::presence::Presence;
 use crate::row::{Row, RowKind};
 
@@ -69,7 +70,11 @@ impl Board {
             self.guard.is_told = true;
             self.outreach.touch_all();
         }
-        if self.guard.row.is_some() || now < since + NOBODY_WITH_EMERGENCY_AFTER {
+        if now < since + NOBODY_WITH_EMERGENCY_AFTER {
+            return;
+        }
+        if self.guard.row.is_some() {
+            self.guard.look_at = Instant::NEVER;
             return;
         }
         if now < since + NOBODY_AFTER && !self.has_waiting_emergency() {
@@ -77,9 +82,19 @@ impl Board {
             return;
         }
         self.guard.look_at = Instant::NEVER;
-        let own = self.own_name();
+        self.nobody_on_watch();
+    }
+
+    fn nobody_on_watch(&mut self) {
         let text = Text::new("值班室无人值守:没有能发声的值守页", "Nobody on watch: no board here can sound");
-        self.guard.row = self.own_row(RowKind::Fault, &own, "nobody_on_watch", Priority::Urgent, text);
+        self.guard.row = self.room_trouble(NOBODY_ON_WATCH, text);
+    }
+
+    /// After a restart: if the leader was told that nobody is on watch, it is so until a board is armed.
+    pub(crate) fn guard_restored(&mut self) {
+        if self.was_told_of_nobody() {
+            self.nobody_on_watch();
+        }
     }
 
     fn has_waiting_emergency(&self) -> bool {

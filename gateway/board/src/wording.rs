@@ -19,6 +19,8 @@ const LONG_TEXT: usize = 60;
 #[derive(Clone, Debug)]
 pub(crate) struct Story<'a> {
     pub(crate) alarm: &'a AlarmDocument,
+    /// It is the duty room itself that needs somebody.
+    pub(crate) is_room: bool,
     pub(crate) purpose: Purpose,
     /// The name of whoever acknowledged.
     pub(crate) acknowledged_by: Option<String>,
@@ -35,7 +37,8 @@ impl Story<'_> {
         let prefix = mode_words(self.alarm.mode);
         let place = place_words(&self.alarm.place).unwrap_or_else(|| self.alarm.device.to_string());
         let event = cut(&shown(&self.alarm.text.zh), LONG_TEXT);
-        notice.title = format!("{prefix}{} · {}", class_words(self.alarm.class), self.state());
+        let what = if self.is_room { "值守异常" } else { class_words(self.alarm.class) };
+        notice.title = format!("{prefix}{what} · {}", self.state());
         notice.revision_words = self.news();
         notice.place_masked = parts(&self.alarm.place).unwrap_or_else(|| place.clone());
         notice.lines = self.lines(&event);
@@ -100,6 +103,8 @@ impl Story<'_> {
             }
             Purpose::Dispatch if self.answers => ",请前往处置,收到请回复1".to_string(),
             Purpose::Dispatch => ",请前往处置".to_string(),
+            Purpose::Step if self.is_room && self.answers => ",请派人到岗并回复1".to_string(),
+            Purpose::Step if self.is_room => ",请派人到岗".to_string(),
             Purpose::Step if self.is_urged => ",已受理未处置,请催办".to_string(),
             Purpose::Step if self.answers => ",请回复1确认".to_string(),
             Purpose::Step => ",请确认".to_string(),

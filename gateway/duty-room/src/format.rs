@@ -54,7 +54,7 @@ pub fn schema() -> Value {
                 "description": "升级阶梯 · who is told after how long",
                 "properties": {
                     "emergency": steps(), "urgent": steps(), "ordinary": steps(), "advisory": steps(),
-                    "dispatch": one_or_several()
+                    "watch": steps(), "dispatch": one_or_several()
                 }
             },
             "channel": {

@@ -1,17 +1,17 @@
 //! 查岗: once or twice a night, at moments that nobody can guess, somebody on watch must press a key. Five minutes
-//! without an answer are a row of their own until somebody answers.
+//! without an answer are a row of their own until somebody answers, and the leader is told.
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use shouwang_message::{AlarmId, Instant, Priority, Text, Timestamp};
+use shouwang_message::{AlarmId, Instant, Text, Timestamp};
 
 use super::{HOUR_MS, ShiftAsked};
 use crate::Outcome;
 use crate::board::Board;
+use crate::leading::ROLL_CALL_UNANSWERED;
 use crate::requests::refused;
-use crate::row::RowKind;
 
 /// An answer later than this is none.
 const ANSWER_WITHIN: Duration = Duration::from_secs(300);
@@ -168,9 +168,7 @@ impl Board {
             self.log.push(line);
             self.keep_shift();
         }
-        let own = self.own_name();
         let text = Text::new("值班室无人应答查岗", "Nobody in the duty room answered the roll call");
-        self.shift.roll.row =
-            self.own_row(RowKind::Fault, &own, "roll_call_unanswered", Priority::Urgent, text);
+        self.shift.roll.row = self.room_trouble(ROLL_CALL_UNANSWERED, text);
     }
 }

@@ -72,6 +72,7 @@ pub(crate) fn settings() -> Settings {
             channels: channels.into(),
             steps: [(Priority::Emergency, steps), (Priority::Urgent, urgent)].into(),
             dispatch: [id("sms")].into(),
+            ..Escalation::default()
         },
         ..Settings::new(id("duty-1"))
     }

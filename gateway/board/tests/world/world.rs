@@ -76,11 +76,16 @@ impl World {
 
     /// The process is killed and started again on the same disk.
     pub(crate) fn kill(&mut self) {
+        self.kill_unwatched();
+        self.give(Input::Armed { boards: 1 });
+        self.give(Input::LinkUp);
+    }
+
+    /// The same, and no page comes back.
+    pub(crate) fn kill_unwatched(&mut self) {
         self.uncommitted.clear();
         self.board = new_board(&self.settings, self.now, &self.kept);
         self.transcript.push("-- killed --".into());
-        self.give(Input::Armed { boards: 1 });
-        self.give(Input::LinkUp);
     }
 
     pub(crate) fn give(&mut self, input: Input) {

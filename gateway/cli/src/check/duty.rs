@@ -24,7 +24,9 @@ fn show_ladder(config: &Config, json: bool) -> Result<(), Exit> {
              page is open",
         );
     }
-    for (priority, steps) in &escalation.steps {
+    let watch = Some(("watch", &escalation.watch)).filter(|(_, steps)| !steps.is_empty());
+    let alarms = escalation.steps.iter().map(|(priority, steps)| (priority.as_str(), steps));
+    for (priority, steps) in alarms.chain(watch) {
         for step in steps {
             let after_s = step.after.as_secs();
             let to: Vec<&str> = step.to.iter().map(target).collect();

@@ -1,5 +1,5 @@
-//! `[escalation]`: who is told through which channels after how long, by priority; with the proof that each step of
-//! the emergencies' ladder can wake somebody.
+//! `[escalation]`: who is told through which channels after how long, by priority, and who when nobody watches; with
+//! the proof that each step of the emergencies' ladder can wake somebody.
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
@@ -19,6 +19,34 @@ const STEPS: usize = 16;
 const LAST_S: u32 = 3_600;
 /// Whoever answers for the alarm's class and grid at its hour.
 const RESPONDER: &str = "responder";
+/// Who is told that nobody is on watch, unless `watch` says otherwise.
+const LEADER: &str = "leader";
+
+/// For whom a ladder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rungs {
+    Alarms(Priority),
+    /// Nobody is on watch, or a roll call has no answer.
+    Watch,
+}
+
+impl Rungs {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Alarms(priority) => priority.as_str(),
+            Self::Watch => "watch",
+        }
+    }
+
+    /// Each step must reach somebody who sleeps; and in Chinese and English what it is about.
+    fn must_wake(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Alarms(Priority::Emergency) => Some(("紧急报警", "emergency")),
+            Self::Watch => Some(("无人值守", "nobody on watch")),
+            Self::Alarms(_) => None,
+        }
+    }
+}
 
 /// The ways out of the house, by what they reach.
 struct Ways {
@@ -41,11 +69,11 @@ impl Reader<'_> {
         }
         let Some((span, table)) = self.table(top, "escalation") else { return escalation };
         let mut keys: Vec<&str> = Priority::ALL.iter().map(|priority| priority.as_str()).collect();
-        keys.push("dispatch");
+        keys.extend(["dispatch", "watch"]);
         self.unknown_keys(table, "escalation.", &keys);
         let before = self.problems.len();
         for priority in Priority::ALL {
-            let steps = self.steps(table, *priority, &ways, organisation);
+            let steps = self.steps(table, Rungs::Alarms(*priority), &ways, organisation);
             if !steps.is_empty() {
                 escalation.steps.insert(*priority, steps);
             }
@@ -72,17 +100,21 @@ impl Reader<'_> {
             let what = "没有 [[responder]]:任何时段都无人负责 · no [[responder]]: nobody answers at any hour";
             self.problem(span, what, "name who answers for which class in which grid at which hours");
         }
+        escalation.watch = match table.contains_key(Rungs::Watch.key()) {
+            true => self.steps(table, Rungs::Watch, &ways, organisation),
+            false => told_that_nobody_watches(&escalation, organisation),
+        };
         escalation
     }
 
     fn steps(
         &mut self,
         table: &DeTable<'_>,
-        priority: Priority,
+        rungs: Rungs,
         ways: &Ways,
         organisation: &Organisation,
     ) -> Vec<Step> {
-        let sections = self.tables(table, priority.as_str());
+        let sections = self.tables(table, rungs.key());
         if let Some((span, _)) = sections.get(STEPS) {
             self.problem(span.clone(), format!("more than {STEPS} steps"), "leave some out");
         }
@@ -105,7 +137,7 @@ impl Reader<'_> {
             let step = Step { after, channels: told, to };
             // What is wrong with its words has been said.
             if readable {
-                self.step_reaches_somebody(span, priority, &step, ways, organisation);
+                self.step_reaches_somebody(span, rungs, &step, ways, organisation);
             }
             steps.push(step);
         }
@@ -159,7 +191,7 @@ impl Reader<'_> {
     fn step_reaches_somebody(
         &mut self,
         span: Range<usize>,
-        priority: Priority,
+        rungs: Rungs,
         step: &Step,
         ways: &Ways,
         organisation: &Organisation,
@@ -172,9 +204,11 @@ impl Reader<'_> {
             return;
         }
         let calls = reaches.iter().any(|reach| matches!(reach, Reach::Person { .. }));
-        if priority == Priority::Emergency && !calls && !ways.has_siren {
+        // The siren stands in the room in which nobody is.
+        let is_heard = calls || (ways.has_siren && rungs != Rungs::Watch);
+        if let Some((zh, en)) = rungs.must_wake().filter(|_| !is_heard) {
             let what = format!(
-                "紧急报警第 {after_s} 秒这一步叫不醒人:群机器人夜里无声 · the step at {after_s} s wakes nobody: a \
+                "{zh}第 {after_s} 秒这一步叫不醒人:群机器人夜里无声 · {en}: the step at {after_s} s wakes nobody: a \
                  group's robot is silent at night"
             );
             self.problem(
@@ -219,6 +253,23 @@ impl Reader<'_> {
         }
         named.into_iter().collect()
     }
+}
+
+/// Left out: at once, through every channel that reaches a person, the leaders; without a leader whom the last step
+/// for emergencies tells.
+fn told_that_nobody_watches(escalation: &Escalation, organisation: &Organisation) -> Vec<Step> {
+    let phones = escalation.channels.iter().filter(|(_, reach)| matches!(reach, Reach::Person { .. }));
+    let channels: Vec<Id> = phones.map(|(id, _)| id.clone()).collect();
+    let reachable = organisation.persons.iter().filter(|person| person.phone.is_some());
+    let mut roles = reachable.filter_map(|person| person.role.as_ref());
+    let leader = roles.find(|role| role.as_str() == LEADER).map(|role| vec![Target::Role(role.clone())]);
+    let emergency = escalation.steps.get(&Priority::Emergency);
+    let last = emergency.and_then(|steps| steps.iter().rfind(|step| !step.to.is_empty()));
+    let to = leader.or_else(|| last.map(|step| step.to.clone())).unwrap_or_default();
+    if channels.is_empty() || to.is_empty() {
+        return Vec::new();
+    }
+    vec![Step { after: Duration::ZERO, channels, to }]
 }
 
 /// Everybody whom these targets can mean at some hour, somewhere.
@@ -309,6 +360,23 @@ urgent = [{ after_s = 0, tell = "group" }]
         assert_eq!(everybody.iter().map(|person| person.name.as_str()).collect::<Vec<_>>(), ["王建国", "li"]);
     }
 
+    #[test]
+    fn who_leads_is_told_that_nobody_watches_and_without_a_leader_whoever_is_told_last() {
+        let (_, escalation, _) = read(&format!("{PEOPLE}{TABLE}{LADDER}"));
+        let [step] = &escalation.watch[..] else { panic!("{:?}", escalation.watch) };
+        assert_eq!(step.channels, ["sms".parse::<Id>().unwrap()], "no robot");
+        assert!(matches!(step.to[..], [Target::Role(_), Target::Person(_)]), "as after 30 s: {step:?}");
+        let people = PEOPLE.replace("\"secretary\"", "\"leader\"\nphone = \"13800138009\"");
+        let (_, escalation, problems) = read(&format!("{people}{TABLE}{LADDER}"));
+        assert_eq!(escalation.watch[0].to, [Target::Role("leader".parse().unwrap())], "{problems:?}");
+        let own = "watch = [{ after_s = 0, tell = [\"group\", \"sms\"], to = \"wang\" }, { after_s = 600, tell = \"sms\", to = \"li\" }]\n";
+        let (_, escalation, problems) = read(&format!("{PEOPLE}{TABLE}{LADDER}{own}"));
+        assert_eq!((escalation.watch.len(), problems.len()), (2, 0), "{problems:?}");
+        // A siren in an empty room wakes nobody.
+        let robot = own.replace("[\"group\", \"sms\"]", "\"group\"");
+        is_wrong(&format!("{PEOPLE}{TABLE}{LADDER}{robot}[sounder]\n"), &["无人值守第 0 秒这一步叫不醒人"]);
+    }
+
     /// As whoever takes the leading marks away would have it.
     #[test]
     fn the_examples_ladder_is_sound() {
@@ -326,7 +394,8 @@ urgent = [{ after_s = 0, tell = "group" }]
         assert!(problems.is_empty(), "{problems:?}");
         let after: Vec<u64> =
             escalation.steps[&Priority::Emergency].iter().map(|step| step.after.as_secs()).collect();
-        assert_eq!((after, organisation.persons.len()), (vec![0, 30, 60, 180], 3));
+        assert_eq!((after, organisation.persons.len()), (vec![0, 30, 60, 180], 4));
+        assert_eq!(escalation.watch.len(), 2);
     }
 
     #[test]
