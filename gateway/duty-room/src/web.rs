@@ -26,6 +26,7 @@ mod session;
 mod shift;
 mod sounder;
 mod stream;
+mod words;
 
 use std::net::IpAddr;
 use std::sync::Arc;
