@@ -38,8 +38,8 @@ pub(crate) fn check(path: &Path, json: bool) -> Result<(), Exit> {
 /// Whose file it is, by the sections and keys that only one of them has; a gateway's may hold a `[broker]` too.
 fn is_duty_room(path: &Path) -> bool {
     const GATEWAY: [&str; 6] = ["site", "gateway", "uplink", "line", "device", "local_alarm"];
-    const DUTY_ROOM: [&str; 7] =
-        ["broker", "channel", "organisation", "person", "responder", "escalation", "sounder"];
+    const DUTY_ROOM: [&str; 8] =
+        ["broker", "channel", "organisation", "person", "responder", "escalation", "sounder", "night"];
     let text = std::fs::read_to_string(path).unwrap_or_default();
     // A file with a mistake in its notation is recognised by what can be read of it.
     let (table, _) = toml::de::DeTable::parse_recoverable(&text);

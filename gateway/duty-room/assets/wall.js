@@ -7,8 +7,8 @@ import { deadText, live, serverNow, start } from "./live.js";
 import { learn } from "./people.js";
 
 const ROWS = 8;
-const NIGHT = [22, 6];
 let items = [];
+let night = false;
 
 function listed(all) {
   // What another row explains is not another thing to do.
@@ -53,13 +53,13 @@ function beat() {
   byId("expired").hidden = live.login === "ok";
   if (dead) byId("dead-since").textContent = deadText();
   for (const row of byId("rows").children) row.age.textContent = ageText(row.dataset.since, serverNow());
-  const hour = new Date(serverNow()).getHours();
-  const night = hour >= NIGHT[0] || hour < NIGHT[1];
   // Dark at night, unless something is open or this page is not to be believed.
   document.body.classList.toggle("night", night && live.state === "live" && items.length === 0);
 }
 
 function ticked(tick) {
+  // By the hours that this duty room calls night.
+  if (tick.situation) night = tick.situation.night;
   byId("clock").textContent = clockText(tick.at);
   byId("broker").className = "lamp " + (tick.broker ? "good" : "bad");
   byId("boards").textContent = tick.boards.armed;

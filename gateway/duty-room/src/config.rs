@@ -3,6 +3,7 @@ mod address;
 pub mod channels;
 mod escalation;
 mod near;
+mod night;
 pub mod organisation;
 mod reader;
 mod services;
@@ -13,7 +14,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use shouwang_board::{Escalation, Organisation};
+use shouwang_board::{Escalation, Night, Organisation};
 use shouwang_message::Id;
 use toml::de::DeTable;
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub organisation: Organisation,
     /// Who is told when, and how.
     pub escalation: Escalation,
+    /// When nothing but emergencies sounds.
+    pub night: Night,
     /// The siren on the desk.
     pub sounder: Option<Sounder>,
 }
@@ -131,6 +134,7 @@ const TOP_KEYS: &[&str] = &[
     "web",
     "channel",
     "sounder",
+    "night",
     "organisation",
     "person",
     "responder",
@@ -207,12 +211,27 @@ impl Reader<'_> {
             true => self.table(top, "sounder").and_then(|(span, table)| self.sounder(span, table)),
             false => None,
         };
+        let night = match top.contains_key("night") {
+            true => self.table(top, "night").map(|(_, table)| self.night(table)).unwrap_or_default(),
+            false => Night::default(),
+        };
         let organisation = self.organisation(top);
         let escalation = self.escalation(top, channels::reaches(&channels), &organisation);
         let name = name?;
         let title = title.unwrap_or_else(|| name.to_string());
         let (state_dir, broker, web) = (state_dir?, broker?, web?);
-        Some(Config { name, title, state_dir, broker, web, channels, organisation, escalation, sounder })
+        Some(Config {
+            name,
+            title,
+            state_dir,
+            broker,
+            web,
+            channels,
+            organisation,
+            escalation,
+            night,
+            sounder,
+        })
     }
 }
 
@@ -256,7 +275,7 @@ hosts = ["duty.example.cn"]
             [
                 "duty-room.toml:1:1: state_dir is missing; write state_dir = \"/var/lib/shouwang-duty-room\"",
                 "duty-room.toml:1:8: name: an id has 1 to 32 characters of a-z, 0-9 and '-', not \"Duty 1\"; write for example name = \"duty-1\"",
-                "duty-room.toml:2:1: unknown key stat_dir; known here: name, title, state_dir, broker, web, channel, sounder, organisation, person, responder, escalation",
+                "duty-room.toml:2:1: unknown key stat_dir; known here: name, title, state_dir, broker, web, channel, sounder, night, organisation, person, responder, escalation",
                 "duty-room.toml:4:7: mqtt://broker.example would send everything, the password too, in the clear; use mqtts://, or set allow_plaintext = true on a network you trust",
                 "duty-room.toml:5:19: allow_plaintext must be true or false, not string; write allow_plaintext as true or false",
                 "duty-room.toml:6:17: password_file /nowhere/x: No such file or directory (os error 2); make the file, with the secret as its only line",

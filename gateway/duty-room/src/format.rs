@@ -57,6 +57,11 @@ pub fn schema() -> Value {
                     "watch": steps(), "dispatch": one_or_several()
                 }
             },
+            "night": {
+                "type": "object", "additionalProperties": false,
+                "description": "夜间,只有紧急报警出声 · when nothing but emergencies sounds",
+                "properties": {"from": time_of_day(), "to": time_of_day()}
+            },
             "channel": {
                 "type": "array",
                 "description": "外呼通道 · the ways out of the house",
@@ -78,6 +83,10 @@ pub fn schema() -> Value {
 
 fn id() -> Value {
     json!({"type": "string", "pattern": "^[a-z0-9-]{1,32}$"})
+}
+
+fn time_of_day() -> Value {
+    json!({"type": "string", "pattern": "^([01]?[0-9]|2[0-3]):[0-5][0-9]$"})
 }
 
 fn one_or_several() -> Value {

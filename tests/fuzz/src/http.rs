@@ -50,6 +50,7 @@ impl Desk {
             channels: vec![],
             organisation: shouwang_board::Organisation::default(),
             escalation: shouwang_board::Escalation::default(),
+            night: shouwang_board::Night::default(),
             sounder: None,
         };
         let running =

@@ -29,7 +29,11 @@ impl Reader<'_> {
                 minutes / 60,
                 minutes / 60
             );
-            self.problem(span, what, format!("a night has 12 h at most; from = {to:?}, to = {from:?} is the other way round"));
+            self.problem(
+                span,
+                what,
+                format!("a night has 12 h at most; from = {to:?}, to = {from:?} is the other way round"),
+            );
         }
         night
     }
@@ -66,7 +70,6 @@ fn words(minute: u16) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::*;
     use crate::Config;
 
     const BEFORE: &str = "name = \"duty-1\"\nstate_dir = \"state\"\n[broker]\nurl = \"mqtt://localhost\"\n[web]\nlisten = \"127.0.0.1:0\"\n";

@@ -137,6 +137,7 @@ impl Pages {
             channels: vec![],
             organisation: shouwang_board::Organisation::default(),
             escalation: shouwang_board::Escalation::default(),
+            night: shouwang_board::Night::default(),
             sounder: None,
         };
         let clock = Clock::system();
