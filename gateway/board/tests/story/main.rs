@@ -1,0 +1,34 @@
+//! Stories of the board, what must hold whatever happens, and a model of its cases.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+mod alarms;
+mod call_procedure;
+mod cases;
+mod cases_model;
+mod changes;
+mod cooking;
+mod cries;
+mod drill;
+mod explained;
+mod flood;
+mod gateways;
+mod groups;
+mod hearing;
+mod ladder;
+mod ladder_property;
+mod leader;
+mod losses;
+mod nobody;
+mod nothing_hidden;
+mod people;
+mod readings;
+mod shift;
+mod sounder;
+mod taking_back;
+mod testing;
+mod world;

@@ -1,0 +1,23 @@
+//! Stories of a running duty room: a real broker, a scripted gateway, and a browser's questions over HTTP.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+mod accounts;
+mod boards;
+mod cases;
+mod desk;
+mod devices;
+mod handover;
+mod hearing;
+mod ladder;
+mod records;
+mod residents;
+#[path = "../../src/notify/tests/service.rs"]
+mod service;
+mod sms_modem;
+mod sounder;
+mod web;
+mod webhook;
