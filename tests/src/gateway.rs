@@ -23,10 +23,14 @@ impl Gateway {
 
     /// As [`Gateway::start`], with these variables in its environment.
     pub fn start_in(configuration: &Configuration, environment: &[(&str, String)]) -> Self {
-        let file = configuration.write();
         let mut command = Command::new(binary());
-        let command = command.arg("run").arg("--config").arg(file);
-        let command = command.envs(environment.iter().map(|(name, value)| (name, value)));
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        Self::start_by(command, configuration)
+    }
+
+    /// As [`Gateway::start`], of another program than the one under test here, or by way of another.
+    pub fn start_by(mut command: Command, configuration: &Configuration) -> Self {
+        let command = command.arg("run").arg("--config").arg(configuration.write());
         Self { program: Program::start("shouwang", command, configuration.directory()) }
     }
 
