@@ -18,7 +18,14 @@ pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
     (
         "shouwang-gateway",
         "gateway/daemon",
-        Some(&["modbus-wire", "shouwang-catalog", "shouwang-core", "shouwang-message", "shouwang-serial"]),
+        Some(&[
+            "modbus-wire",
+            "shouwang-catalog",
+            "shouwang-core",
+            "shouwang-message",
+            "shouwang-modem",
+            "shouwang-serial",
+        ]),
     ),
     (
         "shouwang-duty-room",

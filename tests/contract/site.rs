@@ -55,6 +55,7 @@ impl Site {
             stations: Vec::new(),
             outputs: Vec::new(),
             local_alarm: None,
+            sms: None,
             uplink: UplinkSettings { hearers: vec![id("duty-1")], signed_commands_only: false },
         };
         Self { configuration }

@@ -390,7 +390,7 @@ impl<'s> World<'s> {
                     self.enter(at, Thing::Receipted { connection, token });
                 }
             }
-            Output::Stopped => {}
+            Output::Text { .. } | Output::Stopped => {}
         }
     }
 

@@ -81,6 +81,7 @@ fn configuration() -> Configuration {
         stations: Vec::new(),
         outputs: Vec::new(),
         local_alarm: None,
+        sms: None,
         uplink: UplinkSettings { hearers: vec![id("duty-1")], signed_commands_only: false },
     }
 }
@@ -175,7 +176,7 @@ impl World {
                 }
             }
             Output::Fetch { from, .. } => self.give(Input::Fetched { from, events: Vec::new() }),
-            Output::Drop { .. } | Output::Disconnect { .. } | Output::Stopped => {}
+            Output::Drop { .. } | Output::Disconnect { .. } | Output::Text { .. } | Output::Stopped => {}
         }
     }
 

@@ -25,3 +25,4 @@ mod shim;
 mod storage;
 mod street;
 mod supervision;
+mod texts;

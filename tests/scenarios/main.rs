@@ -17,6 +17,7 @@ mod people;
 mod site;
 mod stage;
 mod tape;
+mod texts;
 #[path = "../../gateway/daemon/src/line/translate.rs"]
 mod translate;
 mod wire;

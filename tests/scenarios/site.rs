@@ -5,10 +5,10 @@ use std::time::Duration;
 use shouwang_catalog::Catalog;
 use shouwang_core::configuration::{
     Configuration, DeviceSettings, Installed, LineKind, LineSettings, LocalAlarmSettings, OutputSettings,
-    PollTimes, UplinkSettings,
+    PhoneSettings, PollTimes, SmsSettings, UplinkSettings,
 };
 use shouwang_core::station;
-use shouwang_message::{Id, Mode, Place, StationInfo};
+use shouwang_message::{Class, Id, Mode, Place, StationInfo};
 
 /// The line's name and the one every device hangs on.
 pub(crate) const LINE: &str = "b3-rs485";
@@ -48,6 +48,7 @@ impl Site {
             stations: Vec::new(),
             outputs: Vec::new(),
             local_alarm: None,
+            sms: None,
             uplink: UplinkSettings { hearers: vec![id("duty-1")], signed_commands_only: false },
         };
         Self { catalog: Catalog::shipped(), configuration }
@@ -110,6 +111,18 @@ impl Site {
             silence: Some((device, point("quiet"))),
         });
         site
+    }
+
+    /// A person who is texted what no duty room hears for so long; of these classes, or of all.
+    pub(crate) fn phone(mut self, person: &str, after_s: u64, classes: &[Class]) -> Self {
+        let after = Duration::from_secs(after_s);
+        let phone = PhoneSettings { person: id(person), after, classes: classes.to_vec() };
+        self.configuration
+            .sms
+            .get_or_insert(SmsSettings { rings: true, phones: Vec::new() })
+            .phones
+            .push(phone);
+        self
     }
 
     pub(crate) fn device(mut self, name: &str, unit_id: u8, profile: &str) -> Self {

@@ -1,5 +1,6 @@
 //! The stage: everything between the line and the board on one virtual clock, and what the story does to it.
 mod duty_room;
+mod modem;
 mod store;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,6 +19,7 @@ use crate::site::Site;
 use crate::tape::Tape;
 use crate::wire::Wire;
 use duty_room::DutyRoom;
+use modem::Modem;
 use store::Store;
 
 pub(crate) const SECOND: u64 = 1_000_000;
@@ -54,6 +56,7 @@ pub(crate) struct Stage {
     failing: VecDeque<(u64, CommitId)>,
     under_way: BTreeMap<CommitId, Vec<NewEvent>>,
     duty_room: DutyRoom,
+    pub(crate) modem: Modem,
     engine: Option<Engine>,
     starts: u64,
     pub(crate) tickets: u64,
@@ -82,6 +85,7 @@ impl Stage {
             failing: VecDeque::new(),
             under_way: BTreeMap::new(),
             duty_room: DutyRoom::new(0, Timestamp::from_unix_ms(WALL_START_MS), 7),
+            modem: Modem::new(),
             engine: None,
             starts: 0,
             tickets: 0,
@@ -255,6 +259,7 @@ impl Stage {
     pub(crate) fn kill(&mut self) {
         self.tape.note(self.now, "gateway", "is killed");
         self.engine = None;
+        self.modem.forget();
         self.wire.abandon(self.now);
         self.hanging.clear();
         self.failing.clear();
@@ -301,7 +306,7 @@ impl Stage {
     fn next(&mut self) -> u64 {
         let engine = self.engine.as_ref().map_or(u64::MAX, |engine| engine.next_deadline().as_micros());
         let failing = self.failing.front().map_or(u64::MAX, |(at, _)| *at);
-        let hands = self.wire.next(self.now).min(self.store.next()).min(failing);
+        let hands = self.wire.next(self.now).min(self.store.next()).min(failing).min(self.modem.next());
         engine.min(hands).min(self.broker.next()).min(self.duty_room.next())
     }
 
@@ -323,6 +328,11 @@ impl Stage {
         }
         while let Some((_, commit)) = self.failing.pop_front_if(|(at, _)| *at <= self.now) {
             self.give(Input::CommitFailed { commit, why: StoreTrouble::Full });
+        }
+        if let Some(input) = self.modem.turn(self.now) {
+            let what = if matches!(input, Input::TextSent { .. }) { "sent" } else { "not sent" };
+            self.tape.note(self.now, "modem", what);
+            self.give(input);
         }
         while let Some(leaving) = self.broker.take(self.now) {
             self.arrive(leaving);
@@ -362,6 +372,13 @@ impl Stage {
             Output::Publish { connection, token, publication } => {
                 self.tape.published(self.now, &publication);
                 self.broker.publish(self.now, connection, token, publication);
+            }
+            Output::Text { text, phone, words, rings } => {
+                let person = self.configuration.sms.as_ref().map(|sms| sms.phones[phone].person.clone());
+                let ring = if rings { " (rings)" } else { "" };
+                let person = person.unwrap_or_else(|| panic!("a text to nobody"));
+                self.tape.note(self.now, "text", &format!("to {person}: {words}{ring}"));
+                self.modem.text(self.now, text, phone, words);
             }
             Output::Stopped => {
                 self.tape.note(self.now, "gateway", "has stopped");

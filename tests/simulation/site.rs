@@ -86,6 +86,7 @@ impl Site {
             uplink: UplinkSettings { hearers: vec![id(DUTY_ROOM)], signed_commands_only: false },
             outputs: Vec::new(),
             local_alarm: None,
+            sms: None,
         }
     }
 

@@ -323,7 +323,7 @@ impl<'s> World<'s> {
                 self.judge(verdict);
                 self.broker.publish(self.now, connection, token, &publication);
             }
-            Output::Stopped => {}
+            Output::Text { .. } | Output::Stopped => {}
         }
     }
 

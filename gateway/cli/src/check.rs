@@ -37,7 +37,7 @@ pub(crate) fn check(path: &Path, json: bool) -> Result<(), Exit> {
 
 /// Whose file it is, by the sections and keys that only one of them has; a gateway's may hold a `[broker]` too.
 fn is_duty_room(path: &Path) -> bool {
-    const GATEWAY: [&str; 6] = ["site", "gateway", "uplink", "line", "device", "local_alarm"];
+    const GATEWAY: [&str; 7] = ["site", "gateway", "uplink", "line", "device", "local_alarm", "sms"];
     const DUTY_ROOM: [&str; 8] =
         ["broker", "channel", "organisation", "person", "responder", "escalation", "sounder", "night"];
     let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -100,6 +100,7 @@ fn show(config: &Config, json: bool) -> Result<(), Exit> {
         }
     }
     show_outputs(&config.core, json)?;
+    show_phones(config, json)?;
     show_disk(&config.state_dir, json)?;
     if json {
         print::line(&json!({"ok": true, "gateway": config.core.gateway}).to_string())
@@ -154,6 +155,30 @@ fn show_outputs(core: &Configuration, json: bool) -> Result<(), Exit> {
             "没有消音按钮:只有值班室能消音 · no silencing button: only a duty room can silence it",
         ),
     }
+}
+
+/// Whom the box itself texts, and after how long. Nobody's whole number is shown.
+fn show_phones(config: &Config, json: bool) -> Result<(), Exit> {
+    let (Some(sms), Some(modem)) = (&config.core.sms, &config.modem) else { return Ok(()) };
+    let port = modem.port.path.display();
+    for (phone, number) in sms.phones.iter().zip(&modem.numbers) {
+        let (person, after_s) = (&phone.person, phone.after.as_secs());
+        let digits = number.digits();
+        let end = digits.get(digits.len().saturating_sub(2)..).unwrap_or_default();
+        let classes: Vec<&str> = phone.classes.iter().map(|class| class.as_str()).collect();
+        if json {
+            let object = json!({"sms": {"port": port.to_string(), "person": person, "number": format!("*{end}"),
+                "after_s": after_s, "classes": classes, "rings": sms.rings}});
+            print::line(&object.to_string())?;
+        } else {
+            let classes = if classes.is_empty() { String::new() } else { format!("({})", classes.join(" ")) };
+            print::line(&format!(
+                "短信:紧急报警{classes} {after_s} s 无值班室听到,通知 {person}(*{end}) · sms: {person} (*{end}) is \
+                 texted by {port} of emergencies{classes} that no duty room hears for {after_s} s"
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 /// What the store wants of the disk for alarms, and whether the disk has it. Too little is no error of the

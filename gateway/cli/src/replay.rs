@@ -70,6 +70,9 @@ fn ordered(output: &Output, all: bool) -> Vec<Value> {
         Output::Publish { publication, .. } => {
             vec![json!({"publish": publication.topic.to_string(), "bytes": publication.body.len()})]
         }
+        Output::Text { text, phone, words, rings } => {
+            vec![json!({"text": text, "phone": phone, "words": words, "rings": rings})]
+        }
         Output::Stopped => vec![json!("stopped")],
     }
 }

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use shouwang_message::{Id, Mode, Place, StationInfo};
+use shouwang_message::{Class, Id, Mode, Place, StationInfo};
 
 use crate::profile::{Condition, Profile};
 
@@ -26,6 +26,7 @@ pub struct Configuration {
     /// What the box itself can sound or switch.
     pub outputs: Vec<OutputSettings>,
     pub local_alarm: Option<LocalAlarmSettings>,
+    pub sms: Option<SmsSettings>,
     pub uplink: UplinkSettings,
 }
 
@@ -35,6 +36,8 @@ pub type LineIndex = usize;
 pub type DeviceIndex = usize;
 /// Index into [`Configuration::outputs`].
 pub type OutputIndex = usize;
+/// Index into [`SmsSettings::phones`].
+pub type PhoneIndex = usize;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct LineSettings {
@@ -117,12 +120,37 @@ pub struct LocalAlarmSettings {
     pub silence: Option<(DeviceIndex, usize)>,
 }
 
+/// Whom the box itself texts, because no duty room hears. Their numbers are the hands' to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmsSettings {
+    /// After the text of an emergency the phone rings: a text alone wakes few.
+    pub rings: bool,
+    pub phones: Vec<PhoneSettings>,
+}
+
+/// One person's phone; no person has two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhoneSettings {
+    /// Account id.
+    pub person: Id,
+    /// No duty room has heard an emergency for this long.
+    pub after: Duration,
+    /// Of what they are told; empty: of everything.
+    pub classes: Vec<Class>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UplinkSettings {
     /// Events are kept until all of these have heard them; empty: until any has.
     pub hearers: Vec<Id>,
     /// Unsigned commands are refused.
     pub signed_commands_only: bool,
+}
+
+impl PhoneSettings {
+    pub fn wants(&self, class: Class) -> bool {
+        self.classes.is_empty() || self.classes.contains(&class)
+    }
 }
 
 impl DeviceSettings {

@@ -12,6 +12,7 @@ mod outputs;
 mod stage;
 mod supervision;
 mod telling;
+mod texts;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
@@ -35,6 +36,7 @@ use crate::local_alarm::{self, LocalAlarm};
 use crate::outbox::Outbox;
 use crate::output::Output;
 use crate::planted::{self, Bug};
+use crate::texting::Texting;
 use crate::uplink::{Receipt, Session};
 use crate::wall::Wall;
 
@@ -43,6 +45,7 @@ use commands::Nonces;
 use device::Device;
 use outputs::Switch;
 use stage::{After, Stage};
+use texts::Modem;
 
 /// Time for the last commit and the farewell when the process was asked to end.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -95,6 +98,8 @@ pub struct Engine {
     /// Since when anything has waited to be heard, and nothing was.
     unheard_any_since: Option<Instant>,
     local_alarm: LocalAlarm,
+    texting: Texting,
+    modem: Modem,
     /// By the index of their outputs.
     switches: Vec<Switch>,
     /// Whether the input that asks for quiet was pressed when last read.
@@ -173,6 +178,8 @@ impl Engine {
             unheard_since: None,
             unheard_any_since: None,
             local_alarm: LocalAlarm::default(),
+            texting: Texting::default(),
+            modem: Modem::default(),
             switches: configuration.outputs.iter().map(|_| Switch::default()).collect(),
             silence_input: None,
             restarted_at: None,
@@ -270,6 +277,10 @@ impl Engine {
             Input::Commanded { name, payload, signed_by, retained } => {
                 self.command(now, name, &payload, signed_by.as_deref(), retained);
             }
+            Input::TextSent { text } => self.text_sent(now, text),
+            Input::TextFailed { text, why } => self.text_failed(now, text, why),
+            Input::TextReceived { phone, words, sent_at } => self.replied(now, phone, &words, sent_at),
+            Input::ModemFound { trouble } => self.modem_found(now, trouble),
             Input::ClockSet { wall, clock } => self.clock_set(now, wall, clock),
             Input::Restarted { part, hung_ms } => self.tell_restart(now, &part, hung_ms),
             Input::Woke => {}
@@ -517,6 +528,7 @@ impl Engine {
                     }
                 }
                 Some(("nonce", nonce)) => self.nonces.restore(nonce, value),
+                Some(("text", id)) => self.restore_text(now, key, id, value),
                 _ => {}
             }
         }

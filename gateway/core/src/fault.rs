@@ -32,6 +32,8 @@ pub(crate) enum Source {
     UplinkDown,
     /// An output is not as it should be.
     Output(Id),
+    /// The gateway's own modem does not work.
+    Modem,
     /// The process had to be ended and started again.
     Restarted,
     /// Connected, but no duty room confirms the newest alarm.

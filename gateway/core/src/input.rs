@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use shouwang_message::{Clock, CommandName, HeardDocument, Id, Sequence, Timestamp};
+use shouwang_message::{Clock, CommandName, HeardDocument, Id, Sequence, Text, Timestamp};
 
-use crate::configuration::LineIndex;
+use crate::configuration::{LineIndex, PhoneIndex};
 
 /// One fact. Recorded as it is, a list of these with their times replays a run exactly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,14 @@ pub enum Input {
     Heard { duty_room: Id, document: HeardDocument },
     /// A command arrived. `signed_by` is set only when the signature is valid for that trusted key.
     Commanded { name: CommandName, payload: String, signed_by: Option<String>, retained: bool },
+    /// The network has taken this text.
+    TextSent { text: TextId },
+    /// This text was not sent, after every try of the modem's.
+    TextFailed { text: TextId, why: Text },
+    /// Somebody whose phone is configured sent this; the network says when.
+    TextReceived { phone: PhoneIndex, words: String, sent_at: Option<Timestamp> },
+    /// The modem does not work, or does again; told when it changes.
+    ModemFound { trouble: Option<ModemTrouble> },
     /// The wall clock reads `wall` now.
     ClockSet { wall: Timestamp, clock: Clock },
     /// This process was started because the one before had to be ended: this part of it hung for so long,
@@ -51,6 +59,18 @@ pub enum Input {
 pub type AskId = u64;
 /// Numbers a commit within a boot, from 1.
 pub type CommitId = u64;
+
+/// Numbers a text within a boot, from 1.
+pub type TextId = u64;
+
+/// What is wrong with the modem.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModemTrouble {
+    /// What it is and what to do.
+    pub text: Text,
+    /// It can send all the same.
+    pub sends: bool,
+}
 
 /// How an ask ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

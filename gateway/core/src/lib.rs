@@ -28,6 +28,7 @@ pub mod profile;
 pub mod reading;
 mod slope;
 pub mod station;
+mod texting;
 pub mod units;
 mod uplink;
 mod wall;

@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use shouwang_message::{Sequence, Topic};
 
-use crate::configuration::{DeviceIndex, LineIndex};
-use crate::input::{AskId, CommitId};
+use crate::configuration::{DeviceIndex, LineIndex, PhoneIndex};
+use crate::input::{AskId, CommitId, TextId};
 use crate::profile::Table;
 
 /// One order. The daemon carries them out in the order given.
@@ -26,6 +26,9 @@ pub enum Output {
     Disconnect { connection: u32 },
     /// Publish on this connection. With a token its PUBACK must come back as `Receipted`.
     Publish { connection: u32, token: Option<u64>, publication: Publication },
+    /// Send this text to this phone, then say `TextSent` or `TextFailed`, and let the phone ring if it `rings`.
+    /// One at a time.
+    Text { text: TextId, phone: PhoneIndex, words: String, rings: bool },
     /// All is told and committed: the process may end.
     Stopped,
 }

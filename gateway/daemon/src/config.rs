@@ -14,6 +14,7 @@ use shouwang_core::configuration::{Configuration, DeviceSettings, UplinkSettings
 use shouwang_core::profile::Parity;
 use shouwang_core::station;
 use shouwang_message::{Mode, StationInfo, Text};
+use shouwang_modem::Number;
 
 mod check;
 mod devices;
@@ -22,6 +23,7 @@ mod keys;
 mod link;
 mod outputs;
 mod profiles;
+mod sms;
 mod stations;
 
 pub use keys::{BadKey, TrustedKeys};
@@ -44,6 +46,8 @@ pub struct Config {
     pub links: Vec<Link>,
     pub broker: Broker,
     pub keys: TrustedKeys,
+    /// The modem that texts the phones of `core.sms`.
+    pub modem: Option<Modem>,
     pub state_dir: PathBuf,
     /// Where the health page listens, if wanted.
     pub web: Option<SocketAddr>,
@@ -79,6 +83,13 @@ pub struct Broker {
     pub username: Option<String>,
     /// Holds the password; read at every connection.
     pub password_file: Option<PathBuf>,
+}
+
+/// The gateway's own modem, and the numbers of the phones of `core.sms` by the same index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Modem {
+    pub port: shouwang_modem::Settings,
+    pub numbers: Vec<Number>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,6 +209,7 @@ fn resolve(
         .local_alarm
         .as_ref()
         .and_then(|local| check.local_alarm(local, &draft.output, &outputs, all_devices, &devices));
+    let texted = draft.sms.as_ref().map(|sms| check.sms(sms, &links, &devices));
     outputs::judge_nothing_of_the_silence_input(local_alarm.as_ref(), &mut devices);
     let sources = match recorded {
         Some(texts) => texts.to_owned(),
@@ -208,6 +220,10 @@ fn resolve(
                 return None;
             }
         },
+    };
+    let (sms, modem) = match texted {
+        Some(texted) => texted.map(|(sms, modem)| (Some(sms), Some(modem)))?,
+        None => (None, None),
     };
     let core = Configuration {
         site: site?,
@@ -221,9 +237,11 @@ fn resolve(
         stations,
         outputs,
         local_alarm,
+        sms,
         uplink: UplinkSettings { hearers, signed_commands_only: !keys.is_empty() },
     };
-    Some(Config { core, links, broker: broker?, keys, state_dir: state_dir?, web, embedded_broker, sources })
+    let (broker, state_dir) = (broker?, state_dir?);
+    Some(Config { core, links, broker, keys, modem, state_dir, web, embedded_broker, sources })
 }
 
 /// A station's lines are judged like the conditions of its measuring device's own profile.

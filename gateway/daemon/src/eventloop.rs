@@ -22,6 +22,7 @@ use crate::line::{self, LineHandle, WireTap};
 use crate::recorder::{DEFAULT_LIMIT, Header, Recorder, RecordingError};
 use crate::store::{FILE_NAME, Store, StoreError, StoreHandle};
 use crate::systemd::Notifier;
+use crate::texter::Texter;
 use crate::uplink::{TransportError, Uplink};
 use crate::watchdog::{Alive, Cause, HUNG_AFTER, Pulse, START_WITHIN, Watchdog};
 use crate::web::{Health, Web, WebError};
@@ -121,10 +122,11 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     turning.abort();
     // Threads that wait for room to tell something must be let go before they are joined.
     drop(inputs);
-    let Gateway { lines, store, recorder, uplink, corrupt, watchdog: _watchdog, .. } = gateway;
+    let Gateway { lines, store, recorder, uplink, texter, corrupt, watchdog: _watchdog, .. } = gateway;
     uplink.finish().await;
     let finished = tokio::task::spawn_blocking(move || {
         drop(lines);
+        drop(texter);
         store.finish();
         if let Some(recorder) = recorder {
             recorder.finish();
@@ -189,6 +191,7 @@ struct Gateway {
     lines: Vec<LineHandle>,
     store: StoreHandle,
     uplink: Uplink,
+    texter: Option<Texter>,
     recorder: Option<Recorder>,
     watcher: Option<Watcher>,
     health: watch::Sender<Health>,
@@ -246,6 +249,7 @@ impl Gateway {
             watchdog.watch_pulse(format!("line {name}"), Some(&thread), HUNG_AFTER, handle.pulse());
             lines.push(handle);
         }
+        let texter = config.modem.map(|modem| Texter::start(modem, sender.clone()));
         tracing::info!(gateway = %config.core.gateway, boot = restored.boot, log = %restored.log, "gateway started");
         let engine = Engine::new(config.core, restored.into(), start);
         let (health, seen) =
@@ -261,6 +265,7 @@ impl Gateway {
             lines,
             store,
             uplink,
+            texter,
             recorder,
             watcher: options.watcher,
             health,
@@ -295,6 +300,7 @@ impl Gateway {
                 _ = tick.tick() => {
                     let (wall, clock) = clock::wall();
                     self.give(Input::ClockSet { wall, clock });
+                    self.look_at_texter();
                     self.tell_health();
                     self.watch_the_watchdog(ended());
                 }
@@ -368,6 +374,9 @@ impl Gateway {
                         self.uplink.publish(connection, token, publication);
                         None
                     }
+                    Output::Text { text, phone, words, rings } => {
+                        self.texter.as_mut().and_then(|texter| texter.text(text, phone, words, rings))
+                    }
                     Output::Stopped => {
                         self.stopped = true;
                         None
@@ -402,7 +411,19 @@ impl Gateway {
                 tracing::warn!(connection, ?why, "no connection to the broker");
             }
             Input::Commanded { name, .. } => tracing::info!(%name, "command received"),
+            Input::TextSent { text } => tracing::info!(text, "the network has taken a text"),
+            Input::TextFailed { text, why } => tracing::warn!(text, why = %why.en, "a text was not sent"),
+            Input::ModemFound { trouble: Some(trouble) } => {
+                tracing::warn!(trouble = %trouble.text.en, "the modem is not well");
+            }
+            Input::ModemFound { trouble: None } => tracing::info!("the modem is well"),
             _ => {}
+        }
+    }
+
+    fn look_at_texter(&mut self) {
+        if let Some(input) = self.texter.as_mut().and_then(Texter::look) {
+            self.give(input);
         }
     }
 

@@ -12,6 +12,7 @@ pub mod line;
 pub mod recorder;
 pub mod store;
 pub mod systemd;
+pub mod texter;
 pub mod uplink;
 pub mod watchdog;
 pub mod web;

@@ -114,7 +114,7 @@ impl Pulse {
         Alive(self.clone())
     }
 
-    fn silent_for(&self, now: Instant) -> Duration {
+    pub(crate) fn silent_for(&self, now: Instant) -> Duration {
         match self.state.at.load(Relaxed) {
             RESTS => Duration::ZERO,
             at => now.since(Instant::from_micros(at)),

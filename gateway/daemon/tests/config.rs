@@ -99,6 +99,32 @@ silence = { device = "box-1", point = "quiet" }
 }
 
 #[test]
+fn phones_are_texted_with_the_contracts_time_and_their_numbers_are_the_hands_to_know() {
+    let text = format!(
+        r#"{GOOD}
+[sms]
+path = "/dev/serial/by-id/modem"
+[[sms.phone]]
+person = "u-7"
+number = "138 0013 8000"
+[[sms.phone]]
+person = "u-9"
+number = "+8613900139000"
+after_s = 180
+classes = ["smoke"]
+"#
+    );
+    let config = load(&text).unwrap();
+    let sms = config.core.sms.as_ref().unwrap();
+    let after: Vec<_> =
+        sms.phones.iter().map(|phone| (phone.person.as_str(), phone.after.as_secs())).collect();
+    assert_eq!((after, sms.rings), (vec![("u-7", 30), ("u-9", 180)], false));
+    let modem = config.modem.unwrap();
+    assert_eq!((modem.port.baud, modem.numbers[0].to_string()), (115_200, "13800138000".into()));
+    assert!(!format!("{:?}", config.core).contains("13800138000"), "no recording and no log has them");
+}
+
+#[test]
 fn the_same_texts_make_the_same_configuration_elsewhere() {
     let home = tempfile::tempdir().unwrap();
     let profiles = home.path().join("profiles");
@@ -194,6 +220,7 @@ fn the_schema_has_the_keys_of_the_contract_and_none_of_later_issues() {
         "output",
         "profile_dirs",
         "site",
+        "sms",
         "state_dir",
         "station",
         "uplink",

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
+use rustix::termios::{QueueSelector, tcflush};
 use shouwang_message::Instant;
 use shouwang_serial::{Parity, Speech, open_port};
 
@@ -96,6 +97,11 @@ impl Modem {
         self.order(Order { id, to, what: What::Ring })
     }
 
+    /// The thread has ended by itself, which it never should: nothing is sent any more.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     fn order(&self, order: Order) -> Result<(), Full> {
         let mut inbox = self.shared.inbox();
         if inbox.orders.len() >= ORDERS_MOST {
@@ -172,8 +178,15 @@ impl<B: FnMut(), T: FnMut(Event)> Hands<B, T> {
         }
     }
 
+    /// What a dead modem did not take is thrown away: closing would wait half a minute for it.
+    fn close(&mut self) {
+        if let Some(port) = self.port.take() {
+            let _ = tcflush(&port, QueueSelector::IOFlush);
+        }
+    }
+
     fn lose(&mut self, why: &str) {
-        self.port = None;
+        self.close();
         self.conversation.closed(clock::now(), why);
     }
 
@@ -193,7 +206,7 @@ impl<B: FnMut(), T: FnMut(Event)> Hands<B, T> {
         while let Some(output) = self.conversation.output() {
             match output {
                 Output::Tell(event) => (self.told)(event),
-                Output::Reopen => self.port = None,
+                Output::Reopen => self.close(),
                 Output::Write(bytes) => {
                     if let Some(port) = &self.port
                         && let Err(error) = write(port, &bytes, now)

@@ -129,12 +129,8 @@ impl Engine {
         };
         match name {
             CommandName::Acknowledge => {
-                let (id, alarm) = self.seen_alarm(payload)?;
-                if let Some(change) = alarm.acknowledge(&payload.by, payload.at) {
-                    self.changed(now, id, change);
-                    self.save_then_light_of(now, id);
-                    self.finish_if_done(now, id);
-                }
+                let (id, _) = self.seen_alarm(payload)?;
+                self.acknowledge(now, id, &payload.by, payload.at);
             }
             CommandName::Silence => {
                 let (id, alarm) = self.named_alarm(payload)?;
@@ -186,6 +182,16 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// A named person saw it; the first one counts.
+    pub(super) fn acknowledge(&mut self, now: Instant, id: AlarmId, by: &str, at: Timestamp) {
+        let change = self.alarms.get_mut(id).and_then(|alarm| alarm.acknowledge(by, at));
+        if let Some(change) = change {
+            self.changed(now, id, change);
+            self.save_then_light_of(now, id);
+            self.finish_if_done(now, id);
+        }
     }
 
     fn named_alarm(&mut self, payload: &CommandPayload) -> Result<(AlarmId, &mut Alarm), Refusal> {

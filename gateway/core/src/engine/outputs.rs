@@ -294,7 +294,7 @@ impl Engine {
 }
 
 /// An emergency that is no test, that nothing hides, and that nobody has acknowledged.
-fn wants_people(document: &AlarmDocument) -> bool {
+pub(super) fn wants_people(document: &AlarmDocument) -> bool {
     document.priority == Priority::Emergency
         && document.mode != Mode::Test
         && document.acknowledged.is_none()

@@ -62,6 +62,7 @@ impl Engine {
         self.supervise_uplink(now);
         self.supervise_hearing(now);
         self.supervise_outputs(now);
+        self.supervise_texts(now);
         self.supervise_restart(now);
         let unset = self.wall.clock() == Clock::Unset;
         self.settle_fault(now, Source::ClockUnset, unset, || {
@@ -253,6 +254,7 @@ impl Engine {
                 .any(|settings| settings.id == *device && settings.profile.point(point).is_some()),
             Source::LineDown(id) => self.configuration.lines.iter().any(|line| line.name == *id),
             Source::Output(id) => self.configuration.outputs.iter().any(|output| output.name == *id),
+            Source::Modem => self.configuration.sms.is_some(),
             Source::Restarted
             | Source::StoreFailing
             | Source::UplinkDown
@@ -538,7 +540,7 @@ fn is_same_room(one: &Place, other: &Place) -> bool {
     one.room == other.room && one.entrance == other.entrance && one.building == other.building
 }
 
-fn gateway_words(code: &str, zh: &str, en: &str, priority: Priority) -> Words {
+pub(super) fn gateway_words(code: &str, zh: &str, en: &str, priority: Priority) -> Words {
     Words { code: code.to_string(), text: Text::new(zh, en), priority, device: None, line: None }
 }
 

@@ -51,6 +51,8 @@ pub(super) struct File {
     pub(super) output: Vec<Output>,
     /// When the box itself sounds, because nobody else does.
     pub(super) local_alarm: Option<LocalAlarm>,
+    /// Whom the box itself texts, because no duty room hears.
+    pub(super) sms: Option<Sms>,
     /// The health page of this gateway.
     pub(super) web: Option<Listen>,
     /// A broker within the gateway, for one that stands alone.
@@ -306,6 +308,42 @@ pub(super) struct Input {
     pub(super) device: Option<String>,
     #[schemars(required)]
     pub(super) point: Option<String>,
+}
+
+/// Texts people by a mobile modem of the box's own when no duty room has heard an emergency.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sms {
+    /// The modem's serial port; a name that stays with it, as in `/dev/serial/by-id`.
+    #[schemars(required)]
+    pub(super) path: Option<String>,
+    /// Default 115200.
+    #[schemars(range(min = 1200, max = 921600))]
+    pub(super) baud: Option<u32>,
+    /// After the text of an emergency the phone rings: a text alone wakes few.
+    #[serde(default)]
+    pub(super) ring_emergencies: bool,
+    /// Who is told.
+    #[schemars(required, length(min = 1, max = 32))]
+    pub(super) phone: Option<Vec<Phone>>,
+}
+
+/// One person's phone.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Phone {
+    /// Account id, as in the duty room.
+    #[schemars(required)]
+    pub(super) person: Option<String>,
+    #[schemars(required)]
+    pub(super) number: Option<String>,
+    /// No duty room has heard an emergency for this long, s (default 30).
+    #[schemars(range(min = 15, max = 900))]
+    pub(super) after_s: Option<u32>,
+    /// Of what this person is told: smoke, gas, call...; unset: of everything.
+    #[serde(default)]
+    #[schemars(length(max = 11))]
+    pub(super) classes: Vec<String>,
 }
 
 /// An address of this machine to listen on.

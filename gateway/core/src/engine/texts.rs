@@ -1,0 +1,175 @@
+//! The modem's part: texts go out when no duty room hears, answers come back, and a modem that fails is a fault.
+//!
+//! What is told waits for no disk: a text is for when little else works. That it was told is kept afterwards, so
+//! a restart in between tells it twice rather than never.
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::time::Duration;
+
+use shouwang_message::{
+    AlarmId, Clock, CommandName, CommandRecord, EventData, Instant, Priority, Text, Timestamp, from_bytes,
+    to_bytes,
+};
+
+use super::Engine;
+use super::outputs::wants_people;
+use super::supervision::gateway_words;
+use crate::alarm::Refusal;
+use crate::configuration::PhoneIndex;
+use crate::fault::Source;
+use crate::input::{ModemTrouble, TextId};
+use crate::output::Output;
+use crate::texting::{Seen, Story};
+
+/// A modem that starts, or looks for its network, is given this long.
+const MODEM_PATIENCE: Duration = Duration::from_secs(60);
+/// Characters of an answer that are written down.
+const ANSWER_CHARS: usize = 64;
+
+/// What is known of the modem.
+#[derive(Debug, Default)]
+pub(super) struct Modem {
+    /// Since when it has any.
+    trouble: Option<(ModemTrouble, Instant)>,
+}
+
+impl Engine {
+    /// What should be texted now, and whether the modem is well.
+    pub(super) fn supervise_texts(&mut self, now: Instant) {
+        let configuration = self.configuration.clone();
+        let Some(settings) = &configuration.sms else { return };
+        let heard = self.outbox.heard_by_any();
+        let open = self.alarms.iter().map(|alarm| Seen {
+            document: &alarm.document,
+            wants_people: wants_people(&alarm.document),
+            is_heard: heard >= alarm.cry,
+        });
+        self.texting.look(now, open);
+        if self.stopping.is_none()
+            && let Some(order) = self.texting.next(now, self.wall.timestamp(now), settings)
+        {
+            let rings = settings.rings && order.is_cry;
+            let (text, phone, words) = (order.text, order.phone, order.words);
+            self.outputs.push_back(Output::Text { text, phone, words, rings });
+        }
+        for (alarm, story) in self.texting.take_changes(now) {
+            self.stage.keep(now, text_key(alarm), story.map(|story| to_bytes(&story)));
+        }
+        self.settle_modem(now);
+    }
+
+    pub(super) fn text_sent(&mut self, now: Instant, text: TextId) {
+        self.texting.was_sent(now, text);
+        self.supervise_texts(now);
+    }
+
+    pub(super) fn text_failed(&mut self, now: Instant, text: TextId, why: Text) {
+        self.texting.failed(now, text, why);
+        self.supervise_texts(now);
+    }
+
+    pub(super) fn modem_found(&mut self, now: Instant, trouble: Option<ModemTrouble>) {
+        // Another trouble is no new beginning.
+        let since = self.modem.trouble.as_ref().map_or(now, |(_, since)| *since);
+        self.modem.trouble = trouble.map(|trouble| (trouble, since));
+        self.supervise_texts(now);
+    }
+
+    /// "1" acknowledges, as that person, what their phone was told last. Whatever else they say is on record.
+    pub(super) fn replied(
+        &mut self,
+        now: Instant,
+        phone: PhoneIndex,
+        words: &str,
+        sent_at: Option<Timestamp>,
+    ) {
+        let configuration = self.configuration.clone();
+        let phone = configuration.sms.as_ref().and_then(|sms| sms.phones.get(phone));
+        let Some(person) = phone.map(|phone| &phone.person) else { return };
+        // The digit, on a Chinese keyboard too.
+        if !matches!(words.trim(), "1" | "\u{ff11}") {
+            return self.record_answer(now, person.as_str(), None, words, Err("not_understood"));
+        }
+        // An answer's time is compared only while our own clock can be trusted.
+        let sent_at = sent_at.filter(|_| self.wall.clock() == Clock::Synced);
+        let told = self.texting.told_last(person, sent_at);
+        if told.is_empty() {
+            return self.record_answer(now, person.as_str(), None, words, Err("nothing_told"));
+        }
+        for (id, cry) in told {
+            let answer = match self.alarms.get(id) {
+                None => Err(Refusal::UnknownAlarm.code()),
+                Some(alarm) if cry < alarm.document.occurrence => Err(Refusal::NewerCry.code()),
+                Some(_) => Ok(()),
+            };
+            if answer.is_ok() {
+                let at = self.wall.timestamp(now);
+                self.acknowledge(now, id, person.as_str(), at);
+            }
+            self.record_answer(now, person.as_str(), Some(id), words, answer);
+        }
+        // The siren too has been answered.
+        self.supervise_outputs(now);
+    }
+
+    pub(super) fn restore_text(&mut self, now: Instant, key: &str, id: &str, value: &[u8]) {
+        match (id.parse(), from_bytes::<Story>(value)) {
+            (Ok(id), Ok(story)) if self.configuration.sms.is_some() => self.texting.restore(now, id, story),
+            _ => self.stage.keep(now, key.to_string(), None),
+        }
+    }
+
+    /// As a command is written down, which it is: by whom, to what, and what became of it.
+    fn record_answer(
+        &mut self,
+        now: Instant,
+        by: &str,
+        alarm: Option<AlarmId>,
+        words: &str,
+        answer: Result<(), &'static str>,
+    ) {
+        let said: String = words.chars().filter(|c| !c.is_control()).take(ANSWER_CHARS).collect();
+        let record = CommandRecord {
+            name: CommandName::Acknowledge,
+            txn: format!("sms-{}", self.new_id(now)),
+            by: by.to_string(),
+            at: self.wall.timestamp(now),
+            ok: answer.is_ok(),
+            code: answer.err().map(ToString::to_string),
+            reason: Some(format!("SMS: {said}")),
+        };
+        let subject = alarm.map_or_else(|| self.configuration.gateway.to_string(), |id| id.to_string());
+        self.tell(now, subject, EventData::Command(record));
+    }
+
+    fn settle_modem(&mut self, now: Instant) {
+        let is_open = self.faults.is_open(&Source::Modem);
+        let trouble = self.modem.trouble.as_ref();
+        let long = trouble.is_some_and(|(_, since)| is_open || now.since(*since) >= MODEM_PATIENCE);
+        let not_reached = self.texting.not_reached(now);
+        let words = match (trouble, not_reached) {
+            (Some((trouble, _)), _) if long => {
+                let priority = if trouble.sends && not_reached.is_none() {
+                    Priority::Ordinary
+                } else {
+                    Priority::Urgent
+                };
+                Some((trouble.text.clone(), priority))
+            }
+            (_, Some((person, why))) => {
+                let zh = format!("网关短信发不到 {person}:{}", why.zh);
+                let en = format!("The gateway's texts do not reach {person}: {}", why.en);
+                Some((Text::new(zh, en), Priority::Urgent))
+            }
+            _ => None,
+        };
+        self.settle_fault(now, Source::Modem, words.is_some(), || {
+            let (text, priority) = words.unwrap_or((Text::default(), Priority::Urgent));
+            gateway_words("sms", &text.zh, &text.en, priority)
+        });
+    }
+}
+
+fn text_key(alarm: AlarmId) -> String {
+    format!("text/{alarm}")
+}

@@ -1,0 +1,52 @@
+//! The gateway's modem and the phones behind it: a text takes 3 s; while nobody answers it is given up after 30 s.
+use shouwang_core::input::{Input, TextId};
+use shouwang_message::Text;
+
+use super::SECOND;
+
+const TAKES: u64 = 3 * SECOND;
+const PATIENCE: u64 = 30 * SECOND;
+
+pub(crate) struct Modem {
+    pub(crate) works: bool,
+    under_way: Option<UnderWay>,
+    /// What phones got: when (us), by their place in the configuration, and the words.
+    pub(crate) sent: Vec<(u64, usize, String)>,
+}
+
+struct UnderWay {
+    ends_at: u64,
+    text: TextId,
+    phone: usize,
+    words: String,
+}
+
+impl Modem {
+    pub(super) fn new() -> Self {
+        Self { works: true, under_way: None, sent: Vec::new() }
+    }
+
+    pub(super) fn text(&mut self, now: u64, text: TextId, phone: usize, words: String) {
+        assert!(self.under_way.is_none(), "one text at a time");
+        assert!(words.encode_utf16().count() <= 70, "one SMS: {words}");
+        let ends_at = now + if self.works { TAKES } else { PATIENCE };
+        self.under_way = Some(UnderWay { ends_at, text, phone, words });
+    }
+
+    pub(super) fn next(&self) -> u64 {
+        self.under_way.as_ref().map_or(u64::MAX, |text| text.ends_at)
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.under_way = None;
+    }
+
+    pub(super) fn turn(&mut self, now: u64) -> Option<Input> {
+        let UnderWay { text, phone, words, .. } = self.under_way.take_if(|text| text.ends_at <= now)?;
+        if !self.works {
+            return Some(Input::TextFailed { text, why: Text::new("没有信号", "there is no network") });
+        }
+        self.sent.push((now, phone, words));
+        Some(Input::TextSent { text })
+    }
+}

@@ -1,0 +1,220 @@
+//! The box texts people itself, when no duty room hears.
+use shouwang_core::input::{Input, ModemTrouble};
+use shouwang_message::{Class, Clock, Text, Timestamp};
+
+use crate::pin;
+use crate::site::Site;
+use crate::stage::{SECOND, Stage};
+
+fn site() -> Site {
+    Site::new().smoke("402", 12).smoke("403", 13).phone("u-7", 30, &[]).phone("u-8", 180, &[])
+}
+
+/// Nobody hears, from now on.
+fn deaf(site: Site) -> Stage {
+    let mut stage = Stage::settled(site);
+    stage.link_duty_room(false);
+    stage
+}
+
+/// What this phone got.
+fn got(stage: &Stage, phone: usize) -> Vec<&str> {
+    let texts = stage.modem.sent.iter().filter(|(_, to, _)| *to == phone);
+    texts.map(|(_, _, words)| words.as_str()).collect()
+}
+
+fn answers(stage: &mut Stage, phone: usize, words: &str, sent_at: Option<Timestamp>) {
+    stage.give(Input::TextReceived { phone, words: words.into(), sent_at });
+}
+
+#[test]
+fn smoke_that_no_duty_room_hears_is_texted_and_the_answer_acknowledges() {
+    let mut stage = Stage::settled(site());
+    stage.says("the duty room is away; smoke");
+    stage.link_duty_room(false);
+    stage.smoke("402", true);
+    stage.run(29.0);
+    assert!(stage.modem.sent.is_empty(), "it has half a minute to hear it");
+    stage.run(6.0);
+    assert_eq!(got(&stage, 0).len(), 1);
+    assert!(got(&stage, 1).is_empty(), "the second waits for three minutes");
+    stage.says("u-7 answers 1");
+    let now = stage.duty_room_wall();
+    answers(&mut stage, 0, "1", Some(now));
+    stage.run(300.0);
+    assert_eq!(stage.modem.sent.len(), 1, "once, and nobody else once somebody has answered");
+    stage.says("the smoke is gone");
+    stage.smoke("402", false);
+    stage.run(20.0);
+    stage.says("the duty room is back, and learns all of it");
+    stage.link_duty_room(true);
+    stage.run(10.0);
+    assert_eq!(got(&stage, 0)[1..], ["【守望网关】3号楼402烟感报警已恢复15:05"]);
+    pin!(stage);
+}
+
+#[test]
+fn what_a_duty_room_hears_is_its_own_to_tell() {
+    let mut stage = Stage::settled(site());
+    stage.smoke("402", true);
+    stage.run(600.0);
+    stage.link_duty_room(false);
+    stage.run(600.0);
+    assert!(stage.modem.sent.is_empty(), "it was heard");
+    stage.says("smoke next door, and the duty room is back after 25 s");
+    stage.smoke("403", true);
+    stage.run(25.0);
+    stage.link_duty_room(true);
+    stage.run(600.0);
+    assert!(stage.modem.sent.is_empty());
+}
+
+#[test]
+fn after_three_minutes_the_next_person_is_told_and_each_hears_of_its_end() {
+    let mut stage = deaf(site());
+    stage.smoke("402", true);
+    stage.run(179.0);
+    assert_eq!((got(&stage, 0).len(), got(&stage, 1).len()), (1, 0));
+    stage.run(10.0);
+    assert_eq!(got(&stage, 1).len(), 1);
+    stage.smoke("402", false);
+    stage.run(20.0);
+    for phone in [0, 1] {
+        assert!(got(&stage, phone)[1].contains("已恢复"), "{:?}", got(&stage, phone));
+    }
+    stage.run(600.0);
+    assert_eq!(stage.modem.sent.len(), 4);
+}
+
+#[test]
+fn a_further_cry_is_told_and_a_flapping_detector_is_no_storm() {
+    let mut stage = deaf(site());
+    stage.smoke("402", true);
+    stage.run(40.0);
+    for _ in 0..30 {
+        stage.smoke("402", false);
+        stage.run(11.0);
+        stage.smoke("402", true);
+        stage.run(9.0);
+    }
+    let texts = got(&stage, 0);
+    let again = texts.iter().filter(|words| words.contains("(第")).count();
+    assert!((6..=11).contains(&again), "10 minutes of flapping: {texts:#?}");
+    assert!(texts.len() <= 25, "{texts:#?}");
+}
+
+#[test]
+fn a_flood_is_counted_and_named_as_far_as_it_fits() {
+    let names: Vec<String> = (0..20).map(|n| format!("{}", 401 + n)).collect();
+    let site = names.iter().zip(20..).fold(Site::new(), |site, (name, unit_id)| site.smoke(name, unit_id));
+    let mut stage = deaf(site.phone("u-7", 30, &[]));
+    stage.smoke("401", true);
+    stage.run(2.0);
+    for name in &names {
+        stage.smoke(name, true);
+    }
+    stage.run(120.0);
+    let texts = got(&stage, 0);
+    assert_eq!(texts.len(), 2, "the first at once, the rest of the building together: {texts:#?}");
+    assert!(texts[0].contains("401烟感报警") && texts[1].contains("紧急报警19起"), "{texts:#?}");
+    let now = stage.duty_room_wall();
+    answers(&mut stage, 0, "1", Some(now));
+    stage.run(2.0);
+    let transcript = stage.finish();
+    let acknowledged = transcript.matches("alarm.acknowledged").count();
+    assert!((2..=4).contains(&acknowledged), "what the last text named, and no more: {acknowledged}");
+}
+
+#[test]
+fn everybody_is_told_of_their_own_classes_only() {
+    let site = Site::new().smoke("402", 12).call("call-402", 14);
+    let mut stage = deaf(site.phone("fire", 30, &[Class::Smoke]).phone("care", 30, &[Class::Call]));
+    stage.press("call-402");
+    stage.run(40.0);
+    assert_eq!((got(&stage, 0).len(), got(&stage, 1).len()), (0, 1));
+    stage.smoke("402", true);
+    stage.run(40.0);
+    assert_eq!((got(&stage, 0).len(), got(&stage, 1).len()), (1, 1));
+}
+
+#[test]
+fn only_a_plain_1_after_the_text_acknowledges() {
+    let mut stage = deaf(site());
+    answers(&mut stage, 0, "1", None);
+    stage.smoke("402", true);
+    stage.run(40.0);
+    let now = stage.duty_room_wall();
+    let before = Timestamp::from_unix_ms(now.unix_ms() - 600_000);
+    answers(&mut stage, 0, "收到,马上去", Some(now));
+    answers(&mut stage, 0, "1", Some(before));
+    answers(&mut stage, 1, "1", Some(now));
+    answers(&mut stage, 9, "1", Some(now));
+    stage.run(2.0);
+    stage.says("a clock that nobody trusts judges no answer");
+    stage.set_clock(-365 * 86_400_000, Clock::Unset);
+    answers(&mut stage, 0, "\u{ff11} ", Some(before));
+    stage.run(2.0);
+    let transcript = stage.finish();
+    assert_eq!(transcript.matches("alarm.acknowledged").count(), 1, "{transcript}");
+}
+
+#[test]
+fn a_restart_tells_nothing_twice_and_forgets_nobody() {
+    let mut stage = deaf(site());
+    stage.smoke("402", true);
+    stage.run(40.0);
+    assert_eq!(stage.modem.sent.len(), 1);
+    stage.restart();
+    stage.run(100.0);
+    assert_eq!(stage.modem.sent.len(), 1, "u-7 knows");
+    stage.run(60.0);
+    assert_eq!(got(&stage, 1).len(), 1, "u-8's three minutes go on counting");
+    stage.restart();
+    let now = stage.duty_room_wall();
+    answers(&mut stage, 0, "1", Some(now));
+    stage.smoke("402", false);
+    stage.run(30.0);
+    assert_eq!(stage.modem.sent.len(), 4, "both are told of the end: {:#?}", stage.modem.sent);
+    let transcript = stage.finish();
+    assert!(transcript.contains("alarm.acknowledged"), "{transcript}");
+}
+
+#[test]
+fn a_modem_that_cannot_send_is_a_fault_and_tells_everything_once_it_can() {
+    let mut stage = deaf(site());
+    stage.modem.works = false;
+    let text = Text::new("短信模块没有登记", "the modem is not registered");
+    stage.give(Input::ModemFound { trouble: Some(ModemTrouble { text, sends: false }) });
+    stage.smoke("402", true);
+    stage.run(55.0);
+    stage.smoke("403", true);
+    stage.run(300.0);
+    assert!(stage.modem.sent.is_empty());
+    stage.modem.works = true;
+    stage.give(Input::ModemFound { trouble: None });
+    stage.run(200.0);
+    for phone in [0, 1] {
+        let texts = got(&stage, phone).concat();
+        assert!(texts.contains("402") && texts.contains("403"), "{texts}");
+    }
+    stage.link_duty_room(true);
+    stage.run(10.0);
+    let transcript = stage.finish();
+    let fault = "gw-0007 sms, urgent, the modem is not registered";
+    assert!(
+        transcript.contains(&format!("fault.raised D {fault}")) || transcript.contains(fault),
+        "{transcript}"
+    );
+    assert!(transcript.matches(fault).count() >= 2, "raised and cleared:\n{transcript}");
+}
+
+#[test]
+fn a_disk_that_hangs_does_not_keep_the_phone_quiet() {
+    let mut stage = deaf(site());
+    stage.set_disk(crate::stage::Disk::Hangs);
+    stage.smoke("402", true);
+    stage.run(40.0);
+    assert_eq!(got(&stage, 0).len(), 1);
+    let first = stage.modem.sent[0].0;
+    assert!(first <= 60 * SECOND, "{first}");
+}
