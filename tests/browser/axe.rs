@@ -67,7 +67,7 @@ fn no_page_shuts_out_who_cannot_see_it_well() {
 
 /// Fails on what is serious or critical, with the elements that it is about.
 #[track_caller]
-fn look_at(page: &Page, what: &str) {
+pub(crate) fn look_at(page: &Page, what: &str) {
     let axe = root().join("target/test-tools/axe/axe.min.js");
     let axe = std::fs::read_to_string(&axe)
         .unwrap_or_else(|error| panic!("{}: {error}: `tests/run` installs axe-core", axe.display()));

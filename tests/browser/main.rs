@@ -9,6 +9,7 @@ mod acting;
 mod axe;
 mod board;
 mod chromium;
+mod figures;
 mod first_run;
 mod keys;
 mod liveness;

@@ -16,7 +16,8 @@ const OFFENDERS: usize = 10;
 #[derive(Debug, Default)]
 pub struct Figures {
     grids: BTreeMap<String, Gathered>,
-    devices: BTreeMap<String, Device>,
+    whole: Gathered,
+    devices: BTreeMap<String, DeviceFigures>,
     /// How many of each priority, live.
     priorities: BTreeMap<Priority, u64>,
     /// Drills, tests and what was simulated: counted, and nothing else.
@@ -36,14 +37,18 @@ struct Gathered {
     first: BTreeMap<&'static str, Timestamp>,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
-struct Device {
-    device: String,
-    place: String,
-    alarms: u64,
-    concluded: u64,
-    false_alarms: u64,
-    false_rate: Option<f64>,
+/// One device's month.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DeviceFigures {
+    pub device: String,
+    /// Where it was when it first told of something.
+    pub place: String,
+    pub alarms: u64,
+    pub concluded: u64,
+    /// Cooking smoke is one too.
+    pub false_alarms: u64,
+    /// Of the concluded ones those that were false.
+    pub false_rate: Option<f64>,
 }
 
 /// The shortest times that half, and 95 in 100, did not exceed; and the longest. Seconds.
@@ -67,6 +72,7 @@ pub struct Grid {
     pub handled_rate: Option<f64>,
     /// Of the rated ones those with four stars or more.
     pub satisfied_rate: Option<f64>,
+    pub false_alarms: u64,
     /// Of the concluded ones those that were false.
     pub false_rate: Option<f64>,
     /// The four firsts: `found accepted arrived handled`.
@@ -83,16 +89,17 @@ impl Figures {
             return true;
         }
         *self.priorities.entry(about.priority).or_default() += 1;
-        let device = self.devices.entry(about.device.as_str().into()).or_insert_with(|| Device {
+        let device = self.devices.entry(about.device.as_str().into()).or_insert_with(|| DeviceFigures {
             device: about.device.as_str().into(),
             place: about.place.name.clone().unwrap_or_default(),
-            ..Device::default()
+            ..DeviceFigures::default()
         });
         let is_false = matches!(case.conclusion, Some(Conclusion::FalseAlarm | Conclusion::Cooking));
         device.alarms += 1;
         device.concluded += u64::from(case.conclusion.is_some());
         device.false_alarms += u64::from(is_false);
         self.grids.entry(about.place.grid.clone().unwrap_or_default()).or_default().add(&case, is_false);
+        self.whole.add(&case, is_false);
         true
     }
 
@@ -101,16 +108,32 @@ impl Figures {
         self.grids.iter().map(|(grid, gathered)| gathered.told(grid)).collect()
     }
 
+    /// All grids as one, without a name.
+    pub fn whole(&self) -> Grid {
+        self.whole.told("")
+    }
+
+    /// The devices that told of something, those that were most often wrong first.
+    pub fn devices(&self) -> Vec<DeviceFigures> {
+        let mut worst: Vec<DeviceFigures> = self.devices.values().cloned().collect();
+        worst.sort_by_key(|device| core::cmp::Reverse((device.false_alarms, device.alarms)));
+        for device in &mut worst {
+            device.false_rate = rate(device.false_alarms, device.concluded);
+        }
+        worst
+    }
+
+    /// Drills, tests and what was simulated: in no other figure.
+    pub fn not_live(&self) -> u64 {
+        self.not_live
+    }
+
     /// Everything as JSON.
     pub fn item(&self) -> serde_json::Value {
         let all: u64 = self.priorities.values().sum();
         let share = |priority| rate(self.priorities.get(&priority).copied().unwrap_or_default(), all);
-        let mut worst: Vec<Device> = self.devices.values().cloned().collect();
-        worst.sort_by_key(|device| core::cmp::Reverse((device.false_alarms, device.alarms)));
+        let mut worst = self.devices();
         worst.truncate(OFFENDERS);
-        for device in &mut worst {
-            device.false_rate = rate(device.false_alarms, device.concluded);
-        }
         serde_json::json!({
             "grids": self.grids(), "offenders": worst, "not_live": self.not_live, "cases": all,
             "priorities": [
@@ -158,6 +181,7 @@ impl Gathered {
             to_arrive: times(&self.to_arrive_s),
             handled_rate: rate(self.handled, self.cases),
             satisfied_rate: rate(self.satisfied, self.rated),
+            false_alarms: self.false_alarms,
             false_rate: rate(self.false_alarms, self.concluded),
             firsts: self.first.clone(),
         }

@@ -63,7 +63,7 @@ pub use changes::Listing;
 pub use desk::{DeskAsked, DeskStep};
 pub use drill::DrillStep;
 pub use escalation::{Escalation, Reach, Step};
-pub use figures::{Figures, Grid, Times};
+pub use figures::{DeviceFigures, Figures, Grid, Times};
 pub use input::Input;
 pub use item::clean;
 pub use kept::{KEPT_PREFIXES, closed_case_key, sheet_key};

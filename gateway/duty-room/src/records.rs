@@ -61,7 +61,7 @@ impl Records {
             };
             let mut query = connection.prepare(
                 "SELECT value FROM kept WHERE key >= ?1 AND key < ?2
-                 AND (?3 IS NULL OR value ->> '$.about.place.grid' = ?3) ORDER BY key",
+                 AND (?3 IS NULL OR coalesce(value ->> '$.about.place.grid', '') = ?3) ORDER BY key",
             )?;
             let mut rows = query.query(params![key(from), key(to), grid])?;
             while let Some(row) = rows.next()? {
@@ -72,6 +72,25 @@ impl Records {
             }
         }
         Ok(figures)
+    }
+
+    /// Live alarms of this time, of one grid or of all, that nobody has done anything about: they are in no figure.
+    pub(crate) fn untouched(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        grid: Option<&str>,
+    ) -> rusqlite::Result<i64> {
+        let connection = open(&self.path)?;
+        let mut query = connection.prepare(
+            "WITH raised AS (SELECT CAST(body AS TEXT) -> '$.data' AS alarm FROM event
+                 WHERE type = 'shouwang.alarm.raised.v1' AND time_ms >= ?1 AND time_ms < ?2)
+             SELECT count(*) FROM raised WHERE alarm ->> '$.mode' = 'live'
+             AND (?3 IS NULL OR coalesce(alarm ->> '$.place.grid', '') = ?3)
+             AND NOT EXISTS (SELECT 1 FROM kept
+                 WHERE key IN ('case/' || (alarm ->> '$.id'), 'closed/' || (alarm ->> '$.id')))",
+        )?;
+        query.query_row(params![from.unix_ms(), to.unix_ms(), grid], |row| row.get(0))
     }
 
     /// Alarms as they were raised, the newest first, with what became of their cases; and before when there are more.

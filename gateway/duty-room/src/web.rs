@@ -4,6 +4,7 @@ mod accounts;
 mod api;
 mod boards;
 mod cases;
+mod charts;
 mod devices;
 mod drill;
 mod extract;
@@ -15,6 +16,7 @@ mod items;
 mod logbook;
 #[cfg(test)]
 mod matrix;
+mod months;
 mod page;
 mod paper;
 mod print;
@@ -188,6 +190,7 @@ fn routes() -> Vec<Route> {
         get("/wall", Who::Page(DESK), page::wall),
         get("/handover", Who::Page(RECORDS), handover::now),
         get("/handover/{id}", Who::Page(RECORDS), handover::signed),
+        get("/figures", Who::Page(RECORDS), months::show),
         get("/residents", Who::Act(LEADS), residents::list),
         get("/cases/{id}/print", Who::Page(DESK), print::case),
         get("/login", Who::Anybody, page::login),
@@ -222,6 +225,7 @@ fn routes() -> Vec<Route> {
         post("/api/v1/devices/{id}/test", Who::Act(access::TESTERS), devices::test),
         get("/api/v1/figures", Who::Look(RECORDS), figures::json),
         get("/api/v1/figures.csv", Who::Look(RECORDS), figures::csv),
+        get("/api/v1/figures/devices.csv", Who::Look(RECORDS), figures::devices_csv),
         get("/api/v1/logbook", Who::Look(RECORDS), logbook::page),
         get("/api/v1/logbook.csv", Who::Look(RECORDS), logbook::csv),
         get("/api/v1/shift", Who::Look(DESK), shift::one),

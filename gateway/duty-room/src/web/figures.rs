@@ -4,7 +4,7 @@ use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::IntoResponse;
 use serde::Deserialize;
-use shouwang_board::{Figures, Grid};
+use shouwang_board::{DeviceFigures, Figures, Grid};
 use shouwang_message::Timestamp;
 
 use super::logbook::{BYTE_ORDER_MARK, cell};
@@ -17,6 +17,9 @@ const COLUMNS: &str = "网格 grid,处置数 cases,确认中位秒 ack_p50_s,确
                        到场中位秒 arrive_p50_s,到场P95秒 arrive_p95_s,到场最慢秒 arrive_slowest_s,\
                        办结率 handled_rate,满意率 satisfied_rate,误报率 false_rate,首次发现 found,首次受理 accepted,\
                        首次到场 arrived,首次办结 handled\r\n";
+
+const DEVICE_COLUMNS: &str =
+    "设备 device,地点 place,处置数 cases,已结论 concluded,误报数 false_alarms,误报率 false_rate\r\n";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct MonthQuery {
@@ -31,7 +34,11 @@ pub(super) async fn json(
     State(desk): State<Desk>,
     Query(query): Query<MonthQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
-    Ok(Json(read(&desk, query).await?.item()))
+    let (records, span, grid) = (desk.inner.records.clone(), month(&query.month), query.grid.clone());
+    let mut item = read(&desk, query).await?.item();
+    let counting = move || span.map_or(Ok(0), |(from, to)| records.untouched(from, to, grid.as_deref()));
+    item["untouched"] = from_disk(counting).await.ok_or_else(unreadable)?.into();
+    Ok(Json(item))
 }
 
 /// The same, one line a grid.
@@ -46,18 +53,31 @@ pub(super) async fn csv(
     Ok((headers, format!("{BYTE_ORDER_MARK}{COLUMNS}{lines}")))
 }
 
+/// Every device that told of something, those that were most often wrong first.
+pub(super) async fn devices_csv(
+    State(desk): State<Desk>,
+    Query(query): Query<MonthQuery>,
+) -> Result<impl IntoResponse, Refusal> {
+    let name = format!("attachment; filename=\"devices-{}.csv\"", query.month);
+    let lines: String = read(&desk, query).await?.devices().iter().map(device_line).collect();
+    let headers =
+        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((headers, format!("{BYTE_ORDER_MARK}{DEVICE_COLUMNS}{lines}")))
+}
+
 async fn read(desk: &Desk, query: MonthQuery) -> Result<Figures, Refusal> {
-    let Some((from, to)) = month(&query.month) else {
-        let en = "`month` is a year and a month such as 2026-11";
-        let zh = "month 应为年和月,如 2026-11";
-        return Err(mistake("month", zh, en));
-    };
+    let (from, to) = month(&query.month).ok_or_else(no_month)?;
     let records = desk.inner.records.clone();
     from_disk(move || records.figures(from, to, query.grid.as_deref())).await.ok_or_else(unreadable)
 }
 
+pub(super) fn no_month() -> Refusal {
+    let en = "`month` is a year and a month such as 2026-11";
+    mistake("month", "month 应为年和月,如 2026-11", en)
+}
+
 /// A month's first moment and the next one's.
-fn month(text: &str) -> Option<(Timestamp, Timestamp)> {
+pub(super) fn month(text: &str) -> Option<(Timestamp, Timestamp)> {
     let (year, month) = text.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2)?;
     if !(year.bytes().chain(month.bytes()).all(|digit| digit.is_ascii_digit())) {
         return None;
@@ -97,6 +117,18 @@ fn line(grid: &Grid) -> String {
         first("accepted"),
         first("arrived"),
         first("handled"),
+    ];
+    cells.join(",") + "\r\n"
+}
+
+fn device_line(device: &DeviceFigures) -> String {
+    let cells = [
+        cell(&device.device),
+        cell(&device.place),
+        device.alarms.to_string(),
+        device.concluded.to_string(),
+        device.false_alarms.to_string(),
+        device.false_rate.map_or_else(|| "—".to_owned(), |rate| format!("{:.1}%", rate * 100.0)),
     ];
     cells.join(",") + "\r\n"
 }

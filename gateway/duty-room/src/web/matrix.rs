@@ -26,6 +26,7 @@ GET  /                                       O L I V e
 GET  /wall                                   O L I V e
 GET  /handover                               O L V e
 GET  /handover/01KANEXAMP0000000000000001    O L V e
+GET  /figures                                O L V e
 GET  /residents                              L
 GET  /cases/{ID}/print                       O L I V e
 GET  /login                                  O L I G V e s
@@ -84,6 +85,7 @@ POST /api/v1/drill                           L
 POST /api/v1/drill/stop                      L
 GET  /api/v1/figures                         O L V e
 GET  /api/v1/figures.csv                     O L V e
+GET  /api/v1/figures/devices.csv             O L V e
 GET  /api/v1/logbook                         O L V e
 GET  /api/v1/logbook.csv                     O L V e
 GET  /api/v1/shift                           O L I V e

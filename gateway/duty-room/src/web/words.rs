@@ -115,9 +115,12 @@ mod tests {
         (include_str!("../../templates/setup.html"), &LIVE),
         (include_str!("../../templates/wall.html"), &LIVE),
         (include_str!("../../templates/case.html"), &PAPER),
+        (include_str!("../../templates/figure_lines.html"), &PAPER),
+        (include_str!("../../templates/figures.html"), &PAPER),
         (include_str!("../../templates/handover.html"), &PAPER),
         (include_str!("../../templates/page.html"), &PAPER),
         (include_str!("../../templates/paper.html"), &PAPER),
+        (include_str!("../../templates/picture.html"), &PAPER),
         (include_str!("../../templates/residents.html"), &PAPER),
         (include_str!("../../templates/sheet.html"), &PAPER),
     ];

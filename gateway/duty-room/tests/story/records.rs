@@ -82,6 +82,7 @@ async fn a_device_has_a_history_and_a_month_has_figures() {
 
     let figures = browser.get("/api/v1/figures?month=2026-11").await.json();
     assert_eq!((&figures["cases"], &figures["not_live"]), (&2.into(), &1.into()));
+    assert_eq!(figures["untouched"], 4, "three of smoke-1, one of smoke-2; a drill is nobody's");
     let grid = &figures["grids"][0];
     assert_eq!((&grid["grid"], &grid["false_rate"]), (&"HP-07".into(), &1.0.into()));
     assert_eq!(grid["to_arrive"]["p50_s"], serde_json::Value::Null, "nobody was there");
@@ -101,5 +102,19 @@ async fn a_device_has_a_history_and_a_month_has_figures() {
     );
     let line = csv.body.lines().nth(1).unwrap();
     assert!(line.starts_with("HP-07,2,") && line.contains(",—,—,—,100.0%,—,100.0%,2026-11-22T"), "{line}");
+
+    let csv = browser.get("/api/v1/figures/devices.csv?month=2026-11").await;
+    let line = csv.body.lines().nth(1).unwrap();
+    assert!(csv.body.starts_with("\u{feff}设备 device,"));
+    assert_eq!(line, "smoke-1,'=3号楼,2,2,2,100.0%", "a spreadsheet takes no formula from us");
+    let page = browser.get("/figures?month=2026-11&grid=HP-07").await;
+    assert_eq!(page.status, 200, "{}", page.body);
+    assert!(page.body.contains("<svg class=\"chart\"") && page.body.contains("100.0%"), "{}", page.body);
+    assert!(page.body.contains("4 条报警没有人处置过"), "{}", page.body);
+    assert!(!page.body.contains(" style=") && !page.body.contains("&#60;svg"), "{}", page.body);
+    let empty = browser.get("/figures?month=2026-10&lang=en").await.body;
+    assert!(empty.contains("there is nothing to measure") && !empty.contains("<svg"), "{empty}");
+    assert_eq!(browser.get("/figures").await.status, 200, "this month");
+    assert_eq!(browser.get("/figures?month=2026-13").await.status, 422);
     running.stop().await.unwrap();
 }
