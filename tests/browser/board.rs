@@ -109,6 +109,27 @@ fn handle(page: &crate::page::Page) {
 }
 
 #[test]
+fn by_night_only_emergencies_sound() {
+    let room = Room::at_night();
+    let browser = Chromium::start();
+    let page = browser.page();
+    page.open(&room.duty_room.link());
+    page.until("document.body.dataset.live === 'live'");
+    page.click("#start");
+    page.type_beeps(0, 0);
+    page.until("document.body.dataset.sound === 'armed'");
+    assert_eq!(page.text("#night"), "夜间静音(紧急照常响)");
+
+    room.gas("gas-canteen", 12.0);
+    page.until_row("社区食堂");
+    room.smoke("smoke-3-2-402", true);
+    page.until("document.body.dataset.tone === 'emergency'");
+    assert!(SWEEP.iter().all(|hertz| page.tones().contains(hertz)), "{:?}", page.tones());
+    assert!(!page.tones().contains(&988), "the canteen waits for the morning: {:?}", page.tones());
+    page.keep_pictures("board-night");
+}
+
+#[test]
 fn keys_filter_and_find_and_an_emergency_is_never_hidden() {
     let room = Room::new();
     let browser = Chromium::start();

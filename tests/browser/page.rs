@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use serde_json::{Value, json};
 use shouwang_tests::duty_room::SignedIn;
+use shouwang_tests::holds_within;
 use shouwang_tests::program::root;
-use shouwang_tests::wait_until;
 
 use crate::chromium::Wire;
 
@@ -131,7 +131,11 @@ impl Page {
 
     #[track_caller]
     pub(crate) fn within(&self, limit: Duration, expression: &str) {
-        wait_until(limit, expression, || self.value(expression) == true);
+        assert!(
+            holds_within(limit, || self.value(expression) == true),
+            "waited {limit:?} in vain: {expression}; the page says: {}",
+            self.text("body")
+        );
     }
 
     /// Waits until some row shows this text.

@@ -59,9 +59,18 @@ pub(crate) struct Room {
 
 impl Room {
     pub(crate) fn new() -> Self {
+        Self::around(DutyRoom::start)
+    }
+
+    /// The same where it is night.
+    pub(crate) fn at_night() -> Self {
+        Self::around(DutyRoom::start_at_night)
+    }
+
+    fn around(duty_room: impl FnOnce(&Mosquitto) -> DutyRoom) -> Self {
         let broker = Mosquitto::start();
         let listener = Listener::start(&broker);
-        let duty_room = DutyRoom::start(&broker);
+        let duty_room = duty_room(&broker);
         let field = FieldConfig::from_toml(FIELD, "field").expect("the field's configuration");
         let field = shouwang_field::start(&field, &Catalog::shipped()).expect("the field starts");
         let Some(Place::Tcp(address)) = field.place("b3") else { panic!("a TCP line") };

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::gateway::binary;
 use crate::program::Program;
 use crate::visitor::Answer;
-use crate::{Mosquitto, Visitor, wait_for, wait_until};
+use crate::{Mosquitto, Visitor, clock, wait_for, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -34,19 +34,33 @@ pub struct SignedIn {
 }
 
 impl DutyRoom {
-    /// Starts it at this broker; returns when it hears the broker.
+    /// Starts it at this broker; returns when it hears the broker. It is day there, at whatever hour the test runs.
     pub fn start(broker: &Mosquitto) -> Self {
         Self::start_for_the_first_time(broker).signed_in()
     }
 
+    /// The same in the middle of the night.
+    pub fn start_at_night(broker: &Mosquitto) -> Self {
+        const HOUR_MS: i64 = 3_600_000;
+        // China's time is eight hours ahead of UTC; from an hour ago until two or three hours from now.
+        let hour = clock::wall().unix_ms() / HOUR_MS + 8;
+        let [from, to] = [hour - 1, hour + 3].map(|hour| hour.rem_euclid(24));
+        Self::start_anew(broker, [from, to]).signed_in()
+    }
+
     /// Starts it with no account yet, and nobody logged in.
     pub fn start_for_the_first_time(broker: &Mosquitto) -> Self {
+        Self::start_anew(broker, [0, 0])
+    }
+
+    /// `night` is from this hour to that one.
+    fn start_anew(broker: &Mosquitto, [from, to]: [i64; 2]) -> Self {
         let directory = TempDir::with_prefix("shouwang-duty-room-").expect("a directory for the duty room");
         let file = directory.path().join("duty-room.toml");
         let state = directory.path().join("state");
         let text = format!(
             "name = \"duty-1\"\ntitle = \"和平社区值班室\"\nstate_dir = \"{}\"\n\n[broker]\nurl = \"{}\"\n\n\
-             [web]\nlisten = \"127.0.0.1:0\"\n",
+             [web]\nlisten = \"127.0.0.1:0\"\n\n[night]\nfrom = \"{from:02}:00\"\nto = \"{to:02}:00\"\n",
             state.display(),
             broker.url()
         );

@@ -62,7 +62,7 @@ pub use serial_line::SerialLine;
 #[cfg(not(planted))]
 pub use visitor::Visitor;
 #[cfg(not(planted))]
-pub use wait::{wait_for, wait_until};
+pub use wait::{holds_within, wait_for, wait_until};
 
 #[path = "../simulation/simulation.rs"]
 pub mod simulation;
