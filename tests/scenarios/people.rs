@@ -20,6 +20,7 @@ impl Stage {
             by: by.into(),
             from: "192.0.2.7".into(),
             reason: reason.map(Into::into),
+            occurrence: None,
             request,
         };
         self.tell_board(BoardInput::Asked { ticket: self.tickets, asked });

@@ -209,8 +209,7 @@ impl World<'_> {
 
     pub(super) fn clicks(&mut self, click: Click) {
         let asked: Asked = people::asked(click, self.wall());
-        let Some(board) = &self.duty_room.board else { return };
-        if board.newer_cry(&asked, click.occurrence).is_some() {
+        if self.duty_room.board.is_none() {
             return;
         }
         self.note(|| format!("{} clicks {:?}", people::name(click.page), click));

@@ -42,5 +42,12 @@ pub(super) fn asked(click: Click, wall: Timestamp) -> Asked {
         Wish::OutOfService => Request::OutOfService { until, second },
     };
     let by = name(click.page).to_owned();
-    Asked { alarm: click.alarm, from: format!("the page of {by}"), by, reason: Some("trial".into()), request }
+    Asked {
+        alarm: click.alarm,
+        from: format!("the page of {by}"),
+        by,
+        reason: Some("trial".into()),
+        occurrence: Some(click.occurrence),
+        request,
+    }
 }

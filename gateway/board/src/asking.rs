@@ -32,6 +32,8 @@ pub struct Asked {
     /// The network address it came from.
     pub from: String,
     pub reason: Option<String>,
+    /// The cry that the person saw, if they said so: what they ask about it is not for a newer one.
+    pub occurrence: Option<u32>,
     pub request: Request,
 }
 

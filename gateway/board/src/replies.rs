@@ -52,10 +52,8 @@ impl Board {
         from: &str,
     ) -> Option<&'static str> {
         let (by, from) = (person.to_string(), from.to_string());
-        let asked = Asked { alarm, by, from, reason: None, request: Request::Acknowledge };
-        if self.newer_cry(&asked, cry).is_some() {
-            return Some("newer_cry");
-        }
+        let (occurrence, request) = (Some(cry), Request::Acknowledge);
+        let asked = Asked { alarm, by, from, reason: None, occurrence, request };
         match self.accept(now, NO_TICKET, asked) {
             Ok(()) | Err(Outcome::Taken { .. }) => None,
             Err(Outcome::AlreadyAcknowledged { .. }) => Some("already_acknowledged"),

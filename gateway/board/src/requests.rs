@@ -20,18 +20,13 @@ impl Board {
         }
     }
 
-    /// The refusal for a person who asks about a cry that is no longer the newest: they have not seen that one.
-    pub fn newer_cry(&self, asked: &Asked, seen: u32) -> Option<Outcome> {
-        let document = self.rows.get(&asked.alarm)?.alarm_document()?;
-        let about_a_cry = matches!(asked.request, Request::Acknowledge | Request::Reset);
-        (about_a_cry && seen < document.occurrence).then(|| {
-            refused("newer_cry", "该报警又响了一次,请再看一遍", "It cried again since: look at it once more")
-        })
-    }
-
     /// Stores the request; the answer follows its commit. An outcome that needs no disk is given at once.
     pub(crate) fn accept(&mut self, now: Instant, ticket: u64, asked: Asked) -> Result<(), Outcome> {
         let id = asked.alarm;
+        if self.has_cried_since(&asked) {
+            let en = "It cried again since: look at it once more";
+            return Err(refused("newer_cry", "该报警又响了一次,请再看一遍", en));
+        }
         let Some(row) = self.find(id) else { return self.acknowledge_group(ticket, &asked) };
         let acknowledging = asked.request == Request::Acknowledge;
         if acknowledging && let Some(acknowledged) = self.acknowledger(id) {
@@ -98,6 +93,13 @@ impl Board {
         }
         self.changed = true;
         Ok(())
+    }
+
+    /// A person who asks about a cry that is no longer the newest has not seen that one.
+    fn has_cried_since(&self, asked: &Asked) -> bool {
+        let about_a_cry = matches!(asked.request, Request::Acknowledge | Request::Reset);
+        let newest = self.rows.get(&asked.alarm).and_then(|row| Some(row.alarm_document()?.occurrence));
+        about_a_cry && asked.occurrence.zip(newest).is_some_and(|(seen, newest)| seen < newest)
     }
 
     pub(crate) fn log_request(&mut self, asked: &Asked) {

@@ -64,7 +64,7 @@ impl Board {
         let alarm = AlarmId::from_parts(unix_ms, u128::from(self.chance.draw()));
         let request = Request::Test { until };
         let (by, from, reason) = (asked.by.clone(), asked.from.clone(), test.reason.clone());
-        let order = Asked { alarm, by, from, reason, request };
+        let order = Asked { alarm, by, from, reason, occurrence: None, request };
         let what = if test.minutes == 0 { "ended".to_string() } else { alloc::format!("test until {until}") };
         self.log.push(LogLine {
             at: self.wall,

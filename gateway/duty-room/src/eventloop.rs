@@ -35,8 +35,6 @@ pub(crate) enum Message {
     Input(Input),
     Ask {
         asked: Asked,
-        /// The occurrence on the page in front of the person.
-        seen: Option<u32>,
         answer: oneshot::Sender<Outcome>,
     },
     CaseAsk {
@@ -198,11 +196,7 @@ impl Loop {
     async fn take(&mut self, message: Message) {
         match message {
             Message::Input(input) => self.give(input).await,
-            Message::Ask { asked, seen, answer } => {
-                if let Some(outcome) = seen.and_then(|seen| self.board.newer_cry(&asked, seen)) {
-                    let _ = answer.send(outcome);
-                    return;
-                }
+            Message::Ask { asked, answer } => {
                 let ticket = self.ticket(answer);
                 self.give(Input::Asked { ticket, asked }).await;
             }

@@ -393,13 +393,7 @@ fn a_gap_stays_until_a_person_has_seen_it() {
     world.kill();
     assert_eq!(world.shown(), lines("gap readings r0 active x14"));
     let alarm = world.rows()[0]["id"].as_str().unwrap().parse().unwrap();
-    let asked = shouwang_board::Asked {
-        alarm,
-        by: "u-7".into(),
-        from: "192.0.2.7".into(),
-        reason: None,
-        request: Request::Acknowledge,
-    };
+    let asked = asked_about(alarm, Request::Acknowledge);
     world.give(Input::Asked { ticket: 1, asked });
     assert!(matches!(world.answers[0].1, Outcome::Taken { .. }));
     assert!(world.rows().is_empty());

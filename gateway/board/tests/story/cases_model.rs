@@ -616,6 +616,7 @@ fn operate(world: &mut World, reference: &mut Reference, chance: &mut Chance) {
                 by: by.into(),
                 from: "192.0.2.7".into(),
                 reason: None,
+                occurrence: None,
                 request: Request::Acknowledge,
             };
             world.give(Input::Asked { ticket: world.tickets, asked });

@@ -119,13 +119,7 @@ impl Told {
                 let until = wall(world.now + Duration::from_secs(600));
                 let request =
                     if shelve { Request::Shelve { until, second: None } } else { Request::Acknowledge };
-                let asked = Asked {
-                    alarm: alarm_id(n),
-                    by: "u-7".into(),
-                    from: "192.0.2.7".into(),
-                    reason: Some("x".into()),
-                    request,
-                };
+                let asked = Asked { reason: Some("x".into()), ..asked_about(alarm_id(n), request) };
                 world.give(Input::Asked { ticket: 1, asked });
             }
             Step::Conclude(n) => {

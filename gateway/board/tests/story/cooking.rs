@@ -17,8 +17,7 @@ fn kitchen(n: u64, device: &str, revision: u32) -> AlarmDocument {
 
 fn acknowledge(world: &mut World, alarm: AlarmId) {
     let request = Request::Acknowledge;
-    let asked =
-        shouwang_board::Asked { alarm, by: "u-7".into(), from: "192.0.2.7".into(), reason: None, request };
+    let asked = asked_about(alarm, request);
     world.give(Input::Asked { ticket: 1, asked });
     world.answers.clear();
 }

@@ -134,19 +134,18 @@ fn a_late_refusal_takes_nothing_from_the_newer_cry() {
 fn a_person_who_looks_at_an_old_page_is_told_to_look_again() {
     let mut world = World::new();
     world.event(&raised(1, cry(2, 2)));
-    let ask = |request| Asked {
-        alarm: SMOKE.parse().unwrap(),
-        by: "u-7".into(),
-        from: "192.0.2.7".into(),
-        reason: None,
-        request,
+    let mut ask = |request, seen| {
+        let asked = Asked { occurrence: Some(seen), ..asked_about(SMOKE.parse().unwrap(), request) };
+        world.give(Input::Asked { ticket: 1, asked });
+        match world.answers.pop() {
+            Some((1, Outcome::Taken { .. })) => "taken",
+            Some((1, Outcome::Refused { code, .. })) => code,
+            other => panic!("{other:?}"),
+        }
     };
-    let refused = |outcome: Option<Outcome>| match outcome {
-        Some(Outcome::Refused { code, .. }) => code,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(refused(world.board.newer_cry(&ask(Request::Acknowledge), 1)), "newer_cry");
-    assert_eq!(refused(world.board.newer_cry(&ask(Request::Reset), 1)), "newer_cry");
-    assert_eq!(world.board.newer_cry(&ask(Request::Acknowledge), 2), None);
-    assert_eq!(world.board.newer_cry(&ask(Request::Silence), 1), None);
+    assert_eq!(ask(Request::Acknowledge, 1), "newer_cry");
+    assert_eq!(ask(Request::Reset, 1), "newer_cry");
+    assert_eq!(ask(Request::Silence, 1), "taken", "silencing is about the alarm, not about a cry");
+    assert_eq!(ask(Request::Acknowledge, 2), "taken");
+    assert_eq!(asked(&world), 2);
 }

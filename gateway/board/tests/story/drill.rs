@@ -1,5 +1,5 @@
 //! Stories of a drill: played here by a script, answered here, told to nobody, and below everything that is real.
-use shouwang_board::{Asked, DeskAsked, DeskStep, DrillStep, Input, ListState, Outcome, Request};
+use shouwang_board::{DeskAsked, DeskStep, DrillStep, Input, ListState, Outcome, Request};
 use shouwang_message::*;
 
 use crate::world::*;
@@ -34,7 +34,7 @@ fn drilled(world: &World) -> Vec<serde_json::Value> {
 
 fn acknowledge(world: &mut World, row: &serde_json::Value, request: Request) -> Outcome {
     let alarm = row["id"].as_str().unwrap().parse().unwrap();
-    let asked = Asked { alarm, by: "u-7".into(), from: "192.0.2.7".into(), reason: None, request };
+    let asked = asked_about(alarm, request);
     world.give(Input::Asked { ticket: 1, asked });
     world.answers.pop().unwrap().1
 }

@@ -1,5 +1,5 @@
 //! Stories of more alarms than people can read, of what comes and goes within seconds, and of the night.
-use shouwang_board::{Asked, Input, Outcome, Request};
+use shouwang_board::{Input, Outcome, Request};
 use shouwang_message::*;
 
 use crate::world::*;
@@ -95,7 +95,7 @@ fn a_flood_is_acknowledged_alarm_by_alarm_and_ends_by_itself_also_after_a_restar
     flood(&mut world);
     let ask = |world: &mut World, alarm: AlarmId| {
         let request = Request::Acknowledge;
-        let asked = Asked { alarm, by: "u-7".into(), from: "192.0.2.7".into(), reason: None, request };
+        let asked = asked_about(alarm, request);
         world.give(Input::Asked { ticket: 1, asked });
         world.answers.pop().unwrap().1
     };
@@ -214,7 +214,7 @@ fn by_night_only_emergencies_sound_and_the_morning_has_the_list() {
     assert!(list(&world).is_some());
     let alarm = note["id"].as_str().unwrap().parse().unwrap();
     let request = Request::Acknowledge;
-    let asked = Asked { alarm, by: "u-7".into(), from: "192.0.2.7".into(), reason: None, request };
+    let asked = asked_about(alarm, request);
     world.give(Input::Asked { ticket: 1, asked });
     assert!(list(&world).is_none());
     world.pass(4 * 3_600);

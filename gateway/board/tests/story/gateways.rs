@@ -1,5 +1,5 @@
 //! Stories of what a gateway says about itself: its disk, its lines and devices, and alarms it no longer knows.
-use shouwang_board::{Asked, Input, ListState, Request};
+use shouwang_board::{Input, ListState, Request};
 use shouwang_message::*;
 
 use crate::world::*;
@@ -38,13 +38,7 @@ fn what_was_made_here_and_seen_by_a_person_does_not_outlive_its_cause() {
     world.ready(1, 1);
     world.heartbeat_with(1, 0, StoreHealth::Failing);
     let alarm = world.rows()[0]["id"].as_str().unwrap().parse().unwrap();
-    let asked = Asked {
-        alarm,
-        by: "u-7".into(),
-        from: "192.0.2.7".into(),
-        reason: None,
-        request: Request::Acknowledge,
-    };
+    let asked = asked_about(alarm, Request::Acknowledge);
     world.give(Input::Asked { ticket: 1, asked });
     assert_eq!(world.shown(), lines("fault store r0 active by u-7"));
     world.kill();

@@ -1,5 +1,5 @@
 //! Stories of rows told as one: a silent line, gateways lost at a time; opened, acknowledged, and over.
-use shouwang_board::{Asked, Input, Outcome, Request};
+use shouwang_board::{Input, Outcome, Request};
 use shouwang_message::*;
 
 use crate::world::*;
@@ -19,7 +19,7 @@ fn lines_of(world: &World) -> Vec<String> {
 
 fn acknowledge(world: &mut World, row: &serde_json::Value, request: Request) -> Outcome {
     let alarm = row["id"].as_str().unwrap().parse().unwrap();
-    let asked = Asked { alarm, by: "u-7".into(), from: "192.0.2.7".into(), reason: None, request };
+    let asked = asked_about(alarm, request);
     world.give(Input::Asked { ticket: 1, asked });
     world.answers.pop().unwrap().1
 }
@@ -70,13 +70,7 @@ fn one_key_acknowledges_a_group_and_a_newcomer_asks_anew() {
     let refused = acknowledge(&mut world, &group, Request::Silence);
     assert!(matches!(refused, Outcome::Refused { code: "not_an_alarm", .. }), "{refused:?}");
     world.auto_commit = false;
-    let asked = Asked {
-        alarm: group["id"].as_str().unwrap().parse().unwrap(),
-        by: "u-7".into(),
-        from: "192.0.2.7".into(),
-        reason: None,
-        request: Request::Acknowledge,
-    };
+    let asked = asked_about(group["id"].as_str().unwrap().parse().unwrap(), Request::Acknowledge);
     world.give(Input::Asked { ticket: 1, asked });
     assert!(world.answers.is_empty(), "save, then speak");
     world.commit();

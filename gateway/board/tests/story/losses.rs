@@ -1,5 +1,5 @@
 //! Stories of what is lost right after smoke or gas, and of rooms that another detector still covers.
-use shouwang_board::{Asked, Input, ListState, Outcome, Request};
+use shouwang_board::{Input, ListState, Outcome, Request};
 use shouwang_message::*;
 
 use crate::world::*;
@@ -19,7 +19,7 @@ fn row_of(world: &World, condition: &str) -> serde_json::Value {
 fn acknowledge(world: &mut World, row: &serde_json::Value) {
     let alarm = row["id"].as_str().unwrap().parse().unwrap();
     let request = Request::Acknowledge;
-    let asked = Asked { alarm, by: "u-7".into(), from: "192.0.2.7".into(), reason: None, request };
+    let asked = asked_about(alarm, request);
     world.give(Input::Asked { ticket: 1, asked });
     let (_, outcome) = world.answers.pop().unwrap();
     assert!(matches!(outcome, Outcome::Taken { .. }), "{outcome:?}");

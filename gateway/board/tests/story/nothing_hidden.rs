@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use shouwang_board::{
-    Asked, CallBack, CaseAsked, CaseStep, Conclusion, DeskAsked, DeskStep, Input, Outcome, Request,
+    CallBack, CaseAsked, CaseStep, Conclusion, DeskAsked, DeskStep, Input, Outcome, Request,
 };
 use shouwang_message::*;
 
@@ -201,7 +201,7 @@ impl Truth {
 
 fn acknowledge(world: &mut World, alarm: AlarmId) -> Outcome {
     let request = Request::Acknowledge;
-    let asked = Asked { alarm, by: "u-7".into(), from: "192.0.2.7".into(), reason: None, request };
+    let asked = asked_about(alarm, request);
     world.give(Input::Asked { ticket: 1, asked });
     world.answers.pop().unwrap().1
 }

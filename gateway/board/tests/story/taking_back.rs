@@ -121,13 +121,7 @@ fn a_fault_and_a_group_are_taken_back_too() {
     }
     let group: AlarmId = world.rows()[0]["id"].as_str().unwrap().parse().unwrap();
     let request = Request::Acknowledge;
-    let asked = shouwang_board::Asked {
-        alarm: group,
-        by: "u-7".into(),
-        from: "192.0.2.7".into(),
-        reason: None,
-        request,
-    };
+    let asked = asked_about(group, request);
     world.give(Input::Asked { ticket: 1, asked });
     assert!(world.rows().iter().all(|row| row["acknowledged"]["by"] == "u-7"));
     world.answers.clear();

@@ -200,13 +200,7 @@ impl World {
     }
 
     pub(crate) fn ask(&mut self, ticket: u64, by: &str, request: Request) {
-        let asked = Asked {
-            alarm: SMOKE.parse().unwrap(),
-            by: by.into(),
-            from: "192.0.2.7".into(),
-            reason: None,
-            request,
-        };
+        let asked = Asked { by: by.into(), ..asked_about(SMOKE.parse().unwrap(), request) };
         self.give(Input::Asked { ticket, asked });
     }
 
@@ -408,4 +402,9 @@ pub(crate) fn info_at(world: &mut World, devices: &[(&str, &str)], room: Option<
         stations: vec![],
     };
     world.arrive("gw-1/info", to_bytes(&document), true);
+}
+
+/// What u-7 asks about an alarm.
+pub(crate) fn asked_about(alarm: AlarmId, request: Request) -> Asked {
+    Asked { alarm, by: "u-7".into(), from: "192.0.2.7".into(), reason: None, occurrence: None, request }
 }

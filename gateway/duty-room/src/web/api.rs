@@ -73,10 +73,15 @@ pub(super) async fn ask(
     are_short([&body.reason, &body.second].into_iter().flatten())?;
     let alarm = alarm_of(&id)?;
     let request = with_details(name, &body)?;
-    let from = asker.address();
-    let asked = Asked { alarm, by: asker.person.id, from, reason: body.reason, request };
-    let seen = body.occurrence;
-    told(desk.ask(|answer| Message::Ask { asked, seen, answer }).await?)
+    let asked = Asked {
+        alarm,
+        from: asker.address(),
+        by: asker.person.id,
+        reason: body.reason,
+        occurrence: body.occurrence,
+        request,
+    };
+    told(desk.ask(|answer| Message::Ask { asked, answer }).await?)
 }
 
 /// The acknowledgement of a moment ago was for another row.
