@@ -63,6 +63,10 @@ impl Built {
         let ending = ending(program.wait(LIMIT));
         Outcome { ending, stdout: program.stdout(), stderr: program.stderr() }
     }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        std::fs::metadata(&self.path).expect("the program").len()
+    }
 }
 
 fn emulator(arch: &str) -> Option<&'static str> {

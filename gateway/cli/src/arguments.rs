@@ -96,6 +96,9 @@ pub(crate) enum Verb {
         #[arg(value_enum)]
         shell: Shell,
     },
+    /// 把手册页写进这个目录,供打包 · Write the manual's pages into this directory, for packages
+    #[command(hide = true)]
+    Man { directory: PathBuf },
 }
 
 #[derive(Args, Debug)]

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         }
         Verb::Logbook { verb: LogbookVerb::Verify { state, json } } => logbook::verify(state, json),
         Verb::Schema { of, example } => schema::schema(of, example),
+        Verb::Man { directory } => schema::manual(&directory),
         Verb::Completions { shell } => {
             schema::completions(shell);
             Ok(())

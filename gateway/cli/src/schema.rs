@@ -1,10 +1,12 @@
-//! `schema` and `completions`: what the formats and the command line look like.
+//! `schema`, `completions` and `man`: what the formats and the command line look like.
+use std::path::Path;
+
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 use shouwang_gateway::config;
 
 use crate::arguments::{Arguments, Format};
-use crate::exit::Exit;
+use crate::exit::{Code, Exit};
 use crate::print;
 
 const PROFILE_EXAMPLE: &str = include_str!("../../../device-profiles/renke-rs-yg-n01.toml");
@@ -19,6 +21,13 @@ pub(crate) fn schema(of: Format, example: bool) -> Result<(), Exit> {
         (Format::DutyRoom, false) => format!("{:#}", shouwang_duty_room::format::schema()),
     };
     print::line(text.trim_end())
+}
+
+/// A page for the program and one for each verb.
+pub(crate) fn manual(directory: &Path) -> Result<(), Exit> {
+    clap_mangen::generate_to(Arguments::command(), directory).map_err(|error| {
+        Exit::Because(Code::Failed, format!("writing the manual into {}: {error}", directory.display()))
+    })
 }
 
 pub(crate) fn completions(shell: Shell) {

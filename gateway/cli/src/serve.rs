@@ -1,14 +1,20 @@
 //! `run` and `duty-room`: the two services.
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use shouwang_duty_room as duty_room;
 use shouwang_gateway::config::Config;
 use shouwang_gateway::eventloop::{self, Options};
+use shouwang_gateway::systemd::Notifier;
 use tracing_subscriber::EnvFilter;
 
 use crate::exit::{Code, Exit};
 use crate::signal::{self, Asked};
+
+/// The unit's WatchdogSec is 15 s.
+const FEED_EVERY: Duration = Duration::from_secs(3);
 
 /// One gateway until it is asked to end.
 pub(crate) fn gateway(config: &Path, record: Option<PathBuf>) -> Result<(), Exit> {
@@ -45,10 +51,32 @@ pub(crate) fn duty_room(config: &Path) -> Result<(), Exit> {
                  First run: open {page} and enter the one-time code {code} to make the lead's account"
             );
         }
-        let by = asked.await;
+        let notifier = Notifier::from_environment();
+        if let Some(notifier) = &notifier {
+            notifier.ready();
+        }
+        let by = tokio::select! {
+            by = asked => by,
+            never = feed(&running, notifier.as_ref()) => match never {},
+        };
+        if let Some(notifier) = &notifier {
+            notifier.stopping();
+        }
         running.stop().await.map_err(|error| Exit::failed(&error))?;
         ended(by)
     })
+}
+
+/// Feeds systemd's watchdog as long as the duty room lives; systemd starts anew what it no longer hears of.
+async fn feed(running: &duty_room::Running, notifier: Option<&Notifier>) -> Infallible {
+    loop {
+        if let Some(notifier) = notifier
+            && running.is_alive()
+        {
+            notifier.alive();
+        }
+        tokio::time::sleep(FEED_EVERY).await;
+    }
 }
 
 /// Logs go to standard error; `SHOUWANG_LOG` sets the level.

@@ -36,6 +36,9 @@ pub use eventloop::HeardEvent;
 use accounts::door::Door;
 use eventloop::{Channels, Pulse};
 
+/// A loop that does not turn for this long hangs: longer than any disk is waited for.
+const HUNG_AFTER: Duration = Duration::from_secs(15);
+
 /// Why a duty room could not start; each says what it was doing.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -74,6 +77,7 @@ pub struct Running {
     /// Where the pages are: the real port, also when the configuration said 0.
     pub web: SocketAddr,
     door: Door,
+    clock: Clock,
     heard: broadcast::Sender<Arc<HeardEvent>>,
     input: mpsc::Sender<eventloop::Message>,
     pulse: watch::Receiver<Pulse>,
@@ -162,10 +166,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         input.clone(),
         stopped.clone(),
     )));
-    let desk = web::Desk::new(&config, clock, input.clone(), pulses.clone(), door.clone());
+    let desk = web::Desk::new(&config, clock.clone(), input.clone(), pulses.clone(), door.clone());
     tasks.push(tokio::spawn(web::serve(listener, desk, stopped)));
     tracing::info!(name = %config.name, %web, "duty room started");
-    Ok(Running { web, door, heard, input, pulse: pulses, stop, tasks, store: Some(store) })
+    Ok(Running { web, door, clock, heard, input, pulse: pulses, stop, tasks, store: Some(store) })
 }
 
 impl Running {
@@ -192,6 +196,14 @@ impl Running {
     /// with this run.
     pub fn setup(&self) -> Option<(String, String)> {
         Some((format!("http://{}/setup", self.web), self.door.setup_code()?))
+    }
+
+    /// Every part lives, and the loop turned less than 15 s ago: whoever watches over this process need not end it. A
+    /// broker that is away is no reason.
+    pub fn is_alive(&self) -> bool {
+        let silent_for = self.clock.now().since(self.pulse.borrow().turned);
+        let store = self.store.as_ref().is_some_and(|store| !store.is_finished());
+        store && silent_for < HUNG_AFTER && !self.tasks.iter().any(JoinHandle::is_finished)
     }
 
     /// Whether the broker connection stands now.
