@@ -20,6 +20,7 @@ impl Planner<'_> {
         self.plan_field();
         self.plan_gateway();
         self.plan_uplink();
+        self.strike_while_asked();
         let mut happenings = self.happenings;
         happenings.sort_by_key(|happening| happening.at);
         let mut kept: Vec<Happening> = Vec::new();
@@ -146,6 +147,21 @@ impl Planner<'_> {
         {
             for _ in 0..self.times(percent, 3) {
                 self.happens(100 * MS..20 * SECOND, what);
+            }
+        }
+    }
+
+    /// Some faults strike just after two people clicked: an answer takes milliseconds, which a random moment misses.
+    fn strike_while_asked(&mut self) {
+        let races = self.happenings.iter().filter(|happening| happening.what == What::Race);
+        let asked: Vec<u64> = races.map(|race| race.at).collect();
+        for at in asked {
+            let some = self.chance.between(0, self.happenings.len() as u64) as usize;
+            let at = at + self.chance.between(0, 60 * MS);
+            let fault = &mut self.happenings[some];
+            if fault.what.is_fault() {
+                fault.at = at;
+                fault.lasts = fault.lasts.min(self.scenario.heals_at.saturating_sub(at));
             }
         }
     }
