@@ -1,5 +1,9 @@
 //! Whenever a part does not work, somebody is told: the gateway's own threads, the gateway itself, its line, its
 //! disk, and the way to the duty room.
+use std::fs::Permissions;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
@@ -12,7 +16,9 @@ use shouwang_field::{FieldConfig, Place, Running, Table};
 use shouwang_message::Value as Setting;
 use shouwang_tests::gateway::binary;
 use shouwang_tests::program::{Program, root};
-use shouwang_tests::{Configuration, DutyRoom, Gateway, Listener, Mosquitto, clock, wait_for, wait_until};
+use shouwang_tests::{
+    Configuration, DutyRoom, Gateway, Listener, Mosquitto, clock, port, wait_for, wait_until,
+};
 
 use crate::street::{ALARM_LIMIT, RAISED, START_LIMIT, Street, assert_in_sequence, name};
 
@@ -227,14 +233,24 @@ fn the_box_shows_lost_contact_and_sounds_what_nobody_hears() {
     let field = Field::start();
     let mut broker = Mosquitto::start();
     let profiles = root().join("tests/profiles");
-    let configuration = Configuration::new(&broker)
+    let page = format!("127.0.0.1:{}", port::free());
+    let configuration = Configuration::new(&broker);
+    let pin_file = configuration.directory().join("pin");
+    std::fs::write(&pin_file, "240917\n").expect("a PIN");
+    std::fs::set_permissions(&pin_file, Permissions::from_mode(0o600)).expect("a secret PIN");
+    let configuration = configuration
         .top(&format!("profile_dirs = [\"{}\"]", profiles.display()))
         .tcp_line("line-1", &field.address, "")
         .device("smoke-1", "line-1", 1, "renke-rs-yg-n01", "")
         .device("siren-1", "line-1", 20, "acme-siren-1", "")
         .table("[[output]]\nname = \"siren-gate\"\ndevice = \"siren-1\"\npoint = \"siren\"")
         .table("[[output]]\nname = \"lamp-gate\"\ndevice = \"siren-1\"\npoint = \"lamp\"")
-        .table("[local_alarm]\noutput = \"siren-gate\"\nno_contact = \"lamp-gate\"\nsilence = { device = \"siren-1\", point = \"quiet\" }");
+        .table(&format!(
+            "[local_alarm]\noutput = \"siren-gate\"\nno_contact = \"lamp-gate\"\n\
+             silence = {{ device = \"siren-1\", point = \"quiet\" }}\n\
+             silence_page = {{ listen = \"{page}\", pin_file = \"{}\" }}",
+            pin_file.display()
+        ));
     let check = Command::new(binary()).arg("check").arg("--config").arg(configuration.write()).output();
     let said = String::from_utf8_lossy(&check.expect("check runs").stdout).into_owned();
     for explained in [
@@ -242,6 +258,7 @@ fn the_box_shows_lost_contact_and_sounds_what_nobody_hears() {
         "siren-gate sounds what no duty room hears for 30 s, or nobody acknowledges for 180 s",
         "lamp-gate is on while no duty room is reached",
         "silenced by siren-1 quiet",
+        "and its PIN",
     ] {
         assert!(said.contains(explained), "{explained}:\n{said}");
     }
@@ -265,11 +282,33 @@ fn the_box_shows_lost_contact_and_sounds_what_nobody_hears() {
     field.press_for_quiet();
     wait_until(ALARM_LIMIT, "the button should silence it", || !field.shown().0);
     assert!(field.shown().1, "there is still no contact");
+
+    field.smoke(false);
+    clock::pause(Duration::from_secs(12));
+    field.smoke(true);
+    wait_until(ALARM_LIMIT, "a second cry should sound again", || field.shown().0);
+    assert!(silence_by_page(&page, "111111").starts_with("HTTP/1.1 403"));
+    assert!(field.shown().0, "a wrong PIN quiets nothing");
+    assert!(silence_by_page(&page, "240917").starts_with("HTTP/1.1 200"));
+    wait_until(ALARM_LIMIT, "the page should silence it", || !field.shown().0);
     broker.restart();
     wait_until(SHOWN_LIMIT * 2, "the lamp should go out", || !field.shown().1);
     listener.wait_for_event(ALARM_LIMIT, RAISED, "smoke-1");
     listener.wait_for_event(ALARM_LIMIT, "shouwang.alarm.silenced.v1", "smoke-1");
     gateway.stop();
+}
+
+/// What the silencing page answers to this PIN.
+fn silence_by_page(page: &str, pin: &str) -> String {
+    let mut stream = TcpStream::connect(page).expect("the silencing page");
+    let length = "pin=".len() + pin.len();
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: {page}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\npin={pin}"
+    );
+    stream.write_all(request.as_bytes()).expect("a page that reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("a page that answers");
+    answer
 }
 
 /// A smoke alarm at unit id 1 and the siren's box at 20, simulated, on one TCP line.

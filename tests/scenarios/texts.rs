@@ -150,6 +150,8 @@ fn only_a_plain_1_after_the_text_acknowledges() {
     answers(&mut stage, 1, "1", Some(now));
     answers(&mut stage, 9, "1", Some(now));
     stage.run(2.0);
+    let retained = stage.retained("/alarm/").concat();
+    assert!(retained.contains(r#""acknowledged":null"#), "{retained}");
     stage.says("a clock that nobody trusts judges no answer");
     stage.set_clock(-365 * 86_400_000, Clock::Unset);
     answers(&mut stage, 0, "\u{ff11} ", Some(before));
@@ -206,6 +208,36 @@ fn a_modem_that_cannot_send_is_a_fault_and_tells_everything_once_it_can() {
         "{transcript}"
     );
     assert!(transcript.matches(fault).count() >= 2, "raised and cleared:\n{transcript}");
+}
+
+#[test]
+fn a_network_that_refuses_one_phone_is_a_fault_and_keeps_nobody_else_waiting() {
+    let mut stage = deaf(Site::new().smoke("402", 12).phone("u-7", 30, &[]).phone("u-8", 30, &[]));
+    stage.modem.refuses = Some(0);
+    stage.smoke("402", true);
+    stage.run(75.0);
+    assert_eq!((got(&stage, 0).len(), got(&stage, 1).len()), (0, 1), "u-8 is told meanwhile");
+    stage.run(200.0);
+    stage.modem.refuses = None;
+    stage.run(70.0);
+    assert_eq!((got(&stage, 0).len(), got(&stage, 1).len()), (1, 1), "and u-7 as soon as it goes");
+    let transcript = stage.finish();
+    let fault = "gw-0007 sms, urgent, The gateway's texts do not reach u-7: there is no network";
+    assert_eq!(transcript.matches(fault).count(), 2, "raised and cleared:\n{transcript}");
+}
+
+#[test]
+fn quiet_is_for_the_siren_and_not_for_the_phones() {
+    let mut stage = deaf(Site::new().smoke("402", 12).siren("siren-1", 20).phone("u-7", 60, &[]));
+    stage.smoke("402", true);
+    stage.run(32.0);
+    let siren = |stage: &mut Stage| stage.device("siren-1").get(modbus_wire::Table::Coil, 0) != 0;
+    assert!(siren(&mut stage));
+    stage.give(Input::QuietWanted);
+    stage.run(2.0);
+    assert!(!siren(&mut stage));
+    stage.run(40.0);
+    assert_eq!(got(&stage, 0).len(), 1, "nobody has acknowledged anything");
 }
 
 #[test]

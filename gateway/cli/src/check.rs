@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
-use shouwang_core::configuration::Configuration;
 use shouwang_core::latency::worst_latencies;
 use shouwang_core::output::Request;
 use shouwang_core::plan::{Plan, alarm_round};
@@ -99,7 +98,7 @@ fn show(config: &Config, json: bool) -> Result<(), Exit> {
             }
         }
     }
-    show_outputs(&config.core, json)?;
+    show_outputs(config, json)?;
     show_phones(config, json)?;
     show_disk(&config.state_dir, json)?;
     if json {
@@ -110,7 +109,8 @@ fn show(config: &Config, json: bool) -> Result<(), Exit> {
 }
 
 /// What the box itself will sound and switch, and when.
-fn show_outputs(core: &Configuration, json: bool) -> Result<(), Exit> {
+fn show_outputs(config: &Config, json: bool) -> Result<(), Exit> {
+    let core = &config.core;
     let name = |index: usize| core.outputs.get(index).map(|output| output.name.as_str()).unwrap_or_default();
     for output in &core.outputs {
         let Some(device) = core.devices.get(output.device) else { continue };
@@ -139,7 +139,8 @@ fn show_outputs(core: &Configuration, json: bool) -> Result<(), Exit> {
     });
     if json {
         let object = json!({"local_alarm": {"output": sounds, "unheard_s": unheard_s,
-            "unacknowledged_s": unacknowledged_s, "no_contact": no_contact, "silence": silence}});
+            "unacknowledged_s": unacknowledged_s, "no_contact": no_contact, "silence": silence,
+            "silence_page": config.silence_page.as_ref().map(|page| page.listen)}});
         return print::line(&object.to_string());
     }
     print::line(&format!(
@@ -149,8 +150,13 @@ fn show_outputs(core: &Configuration, json: bool) -> Result<(), Exit> {
     if let Some(lamp) = no_contact {
         print::line(&format!("联系不上值班室时 {lamp} 亮 · {lamp} is on while no duty room is reached"))?;
     }
+    if let Some(page) = &config.silence_page {
+        let listen = page.listen;
+        print::line(&format!("消音页:http://{listen}/ · silenced by the page http://{listen}/ and its PIN"))?;
+    }
     match silence {
         Some(button) => print::line(&format!("消音按钮:{button} · silenced by {button}")),
+        None if config.silence_page.is_some() => Ok(()),
         None => print::line(
             "没有消音按钮:只有值班室能消音 · no silencing button: only a duty room can silence it",
         ),

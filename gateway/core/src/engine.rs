@@ -281,6 +281,7 @@ impl Engine {
             Input::TextFailed { text, why } => self.text_failed(now, text, why),
             Input::TextReceived { phone, words, sent_at } => self.replied(now, phone, &words, sent_at),
             Input::ModemFound { trouble } => self.modem_found(now, trouble),
+            Input::QuietWanted => self.silence_what_sounds(now),
             Input::ClockSet { wall, clock } => self.clock_set(now, wall, clock),
             Input::Restarted { part, hung_ms } => self.tell_restart(now, &part, hung_ms),
             Input::Woke => {}

@@ -44,6 +44,8 @@ pub enum Input {
     TextReceived { phone: PhoneIndex, words: String, sent_at: Option<Timestamp> },
     /// The modem does not work, or does again; told when it changes.
     ModemFound { trouble: Option<ModemTrouble> },
+    /// Somebody at the box wants what sounds to be quiet.
+    QuietWanted,
     /// The wall clock reads `wall` now.
     ClockSet { wall: Timestamp, clock: Clock },
     /// This process was started because the one before had to be ended: this part of it hung for so long,

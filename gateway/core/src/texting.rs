@@ -237,6 +237,13 @@ impl Texting {
         }
     }
 
+    /// The modem works again: nobody waits any longer for its sake.
+    pub(crate) fn modem_is_well(&mut self) {
+        for phone in self.phones.values_mut() {
+            phone.not_before = Instant::default();
+        }
+    }
+
     /// Whose phone was not reached twice or more in a row, lately, and why.
     pub(crate) fn not_reached(&self, now: Instant) -> Option<(&Id, &Text)> {
         let failed = self.phones.values().filter_map(|phone| phone.failed.as_ref());
@@ -279,8 +286,12 @@ impl Texting {
         news: News,
     ) -> Option<Order> {
         let person = &settings.person;
+        let just_told = self.just_told(now, person);
         let is_due = |story: &Story| match news {
-            News::Cry => story.cry_is_due(now, settings) && !self.was_just_told(now, story, person),
+            News::Cry => {
+                let joins = story.building.as_deref().is_some_and(|building| just_told.contains(building));
+                !joins && story.cry_is_due(now, settings)
+            }
             News::End => story.end_is_due(person),
         };
         let mut due: Vec<(AlarmId, &Story)> =
@@ -310,14 +321,11 @@ impl Texting {
         Some(Order { text, phone, words, is_cry: news == News::Cry })
     }
 
-    /// This phone was told of the same building a moment ago: what comes meanwhile travels together.
-    fn was_just_told(&self, now: Instant, story: &Story, person: &Id) -> bool {
-        story.building.is_some()
-            && self
-                .stories
-                .values()
-                .filter(|other| other.building == story.building)
-                .any(|other| other.told.get(person).is_some_and(|told| now.since(told.last) < JOIN))
+    /// The buildings that this person was told of a moment ago: what comes meanwhile travels together.
+    fn just_told(&self, now: Instant, person: &Id) -> BTreeSet<&str> {
+        let is_recent =
+            |story: &&Story| story.told.get(person).is_some_and(|told| now.since(told.last) < JOIN);
+        self.stories.values().filter(is_recent).filter_map(|story| story.building.as_deref()).collect()
     }
 
     /// A story ends with its alarm, once everybody who was told knows.

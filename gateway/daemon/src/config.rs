@@ -29,6 +29,7 @@ mod stations;
 pub use keys::{BadKey, TrustedKeys};
 pub use shouwang_catalog::Problem;
 
+use crate::silence_page;
 use check::Check;
 use profiles::Profiles;
 
@@ -49,6 +50,8 @@ pub struct Config {
     /// The modem that texts the phones of `core.sms`.
     pub modem: Option<Modem>,
     pub state_dir: PathBuf,
+    /// The page that silences what sounds, if wanted.
+    pub silence_page: Option<silence_page::Settings>,
     /// Where the health page listens, if wanted.
     pub web: Option<SocketAddr>,
     /// Where the embedded broker listens, if wanted; always an address of this machine.
@@ -209,6 +212,8 @@ fn resolve(
         .local_alarm
         .as_ref()
         .and_then(|local| check.local_alarm(local, &draft.output, &outputs, all_devices, &devices));
+    let page = draft.local_alarm.as_ref().and_then(|local| local.silence_page.as_ref());
+    let silence_page = page.and_then(|page| check.silence_page(page));
     let texted = draft.sms.as_ref().map(|sms| check.sms(sms, &links, &devices));
     outputs::judge_nothing_of_the_silence_input(local_alarm.as_ref(), &mut devices);
     let sources = match recorded {
@@ -241,7 +246,7 @@ fn resolve(
         uplink: UplinkSettings { hearers, signed_commands_only: !keys.is_empty() },
     };
     let (broker, state_dir) = (broker?, state_dir?);
-    Some(Config { core, links, broker, keys, modem, state_dir, web, embedded_broker, sources })
+    Some(Config { core, links, broker, keys, modem, state_dir, silence_page, web, embedded_broker, sources })
 }
 
 /// A station's lines are judged like the conditions of its measuring device's own profile.

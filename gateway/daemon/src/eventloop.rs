@@ -20,6 +20,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::line::{self, LineHandle, WireTap};
 use crate::recorder::{DEFAULT_LIMIT, Header, Recorder, RecordingError};
+use crate::silence_page::{self, SilencePage};
 use crate::store::{FILE_NAME, Store, StoreError, StoreHandle};
 use crate::systemd::Notifier;
 use crate::texter::Texter;
@@ -103,6 +104,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
         Some(listen) => Some(Web::serve(listen, health, clock::now).await?),
         None => None,
     };
+    let _silence_page = gateway.silence_page.take().map(|page| SilencePage::start(page, sender.clone()));
     let turning = turn_the_runtime(gateway.watchdog.watch("runtime", None, HUNG_AFTER));
     gateway.tell_the_last_end();
     gateway.give(Input::Woke);
@@ -196,6 +198,7 @@ struct Gateway {
     watcher: Option<Watcher>,
     health: watch::Sender<Health>,
     web: Option<std::net::SocketAddr>,
+    silence_page: Option<silence_page::Settings>,
     /// Answers of hands that had one at once.
     at_once: VecDeque<Input>,
     polled: bool,
@@ -270,6 +273,7 @@ impl Gateway {
             watcher: options.watcher,
             health,
             web: config.web,
+            silence_page: config.silence_page,
             at_once: VecDeque::new(),
             polled: false,
             stopped: false,

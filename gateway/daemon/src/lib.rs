@@ -10,6 +10,7 @@ pub mod config;
 pub mod eventloop;
 pub mod line;
 pub mod recorder;
+pub mod silence_page;
 pub mod store;
 pub mod systemd;
 pub mod texter;

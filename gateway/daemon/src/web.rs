@@ -81,8 +81,7 @@ impl Web {
             .route("/readyz", get(readyz::<Now>))
             .with_state(Seen { health, now });
         let task = tokio::spawn(async move {
-            let bounded = Bounded { listener, places: Arc::new(Semaphore::new(CONNECTIONS)), limit };
-            if let Err(error) = axum::serve(bounded, routes).await {
+            if let Err(error) = axum::serve(Bounded::new(listener, limit), routes).await {
                 tracing::warn!(%error, "the health page ended");
             }
         });
@@ -139,16 +138,23 @@ impl<Now: Fn() -> Instant> Seen<Now> {
 }
 
 /// Accepts while there is a place, and ends every connection in time.
-struct Bounded {
+pub(crate) struct Bounded {
     listener: TcpListener,
     places: Arc<Semaphore>,
     limit: Duration,
 }
 
-struct Visit {
+pub(crate) struct Visit {
     stream: TcpStream,
     until: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
+}
+
+impl Bounded {
+    /// `limit` is how long a connection may take altogether.
+    pub(crate) fn new(listener: TcpListener, limit: Duration) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS)), limit }
+    }
 }
 
 impl Listener for Bounded {

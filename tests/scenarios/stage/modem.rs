@@ -9,6 +9,8 @@ const PATIENCE: u64 = 30 * SECOND;
 
 pub(crate) struct Modem {
     pub(crate) works: bool,
+    /// The network refuses this phone.
+    pub(crate) refuses: Option<usize>,
     under_way: Option<UnderWay>,
     /// What phones got: when (us), by their place in the configuration, and the words.
     pub(crate) sent: Vec<(u64, usize, String)>,
@@ -23,13 +25,13 @@ struct UnderWay {
 
 impl Modem {
     pub(super) fn new() -> Self {
-        Self { works: true, under_way: None, sent: Vec::new() }
+        Self { works: true, refuses: None, under_way: None, sent: Vec::new() }
     }
 
     pub(super) fn text(&mut self, now: u64, text: TextId, phone: usize, words: String) {
         assert!(self.under_way.is_none(), "one text at a time");
         assert!(words.encode_utf16().count() <= 70, "one SMS: {words}");
-        let ends_at = now + if self.works { TAKES } else { PATIENCE };
+        let ends_at = now + if self.takes(phone) { TAKES } else { PATIENCE };
         self.under_way = Some(UnderWay { ends_at, text, phone, words });
     }
 
@@ -41,9 +43,13 @@ impl Modem {
         self.under_way = None;
     }
 
+    fn takes(&self, phone: usize) -> bool {
+        self.works && self.refuses != Some(phone)
+    }
+
     pub(super) fn turn(&mut self, now: u64) -> Option<Input> {
         let UnderWay { text, phone, words, .. } = self.under_way.take_if(|text| text.ends_at <= now)?;
-        if !self.works {
+        if !self.takes(phone) {
             return Some(Input::TextFailed { text, why: Text::new("没有信号", "there is no network") });
         }
         self.sent.push((now, phone, words));

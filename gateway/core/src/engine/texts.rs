@@ -45,7 +45,10 @@ impl Engine {
             is_heard: heard >= alarm.cry,
         });
         self.texting.look(now, open);
+        // What a modem cannot send now is told as it is then.
+        let can_send = self.modem.trouble.as_ref().is_none_or(|(trouble, _)| trouble.sends);
         if self.stopping.is_none()
+            && can_send
             && let Some(order) = self.texting.next(now, self.wall.timestamp(now), settings)
         {
             let rings = settings.rings && order.is_cry;
@@ -70,6 +73,9 @@ impl Engine {
 
     pub(super) fn modem_found(&mut self, now: Instant, trouble: Option<ModemTrouble>) {
         // Another trouble is no new beginning.
+        if trouble.is_none() {
+            self.texting.modem_is_well();
+        }
         let since = self.modem.trouble.as_ref().map_or(now, |(_, since)| *since);
         self.modem.trouble = trouble.map(|trouble| (trouble, since));
         self.supervise_texts(now);

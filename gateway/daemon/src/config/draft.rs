@@ -298,6 +298,8 @@ pub(super) struct LocalAlarm {
     pub(super) no_contact: Option<String>,
     /// An input that silences what sounds.
     pub(super) silence: Option<Input>,
+    /// A page that silences what sounds, behind a PIN.
+    pub(super) silence_page: Option<SilencePage>,
 }
 
 /// A point that somebody at the box can press.
@@ -308,6 +310,18 @@ pub(super) struct Input {
     pub(super) device: Option<String>,
     #[schemars(required)]
     pub(super) point: Option<String>,
+}
+
+/// A page for the phone of whoever stands at the siren.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SilencePage {
+    /// `address:port` of this machine on the network of the house.
+    #[schemars(required)]
+    pub(super) listen: Option<String>,
+    /// File that holds the PIN, 6 to 12 digits, and nothing else; not readable by everybody.
+    #[schemars(required)]
+    pub(super) pin_file: Option<String>,
 }
 
 /// Texts people by a mobile modem of the box's own when no duty room has heard an emergency.

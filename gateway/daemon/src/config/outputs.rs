@@ -1,5 +1,6 @@
 //! Checks of what the gateway itself sounds and switches: points that can be written, and a siren that is not
 //! also the lamp.
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use shouwang_catalog::strict::Step;
@@ -10,7 +11,8 @@ use shouwang_core::profile::{Kind, Point, Table};
 use shouwang_message::Text;
 
 use super::check::{At, Check, Taken};
-use super::draft::{Device, Input, LocalAlarm, Output};
+use super::draft::{Device, Input, LocalAlarm, Output, SilencePage};
+use crate::silence_page;
 
 /// The contract's times, seconds.
 const UNHEARD_S: u32 = 30;
@@ -147,6 +149,38 @@ impl Check<'_> {
             no_contact,
             silence,
         })
+    }
+
+    /// One address of this machine, and a PIN that somebody chose.
+    pub(super) fn silence_page(&mut self, draft: &SilencePage) -> Option<silence_page::Settings> {
+        let key = |key| [Step::Key("local_alarm"), Step::Key("silence_page"), Step::Key(key)];
+        let listen = draft.listen.as_ref()?.parse::<SocketAddr>().ok();
+        let listen = listen.filter(|listen| !listen.ip().is_unspecified() && listen.port() != 0);
+        if listen.is_none() {
+            self.wrong(
+                &key("listen"),
+                Text::new(
+                    "消音页要写明本机的一个地址",
+                    "the silencing page needs one address of this machine",
+                ),
+                Text::new("写成 192.168.1.7:8082", "write it like 192.168.1.7:8082"),
+            );
+        }
+        let pin_file = self.file(&key("pin_file"), draft.pin_file.as_ref(), true)?;
+        if self.look_at_files
+            && pin_file.is_file()
+            && let Err(error) = silence_page::read_pin(&pin_file)
+        {
+            self.wrong(
+                &key("pin_file"),
+                Text::new(
+                    "文件里应是 6 到 12 位数字,且不是 123456、000000 之类",
+                    format!("this file holds no PIN: {error}"),
+                ),
+                Text::new("换一个 PIN", "choose a PIN of 6 to 12 digits"),
+            );
+        }
+        Some(silence_page::Settings { listen: listen?, pin_file })
     }
 
     /// Its place among the sound outputs. One that is wrong itself is told already.
