@@ -2,6 +2,7 @@
 //! without names, and regions that no reader finds. Nothing serious may be left.
 use serde_json::Value;
 use shouwang_tests::program::root;
+use shouwang_tests::{DutyRoom, Mosquitto};
 
 use crate::chromium::Chromium;
 use crate::page::Page;
@@ -63,6 +64,45 @@ fn no_page_shuts_out_who_cannot_see_it_well() {
     page.open(&room.duty_room.page("/wall"));
     page.until_row("3-1-101");
     look_at(&page, "wall");
+}
+
+#[test]
+fn neither_do_the_pages_of_whoever_leads_nor_the_first_one_of_all() {
+    let broker = Mosquitto::start();
+    let new = DutyRoom::start_for_the_first_time(&broker);
+    let browser = Chromium::start();
+    let page = browser.page();
+    page.open(&new.page("/setup"));
+    page.until("document.querySelector('#code') !== null");
+    look_at(&page, "setup");
+    drop(new);
+
+    let room = Room::new();
+    room.duty_room.add_operator("wang", "王师傅");
+    crate::people::write_card(&room);
+    let page = browser.page();
+    page.open(&room.duty_room.lead());
+    page.until("document.body.dataset.live === 'live'");
+    page.until("document.querySelector('#exercise-open').checkVisibility()");
+    page.click("#exercise-open");
+    page.until("document.querySelector('#drill-add').options.length === 6");
+    look_at(&page, "drills and tests");
+    page.open(&room.duty_room.page("/accounts"));
+    page.until("document.querySelectorAll('#people tr').length === 3");
+    look_at(&page, "accounts");
+    page.keep_pictures("accounts-lead");
+    page.open(&room.duty_room.page("/residents"));
+    page.until("document.querySelector('main')?.innerText.includes('王秀英')");
+    look_at(&page, "residents");
+    page.keep_pictures("residents");
+    page.click("button.edit");
+    page.until("document.querySelector('#card [name=name]').value === '王秀英'");
+    look_at(&page, "a resident's card");
+    page.open(&room.duty_room.page("/handover"));
+    page.until("document.querySelector('#sign button') !== null");
+    look_at(&page, "handover of who leads");
+    page.keep_pictures("handover-lead");
+    page.assert_no_errors();
 }
 
 /// Fails on what is serious or critical, with the elements that it is about.

@@ -9,7 +9,7 @@ use crate::page::Page;
 use crate::room::Room;
 
 /// A card as the lead's page would have written it.
-fn write_card(room: &Room) {
+pub(crate) fn write_card(room: &Room) {
     let file = room.duty_room.state_directory().join("duty-room.db");
     let database = rusqlite::Connection::open(file).expect("the duty room's store");
     let card = json!({

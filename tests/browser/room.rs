@@ -1,10 +1,11 @@
 //! A duty room with something to hear: the simulated field, the real gateway, mosquitto, the real duty room.
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use shouwang_catalog::Catalog;
 use shouwang_field::{FieldConfig, Place, Running};
-use shouwang_tests::{Configuration, DutyRoom, Gateway, Listener, Mosquitto, wait_until};
+use shouwang_tests::{Configuration, DutyRoom, Gateway, Listener, Mosquitto, clock, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -54,7 +55,7 @@ pub(crate) struct Room {
     field: Running,
     _gateway: Gateway,
     _configuration: Configuration,
-    _broker: Mosquitto,
+    broker: Mosquitto,
 }
 
 impl Room {
@@ -111,11 +112,19 @@ impl Room {
         for id in ["smoke-3-2-402", "smoke-3-2-403", "gas-3-1-101", "gas-canteen", "air-pump-room"] {
             listener.wait_for_device(LIMIT, id, "online");
         }
-        Self { duty_room, listener, field, _gateway: gateway, _configuration: configuration, _broker: broker }
+        Self { duty_room, listener, field, _gateway: gateway, _configuration: configuration, broker }
     }
 
     pub(crate) fn smoke(&self, device: &str, smoke: bool) {
         self.field.set(device, "smoke", shouwang_message::Value::Bool(smoke)).expect("the field's smoke");
+    }
+
+    /// Smoke while the broker stands still for longer than an alarm may take.
+    pub(crate) fn late_smoke(&self) {
+        self.broker.signal(Signal::STOP);
+        self.smoke("smoke-3-2-402", true);
+        clock::pause(Duration::from_secs(7));
+        self.broker.signal(Signal::CONT);
     }
 
     /// From 10 it is urgent, from 25 an emergency.

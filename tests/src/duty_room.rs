@@ -103,6 +103,13 @@ impl DutyRoom {
         SignedIn { address: self.page("/"), cookie }
     }
 
+    /// The same, with the session of the one who leads the watch.
+    pub fn lead(&self) -> SignedIn {
+        let mut lead = Visitor::new(self.operator.address(), LIMIT);
+        lead.log_in("lead", PASSWORD).expect("the lead logs in");
+        SignedIn { address: self.page("/"), cookie: lead.cookie().expect("the lead is logged in").to_owned() }
+    }
+
     /// What it printed.
     pub fn words(&self) -> String {
         self.program.stdout()

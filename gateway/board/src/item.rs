@@ -84,6 +84,7 @@ pub(crate) fn item(row: &Row, around: &Surroundings<'_>) -> Value {
     set("explained", json!(around.explained));
     set("device_state", json!(around.device_state));
     set("finished", json!(row.finished));
+    set("late_s", json!(row.late_s()));
     set("in_group", json!(around.in_group));
     set("sound", json!(around.sound.as_str()));
     set("voice_until", json!(around.speaks_until));

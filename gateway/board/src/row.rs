@@ -4,12 +4,15 @@ use core::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 use shouwang_message::{
-    Acknowledged, AlarmDocument, AlarmId, CommandError, CommandName, FaultDocument, Id, Instant, Mode,
+    Acknowledged, AlarmDocument, AlarmId, Clock, CommandError, CommandName, FaultDocument, Id, Instant, Mode,
     Priority, Timestamp,
 };
 
 use crate::GatewayName;
 use crate::desk::TakenBack;
+
+/// An alarm that comes later than this says so.
+const LATE_MS: i64 = 5_000;
 
 /// What a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,6 +71,9 @@ pub(crate) struct Row {
     /// Its case has a conclusion.
     #[serde(default)]
     pub(crate) concluded: bool,
+    /// When this room first knew of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) known_at: Option<Timestamp>,
     /// The newest revision that its own topic told: so it is now, and not only in an old log.
     #[serde(skip)]
     pub(crate) on_topic: u32,
@@ -121,6 +127,7 @@ impl Row {
             finished: false,
             after_alarm: false,
             concluded: false,
+            known_at: None,
             on_topic: 0,
             withdrawn: false,
             made_here: false,
@@ -229,6 +236,15 @@ impl Row {
             },
             Matter::Other(_) => self.acknowledged.as_ref(),
         }
+    }
+
+    /// For how many seconds nobody here knew of this alarm, if that is worth a word: a broker or a gateway was away. Of a
+    /// second cry nobody knows when it was.
+    pub(crate) fn late_s(&self) -> Option<i64> {
+        let document = self.alarm_document()?;
+        let is_dated = document.occurrence == 1 && document.clock != Clock::Unset;
+        let late_ms = self.known_at?.unix_ms() - document.raised_at.unix_ms();
+        (is_dated && late_ms > LATE_MS).then_some(late_ms / 1_000)
     }
 
     pub(crate) fn device(&self) -> Option<&Id> {

@@ -412,13 +412,17 @@ impl Board {
                 return false;
             }
         }
-        if !self.rows.contains_key(&row.id()) {
-            self.count_change(&row);
-            self.count_for_flood(&row);
-            self.note_for_morning(&row);
-        }
+        let known_at = match self.rows.get(&row.id()) {
+            Some(known) => known.known_at,
+            None => {
+                self.count_change(&row);
+                self.count_for_flood(&row);
+                self.note_for_morning(&row);
+                Some(self.wall)
+            }
+        };
         let taken_back = self.taken_back.get(&row.id()).cloned();
-        self.rows.insert(row.id(), Row { taken_back, ..row });
+        self.rows.insert(row.id(), Row { taken_back, known_at, ..row });
         self.changed = true;
         true
     }

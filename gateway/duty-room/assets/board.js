@@ -5,11 +5,13 @@ import {
 import * as card from "./card.js";
 import { dialDue, prepare as prepareCalls } from "./call.js";
 import { focusOn } from "./case.js";
+import * as exercise from "./exercise.js";
 import * as questions from "./asking.js";
-import { deadText, live, post, reload, start } from "./live.js";
+import { deadText, live, post, reload, serverNow, start } from "./live.js";
 import { learn, me } from "./people.js";
+import * as phone from "./phone.js";
 import * as rows from "./rows.js";
-import { duck, mute, muteLeft, once, play, tone, unmute } from "./sound.js";
+import { duck, louder, mute, muteLeft, once, play, tone, unmute } from "./sound.js";
 import { announce, digitByDigit, hush, speak } from "./speech.js";
 import * as shift from "./shift.js";
 import { armed, prepare as prepareWatch, showSound, watch } from "./watch.js";
@@ -20,6 +22,9 @@ const FROZEN = 2000;
 const UNDO = 10000;
 // What chatters is one cry for this long after it was last there.
 const CHATTERS = 60000;
+// An emergency that waits for so long is louder; and then all of the top bar is red.
+const LOUDER_AFTER = 30000;
+const RED_AFTER = 60000;
 // Which tone a row's sound is.
 const TONES = { sweep: "emergency", double: "urgent", single: "ordinary" };
 const FILTERS = {
@@ -55,6 +60,7 @@ function listed(items) {
   for (const [cry, until] of chattered) if (now() > until) chattered.delete(cry);
   // Silence ends at the next emergency.
   if (fresh.some(isEmergency)) unmute();
+  phone.brought(fresh);
   newest = fresh.at(-1) ?? null;
   rows.show(items);
   if (!first) fresh.forEach(tellScreenReader);
@@ -77,7 +83,10 @@ function tellScreenReader(one) {
 // The newest emergency is selected by itself, unless somebody types or has just pressed a key.
 function followEmergency() {
   if (!wanted || isTyping() || now() - lastKey < FROZEN) return;
-  if (rows.item(wanted)) rows.select(wanted);
+  if (rows.item(wanted)) {
+    rows.bring(wanted);
+    rows.select(wanted);
+  }
   wanted = null;
 }
 
@@ -97,8 +106,16 @@ function makeSound(anew) {
   const called = shift.isCalling() ? "roll" : null;
   const kind = loudest === "emergency" ? loudest : live.state === "dead" ? "dead" : called ?? loudest;
   if (armed()) play(kind, anew);
-  if (armed() && muteLeft() === 0 && crying.length) announce(crying, newest, duck);
+  if (armed() && muteLeft() === 0 && !phone.phoneLeft() && crying.length) announce(crying, newest, duck);
   document.body.dataset.tone = tone() ?? "none";
+}
+
+// What nobody has come for grows louder, and then redder.
+function wait() {
+  const waiting = rows.list.items.filter((one) => isEmergency(one) && isCounted(one) && one.mode === "live");
+  const longest = Math.max(0, ...waiting.map((one) => serverNow() - Date.parse(one.raised_at)));
+  louder(longest >= LOUDER_AFTER);
+  document.body.dataset.waits = longest >= RED_AFTER ? "red" : longest >= LOUDER_AFTER ? "loud" : "";
 }
 
 let wasDead = false;
@@ -121,6 +138,8 @@ function beat() {
   }
   byId("undo").hidden = !undo || now() > undo.until;
   if (undo) byId("undo").textContent = say(words.take_back, { left: Math.max(0, Math.ceil((undo.until - now()) / 1000)) });
+  wait();
+  phone.beat(rows.list.items);
   showSound();
   shift.show();
   makeSound(false);
@@ -151,9 +170,9 @@ function boards(count) {
 }
 
 // Night, flood and devices in test, as the server sees them.
-function situation({ night, flood, tests, drill }) {
-  byId("drill").hidden = !drill;
-  if (drill) byId("drill").textContent = say(words.drill_runs, { at: clockText(drill) });
+function situation(told) {
+  const { night, flood, tests } = told;
+  exercise.ticked(told);
   byId("night").hidden = !night;
   byId("tests").hidden = !tests.count;
   byId("tests").textContent = say(words.tests, { count: tests.count });
@@ -255,6 +274,7 @@ function onSelected(does) {
 
 function escape() {
   if (questions.isOpen()) return questions.close();
+  if (exercise.isOpen()) return exercise.close();
   if (byId("help").open) return byId("help").close();
   if (byId("dial").open) return byId("dial").close();
   if (isTyping()) document.activeElement.blur();
@@ -290,6 +310,10 @@ const keys = {
   KeyM: silence,
   Digit0: () => filter(null),
   KeyU: takeBack,
+  KeyT: phone.toggle,
+  KeyX: () => !byId("exercise-open").hidden && exercise.open(),
+  PageDown: () => rows.turn(1),
+  PageUp: () => rows.turn(-1),
   Slash: () => byId("find").focus(),
   Enter: () => byId("card").querySelector("button, select, input")?.focus(),
 };
@@ -304,7 +328,7 @@ function pressed(event) {
     event.preventDefault();
     return help();
   }
-  if (byId("help").open || byId("dial").open || questions.isOpen()) return;
+  if (byId("help").open || byId("dial").open || questions.isOpen() || exercise.isOpen()) return;
   const onButton = event.target.closest?.("button, a, summary");
   if (event.code === "Enter" && onButton) return;
   if (event.code === "Space" && !event.repeat && shift.space()) return event.preventDefault();
@@ -323,7 +347,8 @@ Object.assign(rows.hooks, {
 });
 rows.prepare();
 questions.prepare({ tell, reload, changed: drawCard });
-prepareCalls();
+prepareCalls(phone);
+exercise.prepare({ tell });
 learn();
 shift.prepare({ tell });
 prepareWatch((deaf) => {
@@ -337,6 +362,7 @@ byId("find").addEventListener("input", () => {
   rows.draw();
 });
 byId("undo").addEventListener("click", takeBack);
+byId("phone").addEventListener("click", phone.toggle);
 byId("mute").addEventListener("click", silence);
 byId("keys").addEventListener("click", help);
 byId("help-close").addEventListener("click", help);

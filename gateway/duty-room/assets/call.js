@@ -13,8 +13,11 @@ let found = null;
 let full = null;
 let asked = "";
 let shown = "";
+// Who dials is on the phone until the result is told.
+let dialled = { begin() {}, end() {} };
 
-export function prepare() {
+export function prepare(own) {
+  dialled = own;
   byId("dial-close").addEventListener("click", () => byId("dial").close());
 }
 
@@ -129,6 +132,7 @@ async function dial(step) {
     return button;
   }));
   byId("dial").showModal();
+  dialled.begin();
 }
 
 function code({ size, path }) {
@@ -147,6 +151,9 @@ async function settle(id, step, result) {
   const said = await post(`/api/v1/cases/${encodeURIComponent(id)}/accept`, body);
   const why = said ? said.answer.error && textOf(said.answer.error.text) : words.no_answer;
   acts.tell(why ? say(words.failed, { why }) : role(step) + ":" + words["back_" + result], Boolean(why));
-  if (!why) byId("dial").close();
+  if (!why) {
+    byId("dial").close();
+    dialled.end();
+  }
   acts.reload();
 }

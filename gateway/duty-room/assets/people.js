@@ -6,7 +6,7 @@ const ASK_EVERY = 60000;
 const AGAIN_AFTER = 5000;
 
 // Whether this person's role acts on alarms; the server decides in any case.
-export const me = { acts: true };
+export const me = { acts: true, leads: false, tests: false };
 
 // Pages that nobody acts on, as the wall, show no name.
 export async function learn() {
@@ -15,6 +15,8 @@ export async function learn() {
     const { account, expired, people } = said.answer;
     for (const [id, name] of Object.entries(people)) names.set(id, name);
     me.acts = ["operator", "lead"].includes(account.role);
+    me.leads = account.role === "lead";
+    me.tests = ["lead", "installer"].includes(account.role);
     live.login = expired ? "expired" : "ok";
     document.body.dataset.by = account.id;
     if (byId("me")) byId("me").textContent = personOf(account.id);

@@ -12,8 +12,10 @@ const HELD = 1000;
 const SETTLES = 500;
 // What came later than this after it happened says so.
 const LATE = 5000;
-// Rows in the page at most; the rest is counted.
+// Rows on one sheet of the list; the rest is counted and on the sheets behind it.
 const DRAWN = 200;
+// Waiting emergencies stand on top of every sheet, as long as they are no more than this.
+const PINNED = 50;
 
 export const list = { items: [], selected: null, filter: null, query: "" };
 export const hooks = { acknowledge() {}, select() {}, mayAct: () => false, isAsking: () => false };
@@ -27,6 +29,8 @@ let listed = null;
 const lates = new Map();
 // Groups whose rows are shown.
 const opened = new Set();
+// Which sheet is shown, from 0.
+let sheet = 0;
 const now = () => performance.now();
 
 export function prepare() {
@@ -37,6 +41,8 @@ export function prepare() {
     if (heldUntil) draw();
   });
   byId("rows").addEventListener("click", clicked);
+  byId("more-before").addEventListener("click", () => turn(-1));
+  byId("more-next").addEventListener("click", () => turn(1));
 }
 
 export const item = (id) => list.items.find((one) => one.id === id);
@@ -72,7 +78,10 @@ export function beat() {
   }
 }
 
-// A broker or a gateway that was away brings its alarms late: the row says for how long nobody here knew.
+// For how long nobody knew of this alarm (ms), if it came late: to this room, as the server says, or to this page.
+export const lateOf = (one) => (one.late_s ? one.late_s * 1000 : lates.get(cryOf(one)) ?? 0);
+
+// A page that was away learns of alarms late: the row says for how long nobody here knew.
 function noteLate(items) {
   const cries = new Set(items.map(cryOf));
   for (const one of listed ? items : []) {
@@ -103,7 +112,8 @@ export function draw() {
   const wanted = visible();
   const focused = body.contains(document.activeElement) ? document.activeElement.closest("tr")?.dataset.id : null;
   const before = new Map([...body.children].map((row) => [row.dataset.id, row]));
-  const rows = wanted.slice(0, DRAWN).map((one) => {
+  const { items, sheets, from, of, elsewhere } = onSheet(wanted);
+  const rows = items.map((one) => {
     const old = before.get(one.id);
     return old ? renew(old, one) : makeRow(one);
   });
@@ -119,13 +129,54 @@ export function draw() {
   if (moved && pointerInside) settledAt = now() + SETTLES;
   known = new Set(list.items.map(cryOf));
   byId("quiet").hidden = wanted.length > 0 || list.items.some((one) => !one.shelved);
-  byId("more").hidden = wanted.length <= DRAWN;
-  byId("more").textContent = say(words.more, { count: wanted.length - DRAWN });
+  byId("more").hidden = sheets === 1;
+  const last = Math.min(of, from + DRAWN);
+  byId("more-said").textContent = say(words.more, { from: from + 1, to: last, all: of, left: of - (last - from) })
+    + (elsewhere ? say(words.more_emergencies, { count: elsewhere }) : "");
+  byId("more").classList.toggle("red", elsewhere > 0);
+  byId("more-before").disabled = sheet === 0;
+  byId("more-next").disabled = sheet === sheets - 1;
   byId("filtered").hidden = !list.filter && !list.query;
   drawCounts();
   beat();
   if (focused) rowOf(focused)?.focus({ preventScroll: true });
   brought?.scrollIntoView({ block: "nearest" });
+}
+
+// What is drawn of more rows than one sheet holds: emergencies that wait stand on every one, so that no sheet hides them.
+function onSheet(wanted) {
+  if (wanted.length <= DRAWN) {
+    sheet = 0;
+    return { items: wanted, sheets: 1, from: 0, of: wanted.length, elsewhere: 0 };
+  }
+  const isWaiting = (one) => isEmergency(one) && isCounted(one);
+  const waiting = wanted.filter(isWaiting);
+  const others = wanted.filter((one) => !isWaiting(one));
+  const pinned = waiting.length <= PINNED ? waiting : [];
+  const paged = pinned.length ? others : waiting.concat(others);
+  const sheets = Math.max(1, Math.ceil(paged.length / DRAWN));
+  sheet = Math.min(sheet, sheets - 1);
+  const from = sheet * DRAWN;
+  const items = pinned.concat(paged.slice(from, from + DRAWN));
+  return { items, sheets, from, of: paged.length, elsewhere: waiting.length - items.filter(isWaiting).length };
+}
+
+// To the next sheet (1) or the one before (-1).
+export function turn(step) {
+  sheet = Math.max(0, sheet + step);
+  draw();
+  byId("table").parentElement.scrollTop = 0;
+}
+
+// A row that stands on another sheet is brought into view.
+export function bring(id) {
+  const at = visible().findIndex((one) => one.id === id);
+  if (at < 0 || rowOf(id)) return;
+  for (sheet = 0; ; sheet += 1) {
+    const { items, sheets } = onSheet(visible());
+    if (items.some((one) => one.id === id) || sheet >= sheets - 1) break;
+  }
+  draw();
 }
 
 // Shows the rows of a group, or only the group; of a row in a group, the group's.
@@ -198,9 +249,7 @@ function makeRow(one) {
   const what = make("td", "what", eventOf(one));
   const value = [valueOf(one), limitOf(one)].filter(Boolean).join(" ");
   if (value) what.append(make("small", "value", value));
-  if (lates.has(cryOf(one))) {
-    what.append(make("span", "flag late", say(words.late, { age: longText(lates.get(cryOf(one))) })));
-  }
+  if (lateOf(one)) what.append(make("span", "flag late", say(words.late, { age: longText(lateOf(one)) })));
   flagsOf(one).forEach((text) => what.append(make("span", "flag", text)));
   if (one.shelved) {
     row.until = Date.parse(one.shelved.until);

@@ -3,6 +3,8 @@
 // A browser lets a page sound only after a person touched it, and may take that back: `running` is asked all the time.
 
 const LOUD = 0.3;
+// Nobody came for half a minute.
+const LOUDER = 0.6;
 const DUCKED = 0.05;
 // Seconds ahead that are handed to the audio clock, so that a late beat makes no hole.
 const AHEAD = 0.8;
@@ -19,6 +21,10 @@ const TONES = {
 
 let context = null;
 let volume = null;
+// Beside the volume, for what is never held low.
+let aside = null;
+let base = LOUD;
+let isDucked = false;
 let playing = null;
 let nextAt = 0;
 let mutedUntil = 0;
@@ -32,6 +38,9 @@ export function unlock() {
     volume = context.createGain();
     volume.gain.value = LOUD;
     volume.connect(context.destination);
+    aside = context.createGain();
+    aside.gain.value = LOUD;
+    aside.connect(context.destination);
   }
   // May never settle while the browser refuses.
   context.resume().catch(() => {});
@@ -45,7 +54,7 @@ export function running() {
   return at - frozen.since < 1000;
 }
 
-function note(at, seconds, hertz, wave) {
+function note(at, seconds, hertz, wave, way = volume) {
   const tone = context.createOscillator();
   const edge = context.createGain();
   tone.type = wave;
@@ -55,7 +64,7 @@ function note(at, seconds, hertz, wave) {
   edge.gain.linearRampToValueAtTime(1, at + 0.01);
   edge.gain.setValueAtTime(1, at + seconds - 0.01);
   edge.gain.linearRampToValueAtTime(0, at + seconds);
-  tone.connect(edge).connect(volume);
+  tone.connect(edge).connect(way);
   tone.start(at);
   tone.stop(at + seconds);
   sounding.add(tone);
@@ -91,6 +100,14 @@ export function once(kind) {
   for (const [after, seconds, hertz] of notes) note(context.currentTime + 0.05 + after, seconds, hertz, wave);
 }
 
+// The same, however low the rest is held; false if nothing can come out.
+export function loudOnce(kind) {
+  if (!running()) return false;
+  const { notes, wave } = TONES[kind];
+  for (const [after, seconds, hertz] of notes) note(context.currentTime + 0.05 + after, seconds, hertz, wave, aside);
+  return true;
+}
+
 // What sounds now: a kind of tone, or null.
 export const tone = () => (running() ? playing : null);
 
@@ -102,7 +119,27 @@ export function beeps(count) {
 }
 
 export function duck(low) {
-  if (volume) volume.gain.setTargetAtTime(low ? DUCKED : LOUD, context.currentTime, 0.05);
+  isDucked = low;
+  level();
+}
+
+let isQuieter = false;
+// The operator is on the phone.
+export function quieter(on) {
+  if (on === isQuieter) return;
+  isQuieter = on;
+  level();
+}
+
+// An emergency has waited for long.
+export function louder(on) {
+  if (on === (base === LOUDER)) return;
+  base = on ? LOUDER : LOUD;
+  level();
+}
+
+function level() {
+  if (volume) volume.gain.setTargetAtTime(isDucked || isQuieter ? DUCKED : base, context.currentTime, 0.05);
 }
 
 // Silence here for a minute; an acknowledgement it is not.

@@ -1,6 +1,8 @@
 // Places and alarms spoken, digit by digit, by a voice of this machine. Voices from the net are not used: they are
 // silent when the net is, and a person would believe in them.
-import { english, isEmergency, placeFull, textOf, words } from "./words.js";
+import { serverNow } from "./live.js";
+import { lateOf } from "./rows.js";
+import { english, isEmergency, longText, placeFull, say, textOf, words } from "./words.js";
 
 const DIGITS = "零一二三四五六七八九";
 
@@ -59,10 +61,11 @@ export function spokenPlace(item) {
     .filter(Boolean).join(" ");
 }
 
-// "三号楼 二单元 四零二 烟感报警".
+// "三号楼 二单元 四零二 烟感报警"; of one that came late also how long ago that was.
 export function spokenAlarm(item) {
   const mode = item.mode === "live" ? "" : (words[item.mode] || item.mode) + " ";
-  return mode + spokenPlace(item) + " " + textOf(item.text);
+  const late = lateOf(item) ? " " + say(words.late, { age: longText(serverNow() - Date.parse(item.raised_at)) }) : "";
+  return mode + spokenPlace(item) + " " + textOf(item.text) + late;
 }
 
 let announced = "";

@@ -2,6 +2,7 @@
 // Heard is not seen: a lamp that is green because a context runs would prove nothing about a loudspeaker.
 import { byId, clockText, say, words } from "./words.js";
 import { canSpeak, speak } from "./speech.js";
+import { phoneLeft } from "./phone.js";
 import { beeps, muteLeft, running, unlock } from "./sound.js";
 
 const KEPT = "shouwang-watch";
@@ -104,6 +105,7 @@ export function showSound() {
   const word = !armed() ? words.sound
     : left > 0 ? say(words.sound_muted, { left }) : say(words.sound_heard, { at: clockText(watch.heardAt).slice(0, 5) });
   if (lamp.textContent !== word) lamp.textContent = word;
-  lamp.className = "lamp " + (armed() ? (left > 0 ? "low" : "good") : "bad");
-  document.body.dataset.sound = armed() ? (left > 0 ? "muted" : "armed") : watch.on ? "blocked" : "off";
+  const held = left > 0 || phoneLeft() > 0;
+  lamp.className = "lamp " + (armed() ? (held ? "low" : "good") : "bad");
+  document.body.dataset.sound = armed() ? (left > 0 ? "muted" : held ? "phone" : "armed") : watch.on ? "blocked" : "off";
 }

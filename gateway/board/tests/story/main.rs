@@ -21,6 +21,7 @@ mod groups;
 mod hearing;
 mod ladder;
 mod ladder_property;
+mod late;
 mod leader;
 mod losses;
 mod nobody;
