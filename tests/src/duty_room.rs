@@ -66,8 +66,9 @@ impl DutyRoom {
         );
         std::fs::write(&file, text).expect("the duty room's configuration");
         let mut command = Command::new(binary());
-        let program =
-            Program::start("duty-room", command.arg("duty-room").arg("--config").arg(file), directory.path());
+        // As in its unit.
+        command.env("MALLOC_TRIM_THRESHOLD_", "131072").arg("duty-room").arg("--config").arg(file);
+        let program = Program::start("duty-room", &mut command, directory.path());
         let address = wait_for(LIMIT, "the duty room should print its address", || address(&program));
         Self { program, operator: Visitor::new(address, LIMIT), directory }
     }
