@@ -1,10 +1,12 @@
-/* What gcc's unwinder asks the C library, and musl does not have: in which part of the program an address lies, and where
-   the table is that says how to unwind it. Without it a panicking thread could not be told of. The structure is glibc's. */
+/* What gcc's unwinder needs of the C library, and musl does not give: without it a panicking thread would end the program
+   with a bad address, and nobody would be told which part it was. */
 #define _GNU_SOURCE
 #include <link.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
+/* glibc's. */
 struct dl_find_object {
     unsigned long long flags;
     void *map_start;
@@ -17,6 +19,12 @@ struct dl_find_object {
 struct search {
     uintptr_t address;
     struct dl_find_object *found;
+};
+
+/* The unwinder uses these only if they are there, and takes one of them for a sign of all. */
+__attribute__((used)) static void *const threads[] = {
+    (void *)pthread_once,        (void *)pthread_mutex_lock,  (void *)pthread_mutex_unlock, (void *)pthread_key_create,
+    (void *)pthread_getspecific, (void *)pthread_setspecific,
 };
 
 static int look(struct dl_phdr_info *object, size_t size, void *argument)
@@ -44,6 +52,7 @@ static int look(struct dl_phdr_info *object, size_t size, void *argument)
     return 1;
 }
 
+/* In which part of the program an address lies, and where the table is that says how to unwind it. */
 int _dl_find_object(void *address, struct dl_find_object *found)
 {
     struct search search = {.address = (uintptr_t)address, .found = found};

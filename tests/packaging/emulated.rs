@@ -11,6 +11,18 @@ fn the_aarch64_program_tells_an_alarm() {
     tells_an_alarm(&Built::of("arm64", "emulated"));
 }
 
+/// The watchdog tells which part panicked; so a panic must be caught there as it is here.
+#[test]
+fn a_panic_on_aarch64_is_told_by_its_thread() {
+    panics_are_told("arm64", "emulated");
+}
+
+#[test]
+#[ignore = "armv7 is of tests/long packages"]
+fn a_panic_on_armv7_is_told_by_its_thread() {
+    panics_are_told("armhf", "small");
+}
+
 #[test]
 #[ignore = "slow to build: tests/long packages"]
 fn the_released_aarch64_program_tells_an_alarm() {
@@ -21,6 +33,14 @@ fn the_released_aarch64_program_tells_an_alarm() {
 #[ignore = "slow to build: tests/long packages"]
 fn the_released_armv7_program_tells_an_alarm() {
     tells_an_alarm(&Built::of("armhf", "small"));
+}
+
+fn panics_are_told(arch: &str, profile: &str) {
+    let program = Built::of_manifest(arch, profile, "tests/packaging/panics/Cargo.toml");
+    let outcome = program.run(&[]);
+    assert_eq!(outcome.ending, "exit 0", "{}", outcome.stderr);
+    assert_eq!(outcome.stdout, "dropped while panicking: true\ntold by its thread: true\n");
+    assert!(outcome.stderr.contains("as it must"), "it says why: {}", outcome.stderr);
 }
 
 fn tells_an_alarm(program: &Built) {

@@ -27,18 +27,32 @@ pub(crate) struct Outcome {
 impl Built {
     /// Brings it up to date. What that needs was installed before, which is not for a test to do.
     pub(crate) fn of(arch: &str, profile: &str) -> Self {
+        Self::build(arch, &[arch, profile])
+    }
+
+    /// Another program, built in the same way.
+    pub(crate) fn of_manifest(arch: &str, profile: &str, manifest: &str) -> Self {
+        Self::build(arch, &[arch, profile, manifest])
+    }
+
+    fn build(arch: &str, arguments: &[&str]) -> Self {
         let fetched = root().join(format!("target/packaging/{arch}/musl"));
         assert!(
             fetched.exists(),
             "nothing is here to build for {arch}: run `tests/run`, or `gateway/packaging/binary --fetch {arch}`"
         );
         let mut command = Command::new(root().join("gateway/packaging/binary"));
-        let output = command.args([arch, profile]).output().expect("gateway/packaging/binary is a program");
+        let output = command
+            .args(arguments)
+            .current_dir(root())
+            .output()
+            .expect("gateway/packaging/binary is a program");
         let said = String::from_utf8_lossy(&output.stdout);
         let path = said.lines().last().map(PathBuf::from);
         let Some(path) = path.filter(|path| output.status.success() && path.exists()) else {
             panic!(
-                "`gateway/packaging/binary {arch} {profile}` made no program ({}):\n{said}{}",
+                "`gateway/packaging/binary {}` made no program ({}):\n{said}{}",
+                arguments.join(" "),
                 output.status,
                 String::from_utf8_lossy(&output.stderr)
             );
