@@ -28,6 +28,7 @@ use crate::planted::{self, Bug};
 use crate::presence::{Presence, Watch};
 use crate::readings::Readings;
 use crate::row::{Row, RowKind};
+use crate::self_test::SelfTests;
 use crate::shift::Shift;
 use crate::sounder::Sounder;
 use crate::telling::Outreach;
@@ -75,6 +76,7 @@ pub struct Board {
     /// Values remembered, of all devices.
     pub(crate) points_held: usize,
     pub(crate) outreach: Outreach,
+    pub(crate) self_tests: SelfTests,
     pub(crate) counts: Counts,
     in_flight: VecDeque<InFlight>,
     next_transaction: u64,
@@ -219,6 +221,7 @@ impl Board {
         kept: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
         let sounder = Sounder::new(now, settings.has_sounder);
+        let self_tests = SelfTests::new(now, &settings.escalation.own_numbers);
         let mut board = Self {
             settings,
             chance: Chance::new(seed),
@@ -247,6 +250,7 @@ impl Board {
             sounder,
             points_held: 0,
             outreach: Outreach::default(),
+            self_tests,
             counts: Counts::default(),
             in_flight: VecDeque::new(),
             next_transaction: 1,
@@ -313,6 +317,7 @@ impl Board {
             "list" if key == kept::DRILL => self.remember_drill(value)?,
             "list" if key == kept::FLOOD => self.flood.remember(now, value)?,
             "list" if key == kept::NIGHT => self.night.remember(value)?,
+            "list" if key == kept::SELF_TEST => self.self_tests.remember(now, self.wall, value)?,
             "count" => self.counts.heard = value.parse().ok()?,
             "shift" => self.shift.remember(rest, value)?,
             "outage" => self.shift.remember_outage(rest, value)?,
@@ -361,7 +366,7 @@ impl Board {
             .min(self.night.next_deadline())
             .min(self.next_cooking_deadline())
             .min(self.next_drill_deadline());
-        next = next.min(self.sounder.next_deadline());
+        next = next.min(self.sounder.next_deadline()).min(self.self_tests.next_deadline());
         for gateway in self.gateways.values() {
             let askable = self.link_up && gateway.may_answer();
             next = next.min(gateway.watch.next_deadline().unwrap_or(Instant::NEVER)).min(gateway.devices_at);
@@ -462,6 +467,7 @@ impl Board {
         self.look_at_shift(now);
         self.look_at_ladders(now);
         self.look_at_sounder(now);
+        self.look_at_self_tests(now);
         self.send_requests(now);
     }
 

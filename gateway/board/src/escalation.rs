@@ -1,5 +1,6 @@
 //! The ladder as it is configured: which channels there are, and who is told through which of them after how long.
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -22,6 +23,8 @@ pub struct Escalation {
     pub steps: BTreeMap<Priority, Vec<Step>>,
     /// Who is told, in order of time, that nobody is on watch here or that a roll call has no answer.
     pub watch: Vec<Step>,
+    /// Channels that text themselves once a week, and at which number.
+    pub own_numbers: BTreeMap<Id, String>,
     /// Through which channels a person is told that they are sent.
     pub dispatch: BTreeSet<Id>,
 }

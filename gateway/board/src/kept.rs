@@ -28,6 +28,8 @@ pub(crate) const FLOOD: &str = "list/flood";
 /// The newest drill.
 pub(crate) const DRILL: &str = "list/drill";
 pub(crate) const NIGHT: &str = "list/night";
+/// When each modem heard its own text last.
+pub(crate) const SELF_TEST: &str = "list/self-test";
 
 /// How many events this duty room has heard in all.
 pub(crate) const HEARD_COUNT: &str = "count/heard";

@@ -45,6 +45,7 @@ mod replies;
 mod requests;
 mod row;
 mod rows;
+mod self_test;
 mod shift;
 mod sounder;
 mod sounding;

@@ -316,7 +316,7 @@ pub(crate) fn local_time(at: Timestamp) -> String {
 }
 
 /// The digits that tell one phone from another, without a country in front.
-fn subscriber(phone: &str) -> String {
+pub(crate) fn subscriber(phone: &str) -> String {
     let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
     let digits = digits.trim_start_matches('0');
     match digits.strip_prefix("86") {

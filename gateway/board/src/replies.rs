@@ -20,6 +20,9 @@ const NO_TICKET: u64 = 0;
 
 impl Board {
     pub(crate) fn replied(&mut self, now: Instant, phone: &str, text: &str, sent_at: Option<Timestamp>) {
+        if self.heard_itself(now, phone, text) {
+            return;
+        }
         let masked = masked_phone(&shown(phone));
         let from = alloc::format!("sms {masked}");
         let Some(person) = self.settings.organisation.by_phone(phone).map(|person| person.id.clone()) else {

@@ -94,6 +94,13 @@ impl Outreach {
         self.ladders.insert(id, ladder);
     }
 
+    /// A ticket for something that is given to the hands now.
+    pub(crate) fn ticket_for(&mut self, now: Instant, alarm: AlarmId, channel: &Id) -> u64 {
+        self.next_ticket += 1;
+        self.telling.insert(self.next_ticket, (alarm, channel.clone(), now + GIVE_UP_AFTER));
+        self.next_ticket
+    }
+
     /// Out of the order of deadlines, for whoever goes on with it.
     pub(crate) fn take(&mut self, id: AlarmId) -> Option<Ladder> {
         let ladder = self.ladders.remove(&id)?;
@@ -368,11 +375,8 @@ impl Board {
         to: Vec<Recipient>,
     ) {
         let alarm = &about.alarm;
-        self.outreach.next_ticket += 1;
-        let ticket = self.outreach.next_ticket;
+        let ticket = self.outreach.ticket_for(now, alarm.id, &delivery.channel);
         delivery.told(now, ticket);
-        let waits = (alarm.id, delivery.channel.clone(), now + GIVE_UP_AFTER);
-        self.outreach.telling.insert(ticket, waits);
         let reach = self.settings.escalation.channels.get(&delivery.channel);
         let story = Story {
             alarm,

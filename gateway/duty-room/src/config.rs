@@ -216,7 +216,8 @@ impl Reader<'_> {
             false => Night::default(),
         };
         let organisation = self.organisation(top);
-        let escalation = self.escalation(top, channels::reaches(&channels), &organisation);
+        let mut escalation = self.escalation(top, channels::reaches(&channels), &organisation);
+        escalation.own_numbers = channels::own_numbers(&channels);
         let name = name?;
         let title = title.unwrap_or_else(|| name.to_string());
         let (state_dir, broker, web) = (state_dir?, broker?, web?);

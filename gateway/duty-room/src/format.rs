@@ -74,6 +74,7 @@ pub fn schema() -> Value {
                         channel("feishu", &["hook_file", "secret_file"], &json!({})),
                         channel("webhook", &["url", "secret_file"], &json!({})),
                         channel("sms-http", &["url", "fields"], &sms_http()),
+                        channel("sms-modem", &["path"], &sms_modem()),
                     ]
                 }
             }
@@ -127,6 +128,14 @@ fn channel(kind: &str, needed: &[&str], more: &Value) -> Value {
         }
     }
     json!({"additionalProperties": false, "required": needed, "properties": properties})
+}
+
+fn sms_modem() -> Value {
+    json!({
+        "baud": {"type": "integer", "minimum": 1_200, "maximum": 921_600},
+        "ring_emergencies": {"type": "boolean"},
+        "own_number": {"type": "string"}
+    })
 }
 
 fn sms_http() -> Value {

@@ -28,6 +28,7 @@ mod nobody;
 mod nothing_hidden;
 mod people;
 mod readings;
+mod self_test;
 mod shift;
 mod sounder;
 mod taking_back;

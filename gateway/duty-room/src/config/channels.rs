@@ -93,6 +93,15 @@ pub(super) fn reaches(channels: &[Channel]) -> BTreeMap<Id, Reach> {
     channels.iter().filter_map(reach).collect()
 }
 
+/// Modems that know their own number.
+pub(super) fn own_numbers(channels: &[Channel]) -> BTreeMap<Id, String> {
+    let own = |channel: &Channel| match &channel.kind {
+        ChannelKind::Modem(modem) => Some((channel.id.clone(), modem.own_number.clone()?)),
+        _ => None,
+    };
+    channels.iter().filter_map(own).collect()
+}
+
 impl Reader<'_> {
     pub(super) fn channels(&mut self, top: &DeTable<'_>) -> Vec<Channel> {
         let mut channels = Vec::new();

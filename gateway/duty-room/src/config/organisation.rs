@@ -98,14 +98,20 @@ impl Reader<'_> {
     }
 
     /// An answer by SMS must say who answered: no two people share a number.
-    fn phone(&mut self, table: &DeTable<'_>, persons: &[Person]) -> Option<String> {
-        let (span, phone) = self.text(table, "phone")?;
+    /// A phone number without its spaces and dashes.
+    pub(super) fn number_of(&mut self, table: &DeTable<'_>, key: &str) -> Option<(Range<usize>, String)> {
+        let (span, phone) = self.text(table, key)?;
         let phone: String = phone.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
         let digits = phone.strip_prefix('+').unwrap_or(&phone);
         if !(3..=15).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            self.problem(span, "不是电话号码 · not a phone number", r#"write phone = "13800138000""#);
+            self.problem(span, "不是电话号码 · not a phone number", format!("write {key} = \"13800138000\""));
             return None;
         }
+        Some((span, phone))
+    }
+
+    fn phone(&mut self, table: &DeTable<'_>, persons: &[Person]) -> Option<String> {
+        let (span, phone) = self.number_of(table, "phone")?;
         if let Some(other) = persons.iter().find(|person| person.phone.as_ref() == Some(&phone)) {
             let what = format!("与 {} 同号 · the same number as {}", other.id, other.id);
             self.problem(span, what, "一人一号,短信回复才知道是谁 · one number each: a reply must say who");

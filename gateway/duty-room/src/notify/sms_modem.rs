@@ -168,7 +168,7 @@ mod tests {
         let path = directory.path().join("ttyMODEM");
         let emulated = EmulatedModem::start(&path).unwrap();
         emulated.change(|manners| manners.has_sim = false);
-        let settings = SmsModem { path, baud: 115_200, ring_emergencies: true };
+        let settings = SmsModem { path, baud: 115_200, ring_emergencies: true, own_number: None };
         let (inputs, mut heard) = mpsc::channel(16);
         let line = Line::start(&"sms".parse().unwrap(), &settings, Some(inputs)).unwrap();
         let mut next = async || match tokio::time::timeout(PATIENCE, heard.recv()).await {
@@ -195,7 +195,12 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_no_phone_is_no_reason_to_wait() {
-        let settings = SmsModem { path: "/nonexistent/tty".into(), baud: 115_200, ring_emergencies: false };
+        let settings = SmsModem {
+            path: "/nonexistent/tty".into(),
+            baud: 115_200,
+            ring_emergencies: false,
+            own_number: None,
+        };
         let line = Line::start(&"sms".parse().unwrap(), &settings, None).unwrap();
         let nobody = Sending { part: 1, ..sending(shouwang_message::Priority::Ordinary) };
         assert_eq!(line.carry(&nobody).await, refused("no-phone", NO_PHONE));
