@@ -98,6 +98,7 @@ fn a_logbook_that_somebody_changed_names_the_line() {
     room.stop();
     assert_eq!(shouwang(&["logbook", "verify"]).ending, "exit 2");
     assert_eq!(shouwang(&["logbook", "verify", "--state-dir", "/nowhere"]).ending, "exit 2");
+    assert_eq!(shouwang(&["account", "recover", "--state-dir", "/nowhere"]).ending, "exit 1");
 }
 
 #[test]

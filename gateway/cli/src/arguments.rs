@@ -78,6 +78,11 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: ChannelVerb,
     },
+    /// 值班室账号 · The duty room's accounts
+    Account {
+        #[command(subcommand)]
+        verb: AccountVerb,
+    },
     /// 值班日志 · The duty room's logbook
     Logbook {
         #[command(subcommand)]
@@ -129,6 +134,21 @@ pub(crate) enum ChannelVerb {
         /// 短信通道发给这个号码 · The phone, for a channel that reaches one person
         #[arg(long, value_name = "PHONE")]
         to: Option<String>,
+        /// 输出一个 JSON 对象 · One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountVerb {
+    /// 班长忘了密码:印一个恢复码,30 分钟内在 /recover 用一次 · A lead forgot the password: print a code for /recover
+    Recover {
+        #[command(flatten)]
+        state: StateDir,
+        /// 哪个班长;只有一个时可不写 · Which lead; not needed if there is one
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
         /// 输出一个 JSON 对象 · One JSON object
         #[arg(long)]
         json: bool,

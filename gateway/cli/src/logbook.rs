@@ -1,4 +1,6 @@
 //! `logbook verify`: whether the duty room's logbook is as it was written.
+use std::path::PathBuf;
+
 use serde_json::json;
 use shouwang_duty_room::Config;
 use shouwang_duty_room::logbook::{self, VerifyError};
@@ -7,16 +9,23 @@ use crate::arguments::StateDir;
 use crate::exit::{Code, Exit};
 use crate::print;
 
-pub(crate) fn verify(state: StateDir, json: bool) -> Result<(), Exit> {
-    let state_dir = match (state.state_dir, state.config) {
-        (Some(directory), _) => directory,
-        (None, Some(file)) => {
-            let config = Config::load(&file).map_err(|error| Exit::Because(Code::Bad, error.to_string()))?;
-            config.state_dir
+impl StateDir {
+    /// As it is named, or as the configuration names it.
+    pub(crate) fn directory(self) -> Result<PathBuf, Exit> {
+        match (self.state_dir, self.config) {
+            (Some(directory), _) => Ok(directory),
+            (None, Some(file)) => {
+                let config =
+                    Config::load(&file).map_err(|error| Exit::Because(Code::Bad, error.to_string()))?;
+                Ok(config.state_dir)
+            }
+            (None, None) => Err(Exit::Because(Code::Bad, "name --state-dir or --config".into())),
         }
-        (None, None) => return Err(Exit::Because(Code::Bad, "name --state-dir or --config".into())),
-    };
-    match logbook::verify(&state_dir) {
+    }
+}
+
+pub(crate) fn verify(state: StateDir, json: bool) -> Result<(), Exit> {
+    match logbook::verify(&state.directory()?) {
         Ok(sound) if json => {
             print::line(&json!({"ok": true, "lines": sound.lines, "last_hash": sound.last_hash}).to_string())
         }

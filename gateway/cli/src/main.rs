@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
 
+mod account;
 mod arguments;
 mod channel;
 mod check;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, ChannelVerb, LogbookVerb, Verb};
+use arguments::{AccountVerb, Arguments, ChannelVerb, LogbookVerb, Verb};
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -36,6 +37,9 @@ fn main() -> ExitCode {
         Verb::Replay { recording, all, json } => replay::replay(&recording, all, json),
         Verb::Channel { verb: ChannelVerb::Test { config, id, to, json } } => {
             channel::try_out(&config, &id, to.as_deref(), json)
+        }
+        Verb::Account { verb: AccountVerb::Recover { state, account, json } } => {
+            account::recover(state, account.as_deref(), json)
         }
         Verb::Logbook { verb: LogbookVerb::Verify { state, json } } => logbook::verify(state, json),
         Verb::Schema { of, example } => schema::schema(of, example),

@@ -4,6 +4,7 @@ pub(crate) mod changes;
 pub(crate) mod door;
 pub(crate) mod log_in;
 pub(crate) mod password;
+pub mod recovery;
 mod refusals;
 pub(crate) mod sessions;
 mod throttle;

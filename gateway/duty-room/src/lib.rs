@@ -29,6 +29,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
+pub use accounts::recovery::{self, Issued, RecoverError};
 pub use clock::Clock;
 pub use config::{Broker, Config, ConfigError, Problem, Web};
 pub use eventloop::HeardEvent;

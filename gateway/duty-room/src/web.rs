@@ -51,6 +51,7 @@ use refusal::{Refusal, too_slow};
 
 use crate::Config;
 use crate::accounts::door::Door;
+use crate::accounts::recovery::Recovery;
 use crate::clock::Clock;
 use crate::eventloop::{Message, Pulse};
 use crate::logbook::Reader;
@@ -86,6 +87,7 @@ struct Inner {
     logbook: Reader,
     residents: Residents,
     records: Records,
+    recovery: Recovery,
     /// How many boards can sound, as the loop knows it.
     armed_told: AtomicU32,
 }
@@ -115,6 +117,7 @@ impl Desk {
             logbook: Reader::new(&config.state_dir),
             residents: Residents::new(&config.state_dir),
             records: Records::new(&config.state_dir),
+            recovery: Recovery::new(&config.state_dir),
             armed_told: AtomicU32::new(0),
         };
         Self { inner: Arc::new(inner) }
@@ -196,11 +199,13 @@ fn routes() -> Vec<Route> {
         get("/login", Who::Anybody, page::login),
         get("/login/{token}", Who::Anybody, page::enter),
         get("/setup", Who::Anybody, page::setup),
+        get("/recover", Who::Anybody, page::recover),
         get("/accounts", Who::Page(DESK), page::accounts),
         get("/assets/{name}", Who::Anybody, page::asset),
         get("/healthz", Who::Anybody, api::healthz),
         get("/readyz", Who::Anybody, api::readyz),
         post("/api/v1/setup", Who::Anybody, session::set_up),
+        post("/api/v1/recovery", Who::Anybody, session::recover),
         post("/api/v1/session", Who::Anybody, session::log_in),
         delete("/api/v1/session", Who::Anybody, session::log_out),
         get("/api/v1/session", Who::Look(DESK), session::who),

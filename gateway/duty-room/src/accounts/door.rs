@@ -57,13 +57,22 @@ impl std::fmt::Debug for SetupCode {
 }
 
 impl SetupCode {
-    fn random() -> Result<Self, getrandom::Error> {
+    pub(super) fn random() -> Result<Self, getrandom::Error> {
         Ok(Self(format!("{:012}", getrandom::u64()? % 1_000_000_000_000)))
     }
 
-    /// Whether this is it, however it was grouped; an input method's wide digits count.
+    pub(super) fn digits(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is it, however it was grouped.
     pub(super) fn is(&self, typed: &str) -> bool {
-        let digits: String = typed
+        is_same(&self.0, &Self::typed(typed))
+    }
+
+    /// The digits of what a person typed; an input method's wide ones count.
+    pub(super) fn typed(typed: &str) -> String {
+        typed
             .chars()
             .take(64)
             .map(|c| {
@@ -74,8 +83,7 @@ impl SetupCode {
                 }
             })
             .filter(char::is_ascii_digit)
-            .collect();
-        is_same(&self.0, &digits)
+            .collect()
     }
 }
 

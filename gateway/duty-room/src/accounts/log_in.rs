@@ -27,7 +27,7 @@ pub(crate) struct Wanted {
 }
 
 /// An attempt that waits or is judged; dropping it makes room for the next.
-struct Attempt<'d> {
+pub(super) struct Attempt<'d> {
     door: &'d Door,
     from: IpAddr,
 }
@@ -158,7 +158,7 @@ impl Door {
         })
     }
 
-    async fn begin_session(
+    pub(super) async fn begin_session(
         &self,
         from: IpAddr,
         account: &Account,
@@ -177,7 +177,7 @@ impl Door {
     }
 
     /// Waits as long as earlier failures cost.
-    async fn wait_for_turn(&self, from: IpAddr, account: &str) -> Result<Attempt<'_>, Refused> {
+    pub(super) async fn wait_for_turn(&self, from: IpAddr, account: &str) -> Result<Attempt<'_>, Refused> {
         let wait = self.state().throttle.begin(self.inner.clock.now(), account, from);
         let wait = wait.map_err(|_| {
             let zh = "同时登录的人太多,请过半分钟再试";
@@ -188,7 +188,7 @@ impl Door {
         Ok(attempt)
     }
 
-    fn refused(&self, account: Option<&str>, from: IpAddr) {
+    pub(super) fn refused(&self, account: Option<&str>, from: IpAddr) {
         let mut state = self.state();
         // What was typed may be a password: only an account's id is written down.
         let account = account.filter(|id| state.accounts.get(id).is_some()).map(str::to_owned);

@@ -32,8 +32,10 @@ GET  /cases/{ID}/print                       O L I V e
 GET  /login                                  O L I G V e s
 GET  /login/0123456789abcdef                 O L I G V e s
 GET  /setup                                  O L I G V e s
+GET  /recover                                O L I G V e s
 GET  /accounts                               O L I V e
 POST /api/v1/setup                           O L I G V e s
+POST /api/v1/recovery                        O L I G V e s
 POST   /api/v1/session                       O L I G V e s
 DELETE /api/v1/session                       O L I G V e s
 GET  /api/v1/session                         O L I V e

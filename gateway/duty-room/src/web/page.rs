@@ -28,6 +28,7 @@ pub(super) const ASSETS: &[(&str, &str, &str)] = &[
     ("neighbours.js", SCRIPT, include_str!("../../assets/neighbours.js")),
     ("old.js", SCRIPT, include_str!("../../assets/old.js")),
     ("print.js", SCRIPT, include_str!("../../assets/print.js")),
+    ("recover.js", SCRIPT, include_str!("../../assets/recover.js")),
     ("residents.js", SCRIPT, include_str!("../../assets/residents.js")),
     ("people.js", SCRIPT, include_str!("../../assets/people.js")),
     ("phone.js", SCRIPT, include_str!("../../assets/phone.js")),
@@ -93,6 +94,17 @@ pub(super) async fn setup(State(desk): State<Desk>, words: Words) -> Result<Resp
         return Ok(see_other("/login"));
     }
     page(&SetUp { words }).map(IntoResponse::into_response)
+}
+
+#[derive(Template)]
+#[template(path = "recover.html")]
+struct Recover {
+    words: Words,
+}
+
+/// The way back in, by a code that is made on the machine.
+pub(super) async fn recover(words: Words) -> Result<Html<String>, Refusal> {
+    page(&Recover { words })
 }
 
 #[derive(Template)]

@@ -50,6 +50,25 @@ pub(super) async fn set_up(
     Ok(entered(&token, &person))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recover {
+    account: String,
+    code: String,
+    password: String,
+}
+
+/// `POST /api/v1/recovery`: the machine's code gives a lead a new password.
+pub(super) async fn recover(
+    State(desk): State<Desk>,
+    Peer(from): Peer,
+    Change(Recover { account, code, password }): Change<Recover>,
+) -> Result<Response, Refusal> {
+    let typed = (account.trim(), code.as_str(), password.as_str());
+    let (token, person) = desk.inner.door.recover(from, &desk.inner.recovery, typed).await?;
+    Ok(entered(&token, &person))
+}
+
 /// `GET /api/v1/session`: who I am, whether I may act, and what people are called.
 pub(super) async fn who(
     State(desk): State<Desk>,

@@ -112,6 +112,7 @@ mod tests {
         (include_str!("../../templates/form.html"), &LIVE),
         (include_str!("../../templates/live.html"), &LIVE),
         (include_str!("../../templates/login.html"), &LIVE),
+        (include_str!("../../templates/recover.html"), &LIVE),
         (include_str!("../../templates/setup.html"), &LIVE),
         (include_str!("../../templates/wall.html"), &LIVE),
         (include_str!("../../templates/case.html"), &PAPER),

@@ -1,9 +1,11 @@
 //! Who sits at the desk: the first account by the console's code, log-ins, roles, and what survives a restart.
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use shouwang_duty_room::{Clock, Running, logbook};
+use shouwang_duty_room::{Clock, RecoverError, Running, logbook, recovery};
+use shouwang_message::Timestamp;
 
 use crate::desk::*;
 
@@ -99,6 +101,61 @@ async fn the_first_account_is_made_once_by_who_reads_the_console() {
     let other = wanted(&code, PASSWORD).replace("wang", "zhao");
     let answer = stranger(&running).post("/api/v1/setup", &other).await;
     assert_eq!(code_of(&answer), (409, "set_up".into()));
+    running.stop().await.unwrap();
+    logbook::verify(state.path()).unwrap();
+}
+
+#[tokio::test]
+async fn a_lead_who_forgot_the_password_comes_back_by_a_code_made_on_the_machine() {
+    let state = tempfile::tempdir().unwrap();
+    let wall = || Clock::system().wall();
+    assert!(recovery::issue(state.path(), None, wall()).is_err(), "no duty room was ever here");
+    let running = started(state.path()).await;
+    assert!(matches!(recovery::issue(state.path(), None, wall()), Err(RecoverError::NoAccount)));
+    let lead = set_up(&running).await;
+    add(&lead, "li", "operator").await;
+    let come_back = async |account: &str, code: &str, password: &str| {
+        let body = json!({ "account": account, "code": code, "password": password });
+        stranger(&running).post("/api/v1/recovery", &body.to_string()).await
+    };
+    let answer = come_back("wang", "0000-0000-0000", "三号楼 402 的灯").await;
+    assert_eq!(code_of(&answer), (403, "code".into()), "no code was made");
+
+    assert!(matches!(recovery::issue(state.path(), Some("li"), wall()), Err(RecoverError::NoLead(..))));
+    let old = recovery::issue(state.path(), Some("wang"), wall()).unwrap();
+    let issued = recovery::issue(state.path(), None, wall()).unwrap();
+    assert_eq!((issued.account.as_str(), issued.code.len()), ("wang", 14));
+    let file = std::fs::metadata(state.path().join("recovery.json")).unwrap();
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    let kept = std::fs::read_to_string(state.path().join("recovery.json")).unwrap();
+    assert!(!kept.contains(&issued.code.replace('-', "")), "{kept}");
+    for (account, code, password, expected) in [
+        ("wang", old.code.as_str(), "三号楼 402 的灯", (403, "code")),
+        ("li", issued.code.as_str(), "三号楼 402 的灯", (403, "code")),
+        ("wang", issued.code.as_str(), "12345678", (422, "password_weak")),
+    ] {
+        let answer = come_back(account, code, password).await;
+        assert_eq!(code_of(&answer), (expected.0, expected.1.to_owned()), "{account} {code}");
+    }
+    let answer = come_back("wang", &issued.code, "三号楼 402 的灯").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let back = seated(&running, &answer);
+    assert_eq!(back.get("/api/v1/session").await.json()["account"]["id"], "wang");
+    assert_eq!(lead.get("/api/v1/session").await.status, 401, "every other session has ended");
+    assert_eq!(code_of(&log_in(&running, "wang", PASSWORD).await), (401, "wrong".into()));
+    let answer = come_back("wang", &issued.code, "三号楼 403 的灯").await;
+    assert_eq!(code_of(&answer), (403, "code".into()), "good once");
+
+    // One that nobody used in time is worth nothing.
+    let past = Timestamp::from_unix_ms(wall().unix_ms() - 31 * 60_000);
+    let late = recovery::issue(state.path(), None, past).unwrap();
+    let answer = come_back("wang", &late.code, "三号楼 403 的灯").await;
+    assert_eq!(code_of(&answer), (403, "code".into()));
+    let told = lines(&back).await;
+    assert!(told.iter().any(|(what, by, _)| what == "account.recovered" && by == "wang"), "{told:?}");
+    running.stop().await.unwrap();
+    let running = started(state.path()).await;
+    assert_eq!(log_in(&running, "wang", "三号楼 402 的灯").await.status, 200);
     running.stop().await.unwrap();
     logbook::verify(state.path()).unwrap();
 }
