@@ -227,6 +227,7 @@ impl Board {
             return;
         }
         gateway.store = heartbeat.store;
+        gateway.heartbeat = Some(heartbeat.clone());
         self.changed |= before != Presence::Present;
         self.boot_seen(whom, boot_before, heartbeat.boot);
         let Some(gateway) = self.gateways.get_mut(whom) else { return };

@@ -7,8 +7,8 @@ use core::time::Duration;
 
 use serde_json::Value;
 use shouwang_message::{
-    AlarmId, Class, CommandName, DeviceStateDocument, Event, Id, Instant, LogId, Place, Priority, Sequence,
-    StoreHealth, Text, Timestamp,
+    AlarmId, Class, CommandName, DeviceStateDocument, Event, Heartbeat, Id, Instant, LogId, Place, Priority,
+    Sequence, StoreHealth, Text, Timestamp,
 };
 
 use crate::asking::{Pending, resend};
@@ -132,6 +132,8 @@ pub(crate) struct Gateway {
     pub(crate) row: Option<(AlarmId, Presence)>,
     /// Its disk, by its last heartbeat; and the row that says so.
     pub(crate) store: StoreHealth,
+    /// Its newest heartbeat.
+    pub(crate) heartbeat: Option<Heartbeat>,
     pub(crate) store_row: Option<(AlarmId, StoreHealth)>,
     /// Our newest resend requests, to know their replies.
     pub(crate) resends: VecDeque<(String, LogId)>,
@@ -714,6 +716,7 @@ impl Gateway {
             devices: BTreeMap::new(),
             row: None,
             store: StoreHealth::Ok,
+            heartbeat: None,
             store_row: None,
             resends: VecDeque::new(),
             catches_up_until: Instant::default(),

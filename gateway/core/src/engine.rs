@@ -8,6 +8,7 @@ mod calls;
 mod commands;
 mod device;
 mod judging;
+mod measures;
 mod outputs;
 mod stage;
 mod supervision;
@@ -39,6 +40,8 @@ use crate::planted::{self, Bug};
 use crate::texting::Texting;
 use crate::uplink::{Receipt, Session};
 use crate::wall::Wall;
+
+pub use measures::{LineMeasures, Measures};
 
 use absence::Absence;
 use commands::Nonces;
@@ -114,6 +117,8 @@ pub struct Engine {
     stopping: Option<Stopping>,
     outputs: VecDeque<Output>,
     reports: Vec<Report>,
+    /// Losses told in this run.
+    gaps: u64,
 }
 
 #[derive(Debug)]
@@ -190,6 +195,7 @@ impl Engine {
             stopping: None,
             outputs: VecDeque::new(),
             reports: Vec::new(),
+            gaps: 0,
             chance,
             configuration,
         };
@@ -610,6 +616,7 @@ impl Engine {
     }
 
     fn tell_gap(&mut self, now: Instant, count: u64, why: Text) {
+        self.gaps += 1;
         let to = self.wall.timestamp(now);
         let record = GapRecord { what: "events".to_string(), count, from: None, to, why };
         let subject = self.configuration.gateway.to_string();

@@ -19,6 +19,7 @@ use crate::broker::{Broker, BrokerError};
 use crate::clock;
 use crate::config::Config;
 use crate::line::{self, LineHandle, WireTap};
+use crate::metrics::Metrics;
 use crate::recorder::{DEFAULT_LIMIT, Header, Recorder, RecordingError};
 use crate::silence_page::{self, SilencePage};
 use crate::store::{FILE_NAME, Store, StoreError, StoreHandle};
@@ -26,12 +27,14 @@ use crate::systemd::Notifier;
 use crate::texter::Texter;
 use crate::uplink::{TransportError, Uplink};
 use crate::watchdog::{Alive, Cause, HUNG_AFTER, Pulse, START_WITHIN, Watchdog};
-use crate::web::{Health, Web, WebError};
+use crate::web::{Health, Scrape, Web, WebError};
 
 /// Inputs that may wait; beyond it the threads that bring them wait.
 const INPUTS: usize = 4096;
 /// Inputs taken in one turn before the clock and the stop signal are looked at again.
 const INPUTS_A_TURN: usize = 256;
+/// Readers of the metrics that may wait.
+const SCRAPES: usize = 4;
 /// How often the wall clock is compared, and the health page told that the loop turns.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -100,8 +103,9 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
         None => None,
     };
     let (mut gateway, health) = Gateway::start(config, options, &sender, watchdog)?;
+    let (scrape, scrapes) = mpsc::channel(SCRAPES);
     let web = match gateway.web {
-        Some(listen) => Some(Web::serve(listen, health, clock::now).await?),
+        Some(listen) => Some(Web::serve(listen, health, scrape, clock::now).await?),
         None => None,
     };
     let _silence_page = gateway.silence_page.take().map(|page| SilencePage::start(page, sender.clone()));
@@ -116,7 +120,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
         let broker = embedded.as_ref().is_some_and(Broker::has_ended).then_some("embedded broker");
         broker.or(web.as_ref().is_some_and(Web::has_ended).then_some("health page"))
     };
-    gateway.turn_until_stopped(&mut inputs, stop, ended).await;
+    gateway.turn_until_stopped(&mut inputs, scrapes, stop, ended).await;
     gateway.watchdog.expect_the_end();
     if let Some(notifier) = &notifier {
         notifier.stopping();
@@ -190,6 +194,7 @@ struct Gateway {
     /// Why the process before this one ended, until it is told.
     last_end: Option<PathBuf>,
     engine: Engine,
+    metrics: Metrics,
     lines: Vec<LineHandle>,
     store: StoreHandle,
     uplink: Uplink,
@@ -254,6 +259,7 @@ impl Gateway {
         }
         let texter = config.modem.map(|modem| Texter::start(modem, sender.clone()));
         tracing::info!(gateway = %config.core.gateway, boot = restored.boot, log = %restored.log, "gateway started");
+        let metrics = Metrics::new(config.core.lines.iter().map(|line| line.name.clone()).collect());
         let engine = Engine::new(config.core, restored.into(), start);
         let (health, seen) =
             watch::channel(Health { turned_at: start.now, store_writes, broker_connected: false });
@@ -265,6 +271,7 @@ impl Gateway {
             reads: Outstanding { pulse: reads, count: 0 },
             last_end: None,
             engine,
+            metrics,
             lines,
             store,
             uplink,
@@ -286,6 +293,7 @@ impl Gateway {
     async fn turn_until_stopped(
         &mut self,
         inputs: &mut mpsc::Receiver<Input>,
+        mut scrapes: mpsc::Receiver<Scrape>,
         stop: impl Future<Output = ()>,
         ended: impl Fn() -> Option<&'static str>,
     ) {
@@ -309,6 +317,10 @@ impl Gateway {
                     self.watch_the_watchdog(ended());
                 }
                 input = inputs.recv() => self.take_all(input, inputs),
+                Some(answer) = scrapes.recv() => {
+                    // Who asked may have given up.
+                    let _ = answer.send(self.metrics.text(&self.engine.measures(clock::now())));
+                }
                 () = tokio::time::sleep(wait) => self.give(Input::Woke),
             }
         }
@@ -338,6 +350,9 @@ impl Gateway {
             }
             self.report(&input);
             self.note_life(&input);
+            if let Input::Answered { line, outcome, .. } = &input {
+                self.metrics.answered(*line, outcome);
+            }
             if let Input::CommitFailed { why: StoreTrouble::Corrupt, .. } = input {
                 (self.corrupt, self.stopped) = (true, true);
             }

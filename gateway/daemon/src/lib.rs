@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod eventloop;
 pub mod line;
+mod metrics;
 pub mod recorder;
 pub mod silence_page;
 pub mod store;

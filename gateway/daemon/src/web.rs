@@ -1,4 +1,4 @@
-//! What a supervisor asks over HTTP: is the gateway alive, is it ready.
+//! What a supervisor asks over HTTP: is the gateway alive, is it ready, how is it in numbers (`/metrics`).
 //!
 //! `/healthz` answers 200 while the event loop turns, `/readyz` while the store also writes and the
 //! broker is connected; otherwise both answer 503. The body says what is wrong.
@@ -11,18 +11,24 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::Listener;
 use shouwang_core::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 /// The event loop publishes its state at least once a second, so this long without is a standstill.
 const STANDSTILL: Duration = Duration::from_secs(10);
+/// A scrape is answered within this, or not at all.
+const SCRAPED_WITHIN: Duration = Duration::from_secs(5);
+/// The newer form is also the older one, but for words in comments: who asks for it gets its name.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Connections at a time (S15), and how long each may take altogether, so that none holds its place.
 const CONNECTIONS: usize = 64;
 const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
@@ -37,6 +43,9 @@ pub struct Health {
     pub broker_connected: bool,
 }
 
+/// Somebody wants to read the metrics: answered with all of them as text.
+pub type Scrape = oneshot::Sender<String>;
+
 /// A running server; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Web {
@@ -47,6 +56,7 @@ pub struct Web {
 #[derive(Clone)]
 struct Seen<Now> {
     health: watch::Receiver<Health>,
+    scrapes: mpsc::Sender<Scrape>,
     now: Now,
 }
 
@@ -56,20 +66,16 @@ impl Web {
     pub async fn serve<Now>(
         listen: SocketAddr,
         health: watch::Receiver<Health>,
+        scrapes: mpsc::Sender<Scrape>,
         now: Now,
     ) -> Result<Self, WebError>
     where
         Now: Fn() -> Instant + Clone + Send + Sync + 'static,
     {
-        Self::serve_for(listen, health, now, CONNECTION_LIMIT).await
+        Self::serve_for(listen, Seen { health, scrapes, now }, CONNECTION_LIMIT).await
     }
 
-    async fn serve_for<Now>(
-        listen: SocketAddr,
-        health: watch::Receiver<Health>,
-        now: Now,
-        limit: Duration,
-    ) -> Result<Self, WebError>
+    async fn serve_for<Now>(listen: SocketAddr, seen: Seen<Now>, limit: Duration) -> Result<Self, WebError>
     where
         Now: Fn() -> Instant + Clone + Send + Sync + 'static,
     {
@@ -79,7 +85,8 @@ impl Web {
         let routes = Router::new()
             .route("/healthz", get(healthz::<Now>))
             .route("/readyz", get(readyz::<Now>))
-            .with_state(Seen { health, now });
+            .route("/metrics", get(metrics::<Now>))
+            .with_state(seen);
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(Bounded::new(listener, limit), routes).await {
                 tracing::warn!(%error, "the health page ended");
@@ -119,6 +126,21 @@ async fn healthz<Now: Fn() -> Instant>(State(seen): State<Seen<Now>>) -> (Status
 
 async fn readyz<Now: Fn() -> Instant>(State(seen): State<Seen<Now>>) -> (StatusCode, &'static str) {
     seen.answer(true)
+}
+
+/// The event loop's own answer: while it stands still there is none, and a scrape that fails says so.
+async fn metrics<Now: Fn() -> Instant>(State(seen): State<Seen<Now>>, headers: HeaderMap) -> Response {
+    let (answer, answered) = oneshot::channel();
+    let asking = async {
+        seen.scrapes.send(answer).await.ok()?;
+        answered.await.ok()
+    };
+    let Some(text) = timeout(SCRAPED_WITHIN, asking).await.ok().flatten() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the event loop does not answer\n").into_response();
+    };
+    let asked = headers.get(header::ACCEPT).and_then(|asked| asked.to_str().ok()).unwrap_or_default();
+    let kind = if asked.contains("application/openmetrics-text") { OPEN_METRICS } else { PLAIN };
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
 impl<Now: Fn() -> Instant> Seen<Now> {
@@ -237,8 +259,15 @@ mod tests {
         let clock = Arc::new(AtomicU64::new(0));
         let now = Arc::clone(&clock);
         let now = move || Instant::from_micros(now.load(Ordering::Relaxed));
-        let web = Web::serve("127.0.0.1:0".parse().unwrap(), health, now).await.unwrap();
+        let (scrapes, mut scraped) = mpsc::channel::<Scrape>(1);
+        let web = Web::serve("127.0.0.1:0".parse().unwrap(), health, scrapes, now).await.unwrap();
         let at = web.address();
+        let loops =
+            async { scraped.recv().await.unwrap().send("shouwang_gap_total 0\n# EOF\n".into()).unwrap() };
+        let (text, ()) = tokio::join!(get(at, "/metrics"), loops);
+        assert_eq!(text, "200 shouwang_gap_total 0\n# EOF");
+        drop(scraped);
+        assert_eq!(get(at, "/metrics").await, "503 the event loop does not answer");
         assert_eq!(get(at, "/healthz").await, "200 ok");
         assert_eq!(get(at, "/readyz").await, "200 ok");
         turn.send(Health { broker_connected: false, ..good }).unwrap();
@@ -257,7 +286,8 @@ mod tests {
         let (_turn, health) = watch::channel(good);
         let now = || Instant::from_micros(0);
         let limit = Duration::from_millis(50);
-        let web = Web::serve_for("127.0.0.1:0".parse().unwrap(), health, now, limit).await.unwrap();
+        let seen = Seen { health, scrapes: mpsc::channel(1).0, now };
+        let web = Web::serve_for("127.0.0.1:0".parse().unwrap(), seen, limit).await.unwrap();
         let mut silent = Vec::new();
         for _ in 0..CONNECTIONS + 10 {
             silent.push(TcpStream::connect(web.address()).await.unwrap());

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use shouwang_board::{Asked, Board, CaseAsked, DeskAsked, Input, ListState, Outcome, Output, ShiftAsked};
+use shouwang_board::{
+    Asked, Board, CaseAsked, Counts, DeskAsked, Input, ListState, Measures, Outcome, Output, ShiftAsked,
+};
 use shouwang_message::{AlarmId, Event, Instant};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::link::Outbox;
 use crate::lists::{Answer, Lists, Version};
+use crate::metrics::{Awaited, Metrics};
 use crate::notify::Notifier;
 use crate::sounder::Sounder;
 use crate::stop::Stopped;
@@ -77,6 +80,10 @@ pub(crate) enum Message {
         since: Option<Version>,
         answer: oneshot::Sender<Answer>,
     },
+    /// The board in numbers.
+    Measures {
+        answer: oneshot::Sender<(Measures, Counts)>,
+    },
     /// The cases, each as JSON.
     Cases {
         state: ListState,
@@ -114,6 +121,7 @@ pub(crate) struct Channels {
     pub(crate) heard: broadcast::Sender<Arc<HeardEvent>>,
     pub(crate) pulse: watch::Sender<Pulse>,
     pub(crate) notifier: Notifier,
+    pub(crate) metrics: Metrics,
 }
 
 struct Loop {
@@ -124,6 +132,8 @@ struct Loop {
     sounder: Option<Sounder>,
     heard: broadcast::Sender<Arc<HeardEvent>>,
     notifier: Notifier,
+    metrics: Metrics,
+    awaited: Awaited,
     answers: BTreeMap<u64, oneshot::Sender<Outcome>>,
     next_ticket: u64,
     store_failing: bool,
@@ -132,7 +142,7 @@ struct Loop {
 
 /// `run` is another number in every run of the duty room.
 pub(crate) async fn run(board: Board, clock: Clock, run: u64, channels: Channels, mut stopped: Stopped) {
-    let Channels { mut inputs, mut completions, to_store, outbox, sounder, heard, pulse, notifier } =
+    let Channels { mut inputs, mut completions, to_store, outbox, sounder, heard, pulse, notifier, metrics } =
         channels;
     let mut turning = Loop {
         board,
@@ -142,6 +152,8 @@ pub(crate) async fn run(board: Board, clock: Clock, run: u64, channels: Channels
         sounder,
         heard,
         notifier,
+        metrics,
+        awaited: Awaited::default(),
         answers: BTreeMap::new(),
         next_ticket: 0,
         store_failing: false,
@@ -234,6 +246,9 @@ impl Loop {
             Message::List { state, since, answer } => {
                 let _ = answer.send(self.list(state, since));
             }
+            Message::Measures { answer } => {
+                let _ = answer.send((self.board.measures(), self.board.counts().clone()));
+            }
             Message::Cases { state, answer } => {
                 let mut cases = Vec::new();
                 self.board.each_case(state, &mut |case| cases.push(case.to_string().into()));
@@ -266,8 +281,9 @@ impl Loop {
             Stored::Committed { up_to, events } => {
                 self.store_failing = false;
                 self.give(Input::Committed { transaction: up_to }).await;
-                let heard_at = self.clock.now();
+                let (heard_at, wall) = (self.clock.now(), self.clock.wall());
                 for event in events {
+                    self.metrics.heard(&event, wall);
                     // Nobody may be listening.
                     let _ = self.heard.send(Arc::new(HeardEvent { event, heard_at }));
                 }
@@ -282,6 +298,9 @@ impl Loop {
     async fn give(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            if let Input::Told { ticket, result } = &input {
+                self.awaited.became(&self.metrics, *ticket, result);
+            }
             let outputs = self.board.handle(self.clock.now(), self.clock.wall(), input);
             inputs.extend(self.carry_out(outputs).await);
         }
@@ -306,6 +325,7 @@ impl Loop {
                 }
                 Output::Tell(notice) => {
                     let ticket = notice.ticket;
+                    self.awaited.told(ticket, notice.channel.clone());
                     if let Err(result) = self.notifier.tell(notice) {
                         became.push(Input::Told { ticket, result });
                     }

@@ -12,6 +12,7 @@ pub mod format;
 mod link;
 mod lists;
 pub mod logbook;
+mod metrics;
 pub mod notify;
 mod records;
 mod residents;
@@ -158,8 +159,18 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let sounder =
         config.sounder.clone().map(|settings| sounder::Sounder::spawn(settings, clock.clone(), told));
     let sounder = sounder.transpose().map_err(StartError::Thread)?;
-    let channels =
-        Channels { inputs, completions, to_store, outbox, sounder, heard: heard.clone(), pulse, notifier };
+    let metrics = metrics::Metrics::new();
+    let channels = Channels {
+        inputs,
+        completions,
+        to_store,
+        outbox,
+        sounder,
+        heard: heard.clone(),
+        pulse,
+        notifier,
+        metrics: metrics.clone(),
+    };
     tasks.push(tokio::spawn(eventloop::run(board, clock.clone(), run, channels, stopped.clone())));
     tasks.push(tokio::spawn(residents::forget_hourly(
         residents::Residents::new(&config.state_dir),
@@ -167,7 +178,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         input.clone(),
         stopped.clone(),
     )));
-    let desk = web::Desk::new(&config, clock.clone(), input.clone(), pulses.clone(), door.clone());
+    let desk = web::Desk::new(&config, clock.clone(), input.clone(), pulses.clone(), door.clone(), metrics);
     tasks.push(tokio::spawn(web::serve(listener, desk, stopped)));
     tracing::info!(name = %config.name, %web, "duty room started");
     Ok(Running { web, door, clock, heard, input, pulse: pulses, stop, tasks, store: Some(store) })

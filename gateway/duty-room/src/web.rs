@@ -16,6 +16,7 @@ mod items;
 mod logbook;
 #[cfg(test)]
 mod matrix;
+mod metrics;
 mod months;
 mod page;
 mod paper;
@@ -55,6 +56,7 @@ use crate::accounts::recovery::Recovery;
 use crate::clock::Clock;
 use crate::eventloop::{Message, Pulse};
 use crate::logbook::Reader;
+use crate::metrics::Metrics;
 use crate::records::Records;
 use crate::residents::Residents;
 
@@ -88,6 +90,7 @@ struct Inner {
     residents: Residents,
     records: Records,
     recovery: Recovery,
+    metrics: Metrics,
     /// How many boards can sound, as the loop knows it.
     armed_told: AtomicU32,
 }
@@ -103,6 +106,7 @@ impl Desk {
         to_loop: mpsc::Sender<Message>,
         pulse: watch::Receiver<Pulse>,
         door: Door,
+        metrics: Metrics,
     ) -> Self {
         let inner = Inner {
             title: config.title.clone(),
@@ -118,6 +122,7 @@ impl Desk {
             residents: Residents::new(&config.state_dir),
             records: Records::new(&config.state_dir),
             recovery: Recovery::new(&config.state_dir),
+            metrics,
             armed_told: AtomicU32::new(0),
         };
         Self { inner: Arc::new(inner) }
@@ -204,6 +209,7 @@ fn routes() -> Vec<Route> {
         get("/assets/{name}", Who::Anybody, page::asset),
         get("/healthz", Who::Anybody, api::healthz),
         get("/readyz", Who::Anybody, api::readyz),
+        get("/metrics", Who::Local(DESK), metrics::metrics),
         post("/api/v1/setup", Who::Anybody, session::set_up),
         post("/api/v1/recovery", Who::Anybody, session::recover),
         post("/api/v1/session", Who::Anybody, session::log_in),

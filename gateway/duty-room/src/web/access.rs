@@ -35,6 +35,8 @@ pub(super) enum Who {
     Act(&'static [Role]),
     /// Roles by the last part of the address, logged in now.
     ByVerb(&'static [(&'static str, &'static [Role])]),
+    /// Whoever asks from this machine; from elsewhere as `Look`.
+    Local(&'static [Role]),
     /// A page: as `Look`, but a stranger is led to the log-in page.
     Page(&'static [Role]),
 }
@@ -79,6 +81,7 @@ pub(super) fn routed(desk: &Desk, routes: Vec<Route>) -> Router<Desk> {
 /// with a redirect.
 async fn admit(State((desk, who)): State<(Desk, Who)>, mut request: Request, next: Next) -> Response {
     let (standing, person) = guard::standing(&desk, request.headers());
+    let who = if matches!(who, Who::Local(_)) && guard::is_local(&request) { Who::Anybody } else { who };
     match may(who, standing, person.as_ref(), request.uri().path()) {
         Ok(()) => {}
         Err(Barred::Login) if matches!(who, Who::Page(_)) => return Redirect::to("/login").into_response(),
@@ -103,7 +106,7 @@ enum Barred {
 fn may(who: Who, standing: Standing, person: Option<&Person>, path: &str) -> Result<(), Barred> {
     let (roles, also_expired) = match who {
         Who::Anybody => return Ok(()),
-        Who::Look(roles) | Who::Page(roles) => (Some(roles), true),
+        Who::Look(roles) | Who::Local(roles) | Who::Page(roles) => (Some(roles), true),
         Who::Act(roles) => (Some(roles), false),
         Who::ByVerb(verbs) => {
             let verb = path.rsplit('/').next().unwrap_or_default();

@@ -5,8 +5,8 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Desk;
 use super::refusal::{Refusal, refusal};
+use super::{Desk, Peer};
 use crate::accounts::Person;
 use crate::accounts::sessions::Standing;
 
@@ -55,15 +55,33 @@ fn objection(desk: &Desk, method: &Method, headers: &HeaderMap) -> Option<Refusa
     ))
 }
 
+/// The request was made on this machine for this machine. What a proxy here passes on names another host.
+pub(super) fn is_local(request: &Request) -> bool {
+    let peer = request.extensions().get::<Peer>();
+    let host = text(request.headers(), &header::HOST).unwrap_or_default();
+    let name = host_name(host);
+    let is_loopback = name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_passed_on =
+        ["forwarded", "x-forwarded-for"].iter().any(|name| request.headers().contains_key(*name));
+    !is_passed_on
+        && peer.is_some_and(|peer| peer.0.to_canonical().is_loopback())
+        && (is_loopback || name.eq_ignore_ascii_case("localhost"))
+}
+
 /// Plain addresses cannot be pointed elsewhere by DNS; names must be known.
 fn is_ours(desk: &Desk, host: &str) -> bool {
+    let name = host_name(host);
+    let lower = name.to_ascii_lowercase();
+    lower == "localhost" || name.parse::<std::net::IpAddr>().is_ok() || desk.inner.hosts.contains(&lower)
+}
+
+/// A host without its port, an address without its brackets.
+fn host_name(host: &str) -> &str {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
         _ => host,
     };
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    let name = name.to_ascii_lowercase();
-    name == "localhost" || address.parse::<std::net::IpAddr>().is_ok() || desk.inner.hosts.contains(&name)
+    name.trim_start_matches('[').trim_end_matches(']')
 }
 
 /// Who asks by the best of a request's sessions, and what it is good for.

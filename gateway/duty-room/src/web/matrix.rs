@@ -49,6 +49,7 @@ POST /api/v1/accounts/viewer/delete          -
 GET  /assets/board.js                        O L I G V e s
 GET  /healthz                                O L I G V e s
 GET  /readyz                                 O L I G V e s
+GET  /metrics                                O L I G V e s
 GET  /api/v1/alarms                          O L I V e
 POST /api/v1/alarms/{ID}/acknowledge         O L
 POST /api/v1/alarms/{ID}/take-back           O L
@@ -157,7 +158,10 @@ impl Pages {
             people.accounts.push(account);
         }
         let door = Door::open(clock.clone(), people, &to_store).unwrap();
-        Self { desk: Desk::new(&config, clock, to_loop, pulse, door), _state: state }
+        Self {
+            desk: Desk::new(&config, clock, to_loop, pulse, door, crate::metrics::Metrics::new()),
+            _state: state,
+        }
     }
 
     async fn ask(&self, method: &str, path: &str, who: char) -> (StatusCode, String) {

@@ -13,6 +13,7 @@ mod devices;
 mod handover;
 mod hearing;
 mod ladder;
+mod metrics;
 mod records;
 mod residents;
 #[path = "../../src/notify/tests/service.rs"]
