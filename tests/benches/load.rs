@@ -272,6 +272,7 @@ fn document(name: &str, n: usize, active: bool) -> AlarmDocument {
         },
         text: Text::new("烟感报警", "Smoke alarm"),
         unlogged: false,
+        texted: Vec::new(),
     }
 }
 

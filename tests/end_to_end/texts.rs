@@ -111,6 +111,10 @@ fn unheard_smoke_is_texted_and_rung_and_the_answer_reaches_the_duty_room() {
     house.broker.restart();
     let acknowledged = house.listener.wait_for_event(START_LIMIT * 2, ACKNOWLEDGED, "smoke-1");
     assert_eq!(acknowledged.json["data"]["acknowledged"]["by"], "u-7");
+    assert_eq!(
+        acknowledged.json["data"]["texted"][0]["to"], "u-7",
+        "the alarm's own record says who was told"
+    );
     house.smoke("smoke-1", false);
     let text = house.text(START_LIMIT).expect("whoever was told is told of its end");
     assert!(text.contains("烟感报警已恢复"), "{text}");

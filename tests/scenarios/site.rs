@@ -144,6 +144,12 @@ impl Site {
         self
     }
 
+    /// The device added last stands in another building.
+    pub(crate) fn building(mut self, building: &str) -> Self {
+        self.last().place.building = Some(building.into());
+        self
+    }
+
     /// Changes what belongs to the device added last.
     pub(crate) fn installed(mut self, change: impl FnOnce(&mut Installed)) -> Self {
         change(&mut self.last().installed);

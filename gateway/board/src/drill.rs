@@ -203,6 +203,7 @@ impl Board {
             place: step.place.clone(),
             text: step.text.clone(),
             unlogged: false,
+            texted: Vec::new(),
         };
         let whom = GatewayName { site: step.site.clone(), gateway: step.gateway.clone() };
         self.add(Row { made_here: true, heard: Some(1), ..Row::alarm(&whom, document) });

@@ -2,6 +2,7 @@
 //! climb steps of their own through the same ladder as alarms; one that comes and goes is not told each time.
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use shouwang_message::{AlarmDocument, AlarmId, Class, FaultDocument, Instant, Mode, Priority, Text};
@@ -88,6 +89,7 @@ impl Board {
             place: fault.place.clone(),
             text,
             unlogged: false,
+            texted: Vec::new(),
         }
     }
 

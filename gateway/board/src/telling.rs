@@ -11,12 +11,13 @@ use shouwang_message::{AlarmDocument, AlarmId, Id, Instant, Priority, Text, Time
 use crate::board::Board;
 use crate::case::{CaseAsked, CaseState, CaseStep};
 use crate::escalation::{Reach, Step};
-use crate::ladder::{Became, Delivery, Due, Facts, Ladder, Purpose};
+use crate::ladder::{Became, DELIVERIES, Delivery, Due, Facts, Ladder, Purpose};
 use crate::leading::Leaders;
 use crate::logbook::LogLine;
 use crate::notice::{DeliveryResult, Notice, Recipient};
 use crate::organisation::minute_of_week;
 use crate::row::{Row, RowKind};
+use crate::trust::shown;
 use crate::wording::Story;
 use crate::{bounds, kept};
 
@@ -587,9 +588,19 @@ impl Board {
     }
 
     /// Everything told about this alarm, oldest first.
+    ///
+    /// Before all of it what its gateway texted by itself, while nobody heard it here.
     pub(crate) fn deliveries(&self, id: AlarmId, kept: &[Delivery]) -> Vec<Value> {
         let climbing = self.outreach.ladders.get(&id).map(|ladder| ladder.deliveries.as_slice());
-        kept.iter().chain(climbing.unwrap_or_default()).map(Delivery::item).collect()
+        let document = self.rows.get(&id).and_then(Row::alarm_document);
+        let texted = document.map(|document| document.texted.as_slice()).unwrap_or_default();
+        let by_gateway = texted.iter().take(DELIVERIES).map(|texted| {
+            let person = texted.to.parse().ok().and_then(|id| self.settings.organisation.person(&id));
+            let to = shown(person.map_or(texted.to.as_str(), |person| person.name.as_str()));
+            json!({"channel": "gateway-sms", "to": to, "step": 0, "purpose": "step", "at": texted.at,
+                "result": "delivered", "code": null, "text": null})
+        });
+        by_gateway.chain(kept.iter().chain(climbing.unwrap_or_default()).map(Delivery::item)).collect()
     }
 
     /// How far up the ladder an alarm is, for its row: `{"step","of","next_at","urged"}`; none if it does not climb.

@@ -6,12 +6,13 @@
 //! number is bounded by the configuration.
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shouwang_message::{
     Acknowledged, AlarmChange, AlarmDocument, AlarmId, Class, Clock, Id, Instant, Mode, OutOfService, Place,
-    Priority, Sequence, Shelved, Suppressed, Text, Timestamp, Value,
+    Priority, Sequence, Shelved, Suppressed, Text, Texted, Timestamp, Value,
 };
 
 use crate::planted::{self, Bug};
@@ -103,6 +104,7 @@ impl Alarm {
                 place: cry.place.clone(),
                 text: cry.text.clone(),
                 unlogged: false,
+                texted: Vec::new(),
             },
             cry: 0,
             coming: false,
@@ -131,6 +133,15 @@ impl Alarm {
         document.value = value;
         self.coming = false;
         self.changed(AlarmChange::Repeated)
+    }
+
+    /// This person's phone has been told, lastly at this time. Told with the alarm's next change, like the alarm itself.
+    pub(crate) fn was_texted(&mut self, to: &Id, at: Timestamp) {
+        let known = self.document.texted.iter_mut().find(|texted| texted.to == to.as_str());
+        match known {
+            Some(texted) => texted.at = at,
+            None => self.document.texted.push(Texted { to: to.to_string(), at }),
+        }
     }
 
     /// The source is normal again. `None` if it was already.

@@ -173,6 +173,10 @@ impl Texting {
                 self.changed.insert(id);
             }
         }
+        // What is finished cries no more, however fast that went.
+        for story in self.stories.values_mut().filter(|story| !story.is_open) {
+            (story.unheard_since, story.waited_s, story.is_over) = (None, 0, true);
+        }
         self.drop_what_is_told();
     }
 
@@ -197,9 +201,10 @@ impl Texting {
         })
     }
 
-    /// The network has taken it.
-    pub(crate) fn was_sent(&mut self, now: Instant, text: TextId) {
-        let Some(sent) = self.under_way.take_if(|under_way| under_way.text == text) else { return };
+    /// The network has taken it: who now knows of which emergencies.
+    pub(crate) fn was_sent(&mut self, now: Instant, text: TextId) -> Option<(Id, Vec<AlarmId>)> {
+        let sent = self.under_way.take_if(|under_way| under_way.text == text)?;
+        let mut known = Vec::new();
         self.phones.entry(sent.phone).or_default().failed = None;
         for About { alarm: id, occurrence, is_named, says_end } in sent.about {
             let Some(story) = self.stories.get_mut(&id) else { continue };
@@ -208,6 +213,7 @@ impl Texting {
                     let (at, knows_end) = (sent.at, says_end);
                     let told = Told { occurrence, at, is_named, knows_end, end_tries: 0, last: now };
                     story.told.insert(sent.person.clone(), told);
+                    known.push(id);
                 }
                 News::End => {
                     if let Some(told) = story.told.get_mut(&sent.person) {
@@ -217,6 +223,7 @@ impl Texting {
             }
             self.changed.insert(id);
         }
+        Some((sent.person, known))
     }
 
     /// It was not sent, and nobody tries again but us.
@@ -397,7 +404,7 @@ impl Story {
     }
 
     fn end_is_due(&self, person: &Id) -> bool {
-        (self.is_over || !self.is_open) && self.told.get(person).is_some_and(|told| !told.knows_end)
+        self.is_over && self.told.get(person).is_some_and(|told| !told.knows_end)
     }
 
     /// What else must be said of it.
@@ -406,3 +413,6 @@ impl Story {
         if self.is_over { format!("{again}(已恢复)") } else { again }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -322,6 +322,7 @@ mod tests {
                 place: Place::default(),
                 text: Text::new("漏水", "Leak"),
                 unlogged: false,
+                texted: Vec::new(),
             }
         }
 

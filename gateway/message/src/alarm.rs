@@ -1,5 +1,6 @@
 //! The alarm document: everything about one occurrence of one condition, in one retained message.
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,17 @@ pub struct AlarmDocument {
     pub text: Text,
     /// True only while the gateway cannot write to its disk: told before it was committed.
     pub unlogged: bool,
+    /// Whom the gateway itself texted, because no duty room heard; left out while it is nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texted: Vec<Texted>,
+}
+
+/// A network took the gateway's text for this person's phone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Texted {
+    /// Account id, never a name or a number.
+    pub to: String,
+    pub at: Timestamp,
 }
 
 /// A named person saw it.

@@ -20,7 +20,9 @@ pub mod time;
 pub mod topic;
 pub mod value;
 
-pub use alarm::{Acknowledged, AlarmDocument, Class, Mode, OutOfService, Priority, Shelved, Suppressed};
+pub use alarm::{
+    Acknowledged, AlarmDocument, Class, Mode, OutOfService, Priority, Shelved, Suppressed, Texted,
+};
 pub use command::{Command, CommandError, CommandName, CommandPayload, Reply};
 pub use device::{DeviceState, DeviceStateDocument, PointValue, Quality, ValuesDocument};
 pub use event::{

@@ -65,7 +65,18 @@ fn alarm() -> AlarmDocument {
         place: place(),
         text: Text::new("烟感报警", "Smoke alarm"),
         unlogged: false,
+        texted: Vec::new(),
     }
+}
+
+#[test]
+fn an_alarm_that_the_gateway_texted_says_whom() {
+    let texted = vec![Texted { to: "u-7".into(), at: at("2026-11-22T07:52:41.000Z") }];
+    let text = alarm_text().replace(
+        r#""unlogged":false}"#,
+        r#""unlogged":false,"texted":[{"to":"u-7","at":"2026-11-22T07:52:41.000Z"}]}"#,
+    );
+    pinned(&AlarmDocument { texted, ..alarm() }, &text);
 }
 
 fn alarm_text() -> String {

@@ -117,6 +117,7 @@ impl Model {
             place: Place::default(),
             text: Text::new("报警", "Alarm"),
             unlogged: false,
+            texted: Vec::new(),
         }
     }
 

@@ -280,6 +280,19 @@ fn each_step_and_each_result_is_in_the_logbook_and_on_the_case() {
 }
 
 #[test]
+fn whom_the_gateway_texted_while_nobody_heard_it_stands_first() {
+    let mut world = burning();
+    world.tells();
+    let texted = ["desk-1", "u-9"].map(|to| Texted { to: to.into(), at: wall(world.now) });
+    let known = AlarmDocument { texted: texted.into(), ..placed(smoke(2)) };
+    world.event(&change(2, AlarmChange::Repeated, known));
+    assert_eq!(
+        world.deliveries()[..2],
+        ["gateway-sms desk-1某 delivered null", "gateway-sms u-9 delivered null"]
+    );
+}
+
+#[test]
 fn what_was_told_stays_with_the_closed_case() {
     let mut world = burning();
     world.tells();

@@ -310,6 +310,7 @@ pub(crate) fn smoke(revision: u32) -> AlarmDocument {
         place: Place::default(),
         text: Text::new("烟感报警", "Smoke alarm"),
         unlogged: false,
+        texted: Vec::new(),
     }
 }
 

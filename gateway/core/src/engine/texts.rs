@@ -11,9 +11,9 @@ use shouwang_message::{
     to_bytes,
 };
 
-use super::Engine;
 use super::outputs::wants_people;
 use super::supervision::gateway_words;
+use super::{Engine, alarm_key};
 use crate::alarm::Refusal;
 use crate::configuration::PhoneIndex;
 use crate::fault::Source;
@@ -62,7 +62,15 @@ impl Engine {
     }
 
     pub(super) fn text_sent(&mut self, now: Instant, text: TextId) {
-        self.texting.was_sent(now, text);
+        let at = self.wall.timestamp(now);
+        if let Some((person, alarms)) = self.texting.was_sent(now, text) {
+            for id in alarms {
+                let Some(alarm) = self.alarms.get_mut(id) else { continue };
+                alarm.was_texted(&person, at);
+                let kept = to_bytes(alarm);
+                self.stage.keep(now, alarm_key(id), Some(kept));
+            }
+        }
         self.supervise_texts(now);
     }
 

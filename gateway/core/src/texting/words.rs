@@ -49,7 +49,8 @@ fn list<'w>(front: &str, tail: &str, whats: impl ExactSizeIterator<Item = &'w st
     let all = whats.len();
     for what in whats {
         let comma = if named == 0 { "" } else { ";" };
-        let room = MOST_UNITS.saturating_sub(units(&text) + units(comma) + units(MORE) + units(tail));
+        let taken = units(&text) + units(comma) + units(MORE) + units(tail);
+        let Some(room) = MOST_UNITS.checked_sub(taken) else { break };
         // The first is cut rather than left out.
         if units(what) > room && named > 0 {
             break;
