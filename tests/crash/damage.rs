@@ -7,7 +7,7 @@ use std::path::Path;
 
 use shouwang_core::input::StoreTrouble;
 use shouwang_core::output::{Commit, NewEvent};
-use shouwang_gateway::store::{Restored, Store, StoreError};
+use shouwang_gateway::store::{LeftBehind, Store, StoreError};
 use shouwang_message::Timestamp;
 
 use crate::figures::Figures;
@@ -31,7 +31,7 @@ struct Ends {
     newer: u64,
 }
 
-fn open(path: &Path) -> (Store, Restored) {
+fn open(path: &Path) -> (Store, LeftBehind) {
     Store::open(path, wall()).expect("a start in spite of damage")
 }
 
@@ -71,7 +71,7 @@ fn spoil(bytes: &mut Vec<u8>, chance: &mut Chance) {
     }
 }
 
-fn trial(home: &Path, sound: &[Vec<u8>; 2], first: &Restored, seed: u64, ends: &mut Ends) {
+fn trial(home: &Path, sound: &[Vec<u8>; 2], first: &LeftBehind, seed: u64, ends: &mut Ends) {
     let mut chance = Chance::new(seed);
     let path = home.join("gateway.db");
     let mut spoilt = sound.clone();

@@ -74,7 +74,7 @@ impl Drop for Ext4 {
     }
 }
 
-fn open(path: &Path) -> (Store, shouwang_gateway::store::Restored) {
+fn open(path: &Path) -> (Store, shouwang_gateway::store::LeftBehind) {
     Store::open(path, Timestamp::from_unix_ms(1_795_330_800_000)).unwrap()
 }
 

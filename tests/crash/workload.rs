@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use shouwang_core::output::{Commit, NewEvent};
-use shouwang_gateway::store::{KEEP_EVENTS, Restored, Store, StoreError};
+use shouwang_gateway::store::{KEEP_EVENTS, LeftBehind, Store, StoreError};
 use shouwang_message::{LogId, Sequence, Timestamp};
 
 use shouwang_tests::chance::Chance;
@@ -14,7 +14,7 @@ const NAME: &str = "gateway.db";
 /// A start may have been counted on disk without having succeeded.
 const UNTOLD_STARTS: u32 = 6;
 
-pub(crate) fn open(vfs: &str) -> Result<(Store, Restored), StoreError> {
+pub(crate) fn open(vfs: &str) -> Result<(Store, LeftBehind), StoreError> {
     Store::open_with_vfs(Path::new(NAME), vfs, Timestamp::from_unix_ms(WALL_MS))
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Promise {
 }
 
 impl Promise {
-    pub(crate) fn opened(&mut self, restored: &Restored) {
+    pub(crate) fn opened(&mut self, restored: &LeftBehind) {
         self.log = Some(restored.log);
         self.boot = restored.boot;
     }
@@ -62,7 +62,7 @@ impl Promise {
     }
 
     /// Whether what a start found is this promise, no more and no less.
-    fn is_kept_by(&self, restored: &Restored) -> bool {
+    fn is_kept_by(&self, restored: &LeftBehind) -> bool {
         self.log.is_none_or(|log| log == restored.log)
             && restored.next_sequence == self.next_sequence()
             && restored.heard_up_to == self.heard_up_to
@@ -75,7 +75,7 @@ impl Promise {
 pub(crate) fn judge(
     promised: &Promise,
     under_way: Option<&Promise>,
-    found: &(Store, Restored),
+    found: &(Store, LeftBehind),
 ) -> Result<Promise, String> {
     let (store, restored) = found;
     let held = [Some(promised), under_way].into_iter().flatten().find(|held| held.is_kept_by(restored));

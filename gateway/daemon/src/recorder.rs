@@ -16,7 +16,7 @@ use shouwang_core::input::Input;
 use shouwang_message::{Clock, Timestamp};
 
 use crate::config::{Config, Problem};
-use crate::store::Restored;
+use crate::store::LeftBehind;
 
 /// The file's size, bytes, unless told otherwise.
 pub const DEFAULT_LIMIT: u64 = 64 * 1024 * 1024;
@@ -38,7 +38,7 @@ pub struct Header {
     /// The configuration's text and the profiles' by path, the configuration first. Secrets are in other
     /// files and not recorded.
     sources: Vec<(PathBuf, String)>,
-    pub restored: Restored,
+    pub restored: LeftBehind,
     now: Instant,
     wall: Timestamp,
     clock: Clock,
@@ -76,7 +76,7 @@ pub enum RecordingError {
 }
 
 impl Header {
-    pub fn new(config: &Config, restored: Restored, start: Start) -> Self {
+    pub fn new(config: &Config, restored: LeftBehind, start: Start) -> Self {
         let Start { now, wall, clock, seed } = start;
         Self {
             format: FORMAT,
@@ -227,7 +227,7 @@ mod tests {
     fn header() -> Header {
         let config =
             Config::from_bytes(Path::new("/etc/gateway.toml"), crate::config::example().as_bytes()).unwrap();
-        let restored = Restored {
+        let restored = LeftBehind {
             log: LogId::from_parts(1, 2),
             boot: 3,
             next_sequence: 10,

@@ -65,7 +65,7 @@ enum State {
 
 /// What the last run left behind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Restored {
+pub struct LeftBehind {
     /// Names this database; a new one is a new log.
     pub log: LogId,
     /// Process starts in this log, this one included, from 1.
@@ -82,15 +82,15 @@ pub struct Restored {
     pub replaced: bool,
 }
 
-impl From<Restored> for shouwang_core::engine::Restored {
-    fn from(restored: Restored) -> Self {
+impl From<LeftBehind> for shouwang_core::engine::Restored {
+    fn from(left: LeftBehind) -> Self {
         Self {
-            log: restored.log,
-            boot: restored.boot,
-            committed: restored.next_sequence - 1,
-            first_kept: restored.first_kept,
-            kept: restored.kept.into_iter().collect(),
-            replaced: restored.replaced,
+            log: left.log,
+            boot: left.boot,
+            committed: left.next_sequence - 1,
+            first_kept: left.first_kept,
+            kept: left.kept.into_iter().collect(),
+            replaced: left.replaced,
         }
     }
 }
@@ -124,7 +124,7 @@ struct Place {
 impl Store {
     /// Opens or makes the database at `path` and counts a new boot in it, committed before this returns.
     /// A damaged one is moved aside as `<name>.quarantined-N`. `wall` only dates a new log's id.
-    pub fn open(path: &Path, wall: Timestamp) -> Result<(Self, Restored), StoreError> {
+    pub fn open(path: &Path, wall: Timestamp) -> Result<(Self, LeftBehind), StoreError> {
         fs_prepare(path)?;
         let lock = lock(path)?;
         Self::open_place(Place { path: path.to_owned(), vfs: None }, Some(lock), wall)
@@ -132,11 +132,15 @@ impl Store {
 
     /// As [`Store::open`], through a VFS that was registered with SQLite under this name. Files are the
     /// VFS's business: no rights are set, no lock is taken and nothing is moved aside.
-    pub fn open_with_vfs(path: &Path, vfs: &str, wall: Timestamp) -> Result<(Self, Restored), StoreError> {
+    pub fn open_with_vfs(path: &Path, vfs: &str, wall: Timestamp) -> Result<(Self, LeftBehind), StoreError> {
         Self::open_place(Place { path: path.to_owned(), vfs: Some(vfs.to_owned()) }, None, wall)
     }
 
-    fn open_place(place: Place, lock: Option<File>, wall: Timestamp) -> Result<(Self, Restored), StoreError> {
+    fn open_place(
+        place: Place,
+        lock: Option<File>,
+        wall: Timestamp,
+    ) -> Result<(Self, LeftBehind), StoreError> {
         let log = new_log(wall)?;
         let (connection, restored, room) = match restore(&place, log) {
             Err(StoreError::Database { source, .. }) if place.vfs.is_none() && is_damage(&source) => {
@@ -150,7 +154,7 @@ impl Store {
         };
         // A damaged file may also have been moved aside while running, just before the process ended.
         let replaced = restored.boot == 1 && place.vfs.is_none() && quarantined(&place.path, 1).exists();
-        let restored = Restored { replaced, ..restored };
+        let restored = LeftBehind { replaced, ..restored };
         let tail = Tail::of(&restored);
         let store = Self { place, state: State::Open { connection, tail, room }, _lock: lock };
         Ok((store, restored))
@@ -290,7 +294,7 @@ impl Place {
     }
 }
 
-fn restore(place: &Place, log: LogId) -> Result<(Connection, Restored, Room), StoreError> {
+fn restore(place: &Place, log: LogId) -> Result<(Connection, LeftBehind, Room), StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = place.connect(flags).map_err(|source| place.error(source))?;
     schema::prepare(&connection).map_err(|source| place.error(source))?;

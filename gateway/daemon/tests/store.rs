@@ -26,7 +26,7 @@ fn heard(up_to: Sequence) -> Commit {
     Commit { heard_up_to: Some(up_to), ..Commit::default() }
 }
 
-fn open(path: &Path) -> (Store, shouwang_gateway::store::Restored) {
+fn open(path: &Path) -> (Store, shouwang_gateway::store::LeftBehind) {
     Store::open(path, wall()).unwrap()
 }
 

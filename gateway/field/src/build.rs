@@ -48,7 +48,7 @@ pub(crate) fn build(config: &FieldConfig, profiles: &dyn Profiles) -> Result<Bui
         })
         .collect();
     let mut devices = BTreeMap::new();
-    let mut problems = Vec::new();
+    let mut mistakes = Vec::new();
     for device in &config.devices {
         let line = config.lines.iter().position(|line| line.name.get_ref().as_str() == device.line.get_ref());
         let Some((line, street)) = line.and_then(|line| Some((line, streets.get_mut(line)?))) else {
@@ -60,17 +60,17 @@ pub(crate) fn build(config: &FieldConfig, profiles: &dyn Profiles) -> Result<Bui
                 devices.insert(device.id.get_ref().as_str().to_owned(), doorplate);
                 street.residents.push(resident);
             }
-            Err(found) => problems.extend(found.into_iter().map(|(span, what)| config.problem(span, what))),
+            Err(found) => mistakes.extend(found.into_iter().map(|(span, what)| config.mistake(span, what))),
         }
     }
-    if problems.is_empty() {
-        problems
-            .extend(bad_steps(config, profiles).into_iter().map(|(span, what)| config.problem(span, what)));
+    if mistakes.is_empty() {
+        mistakes
+            .extend(bad_steps(config, profiles).into_iter().map(|(span, what)| config.mistake(span, what)));
     }
-    if problems.is_empty() {
+    if mistakes.is_empty() {
         Ok(Built { streets, devices, steps: steps(config) })
     } else {
-        Err(FieldError::Config(problems))
+        Err(FieldError::Config(mistakes))
     }
 }
 
@@ -89,9 +89,9 @@ fn resident(
     };
     // Decimals and other values that scale the rest come first in no particular order of the file, so a
     // second pass makes the result independent of the names.
-    let problems: Found = device.values.iter().chain(&device.values).filter_map(wrong).collect();
-    if !problems.is_empty() {
-        return Err(problems.into_iter().take(device.values.len()).collect());
+    let mistakes: Found = device.values.iter().chain(&device.values).filter_map(wrong).collect();
+    if !mistakes.is_empty() {
+        return Err(mistakes.into_iter().take(device.values.len()).collect());
     }
     let typical = nanos(profile.timing.typical(LineKind::Tcp { rtu_frames: baud.is_some() }));
     let usual = device.reply_ms.map_or(typical, millis);

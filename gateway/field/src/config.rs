@@ -7,7 +7,7 @@ use serde::Deserialize;
 use shouwang_message::{Id, Value};
 use toml::Spanned;
 
-use crate::error::{FieldError, Problem};
+use crate::error::{FieldError, Mistake};
 use crate::fault::Fault;
 
 /// What is built, and what happens to it when. Read it with [`FieldConfig::load`] or
@@ -168,27 +168,27 @@ impl FieldConfig {
         let source = Source { name: name.into(), text: text.into() };
         if text.len() > MOST_BYTES {
             return Err(FieldError::Config(vec![
-                source.problem(0..0, "the file is larger than 1 MiB".into()),
+                source.mistake(0..0, "the file is larger than 1 MiB".into()),
             ]));
         }
         let file: File = toml::from_str(text).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
-            FieldError::Config(vec![source.problem(span, error.message().to_string())])
+            FieldError::Config(vec![source.mistake(span, error.message().to_string())])
         })?;
         let config =
             Self { seed: file.seed, lines: file.line, devices: file.device, steps: file.step, source };
-        let problems = config.problems();
-        if problems.is_empty() { Ok(config) } else { Err(FieldError::Config(problems)) }
+        let mistakes = config.mistakes();
+        if mistakes.is_empty() { Ok(config) } else { Err(FieldError::Config(mistakes)) }
     }
 
-    /// A problem at a place in this configuration.
-    pub(crate) fn problem(&self, span: Range<usize>, what: String) -> Problem {
-        self.source.problem(span, what)
+    /// A mistake at a place in this configuration.
+    pub(crate) fn mistake(&self, span: Range<usize>, what: String) -> Mistake {
+        self.source.mistake(span, what)
     }
 
-    fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut say = |span: Range<usize>, what: String| problems.push(self.problem(span, what));
+    fn mistakes(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        let mut say = |span: Range<usize>, what: String| mistakes.push(self.mistake(span, what));
         for (what, count, most) in [
             ("lines", self.lines.len(), MOST_LINES),
             ("devices", self.devices.len(), MOST_DEVICES),
@@ -214,8 +214,8 @@ impl FieldConfig {
         self.lines.iter().for_each(|line| line_problems(line, &mut say));
         self.devices.iter().for_each(|device| device_problems(device, self, &mut say));
         self.steps.iter().for_each(|step| step_problems(step, self, &mut say));
-        problems.sort_by_key(|problem| (problem.line, problem.column));
-        problems
+        mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+        mistakes
     }
 }
 
@@ -364,11 +364,11 @@ impl FieldLine {
 }
 
 impl Source {
-    fn problem(&self, span: Range<usize>, what: String) -> Problem {
+    fn mistake(&self, span: Range<usize>, what: String) -> Mistake {
         let before = self.text.get(..span.start).unwrap_or(&self.text);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Problem { file: self.name.clone(), line, column, what }
+        Mistake { file: self.name.clone(), line, column, what }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// One mistake in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct Mistake {
     pub file: String,
     /// From 1.
     pub line: usize,
@@ -22,8 +22,8 @@ pub enum FieldError {
     #[error("reading the field's configuration {}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     /// The configuration is wrong; all mistakes at once.
-    #[error("{}", Problem::list(.0))]
-    Config(Vec<Problem>),
+    #[error("{}", Mistake::list(.0))]
+    Config(Vec<Mistake>),
     /// A line's pty or socket cannot be made.
     #[error("opening the simulated line {line}")]
     Line { line: String, source: io::Error },
@@ -38,13 +38,13 @@ pub enum FieldError {
     Output(#[source] io::Error),
 }
 
-impl Problem {
-    fn list(problems: &[Self]) -> String {
-        problems.iter().map(Self::to_string).collect::<Vec<_>>().join("\n")
+impl Mistake {
+    fn list(mistakes: &[Self]) -> String {
+        mistakes.iter().map(Self::to_string).collect::<Vec<_>>().join("\n")
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.what)
     }

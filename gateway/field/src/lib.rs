@@ -35,7 +35,7 @@ mod wire;
 pub use change::{COMMANDS, Change};
 pub use config::FieldConfig;
 pub use encode::{Encoded, Scaling, encode};
-pub use error::{FieldError, Problem};
+pub use error::{FieldError, Mistake};
 pub use fault::{FAULT_WORDS, Fault};
 pub use lamp::Shown;
 pub use modbus_wire::Table;

@@ -17,7 +17,7 @@ use shouwang_message::{LogId, Sequence, Timestamp};
 
 use super::write::Tail;
 use super::{
-    Place, Restored, State, Store, StoreError, fs_prepare, is_damage, lock, new_log, quarantine, restore,
+    LeftBehind, Place, State, Store, StoreError, fs_prepare, is_damage, lock, new_log, quarantine, restore,
     schema, trouble,
 };
 
@@ -35,7 +35,7 @@ impl Store {
     /// As [`Store::open`]; but a disk that is full, failing or read-only does not keep a gateway from its
     /// watch: then every commit fails until the store can be opened. What a person has to put right, such as
     /// rights or a second gateway, is an error all the same.
-    pub fn open_or_wait(path: &Path, wall: Timestamp) -> Result<(Self, Restored), StoreError> {
+    pub fn open_or_wait(path: &Path, wall: Timestamp) -> Result<(Self, LeftBehind), StoreError> {
         match Self::open(path, wall) {
             Err(error) if is_of_the_disk(&error) => {
                 tracing::error!(%error, "the gateway starts without its store: alarms are told unlogged until it opens");
@@ -50,7 +50,7 @@ impl Store {
         matches!(self.state, State::Awaited(_))
     }
 
-    fn wait(path: &Path, wall: Timestamp) -> Result<(Self, Restored), StoreError> {
+    fn wait(path: &Path, wall: Timestamp) -> Result<(Self, LeftBehind), StoreError> {
         // A disk that takes no file has perhaps no lock either; it is taken when the store opens.
         let lock = match lock(path) {
             Err(error) if is_of_the_disk(&error) => None,
@@ -62,7 +62,7 @@ impl Store {
             Ok(restored) => restored,
             Err(StoreError::Database { source, .. }) => {
                 tracing::warn!(%source, "the log cannot be read either: until it can, this run has a log of its own");
-                Restored::begun(new)
+                LeftBehind::begun(new)
             }
             Err(error) => return Err(error),
         };
@@ -97,7 +97,7 @@ impl Store {
     }
 }
 
-impl Restored {
+impl LeftBehind {
     fn begun(log: LogId) -> Self {
         Self {
             log,
@@ -113,14 +113,14 @@ impl Restored {
 
 /// What the next start would find, read without a lock, a file or a byte of ours on that disk: the index of
 /// the WAL is made in memory. `new` names the log if there is none yet.
-fn look(place: &Place, new: LogId) -> Result<Restored, StoreError> {
+fn look(place: &Place, new: LogId) -> Result<LeftBehind, StoreError> {
     // A file that cannot be asked for is an error of the connection below.
     let is_new = match place.path.metadata() {
         Ok(metadata) => metadata.len() == 0,
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     };
     if is_new {
-        return Ok(Restored::begun(new));
+        return Ok(LeftBehind::begun(new));
     }
     let database = |source| place.error(source);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
@@ -133,7 +133,7 @@ fn look(place: &Place, new: LogId) -> Result<Restored, StoreError> {
     in_memory().map_err(database)?;
     let known = u32::try_from(schema::MIGRATIONS.len()).unwrap_or(u32::MAX);
     match schema::version(&connection, &place.path, known)? {
-        0 => Ok(Restored::begun(new)),
+        0 => Ok(LeftBehind::begun(new)),
         _ => schema::read(&connection, new).map_err(database),
     }
 }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     /// Nothing can be read or written: a name that leads to itself.
-    fn without_its_disk(path: &Path) -> (Store, Restored) {
+    fn without_its_disk(path: &Path) -> (Store, LeftBehind) {
         symlink(path, path).unwrap();
         let started = Store::open_or_wait(path, Timestamp::from_unix_ms(0)).unwrap();
         std::fs::remove_file(path).unwrap();

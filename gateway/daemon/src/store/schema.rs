@@ -5,7 +5,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use shouwang_message::{LogId, Sequence};
 
-use super::{Restored, StoreError, room, with_suffix};
+use super::{LeftBehind, StoreError, room, with_suffix};
 
 /// One step a version, never changed after a release; `PRAGMA user_version` counts the steps taken.
 pub(super) const MIGRATIONS: &[&str] = &[
@@ -98,7 +98,7 @@ pub(super) fn version(connection: &Connection, path: &Path, known: u32) -> Resul
 }
 
 /// Reads what the last run left, and counts this boot.
-pub(super) fn restore(connection: &mut Connection, new_log: LogId) -> rusqlite::Result<Restored> {
+pub(super) fn restore(connection: &mut Connection, new_log: LogId) -> rusqlite::Result<LeftBehind> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let restored = read(&transaction, new_log)?;
     match restored.boot {
@@ -115,7 +115,7 @@ pub(super) fn restore(connection: &mut Connection, new_log: LogId) -> rusqlite::
 }
 
 /// Reads what the last run left, with this boot counted in; a log that has not begun yet has this name.
-pub(super) fn read(connection: &Connection, new_log: LogId) -> rusqlite::Result<Restored> {
+pub(super) fn read(connection: &Connection, new_log: LogId) -> rusqlite::Result<LeftBehind> {
     let meta: Option<(String, u32, Sequence, Sequence)> = connection
         .query_row("SELECT log, boot, next_sequence, heard_up_to FROM meta", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
@@ -138,7 +138,7 @@ pub(super) fn read(connection: &Connection, new_log: LogId) -> rusqlite::Result<
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let first_kept = first_kept.unwrap_or(next_sequence);
-    Ok(Restored { log, boot, next_sequence, heard_up_to, first_kept, kept, replaced: false })
+    Ok(LeftBehind { log, boot, next_sequence, heard_up_to, first_kept, kept, replaced: false })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use shouwang_core::output::{Commit, NewEvent};
 use shouwang_message::Sequence;
 
 use super::room::Room;
-use super::{KEEP_EVENTS, PRUNE_STEP, Restored};
+use super::{KEEP_EVENTS, LeftBehind, PRUNE_STEP};
 
 /// Where the log begins and ends.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +15,8 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn of(restored: &Restored) -> Self {
-        let Restored { next_sequence, first_kept, heard_up_to, .. } = *restored;
+    pub(super) fn of(restored: &LeftBehind) -> Self {
+        let LeftBehind { next_sequence, first_kept, heard_up_to, .. } = *restored;
         Self { next_sequence, first_kept, heard_up_to }
     }
 

@@ -102,6 +102,12 @@ pub(super) fn own_numbers(channels: &[Channel]) -> BTreeMap<Id, String> {
     channels.iter().filter_map(own).collect()
 }
 
+/// What one `[[channel]]` says, and where it stands.
+struct Section<'t> {
+    table: &'t DeTable<'t>,
+    span: Range<usize>,
+}
+
 impl Reader<'_> {
     pub(super) fn channels(&mut self, top: &DeTable<'_>) -> Vec<Channel> {
         let mut channels = Vec::new();
@@ -112,67 +118,76 @@ impl Reader<'_> {
                 self.problem(span, what, "leave some out");
                 break;
             }
-            let Some(channel) = self.channel(span.clone(), table) else { continue };
+            let section = Section { table, span };
+            let Some(channel) = self.channel(&section) else { continue };
             if !ids.insert(channel.id.clone()) {
                 let what = format!("two channels are called {}", channel.id);
-                self.problem(span, what, "give each its own id");
+                self.problem(section.span, what, "give each its own id");
             }
             channels.push(channel);
         }
         channels
     }
 
-    fn channel(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Channel> {
-        let id = self.id(table, span.clone(), "group-1");
+    fn channel(&mut self, section: &Section<'_>) -> Option<Channel> {
+        let id = self.id(section.table, section.span.clone(), "group-1");
         let remedy = format!("write one of {KINDS}");
-        let (kind_span, kind) = self.required(table, span.clone(), "kind", &remedy)?;
+        let (kind_span, kind) = self.required(section.table, section.span.clone(), "kind", &remedy)?;
         let kind = match kind.as_str() {
-            "wecom" => self.wecom(span, table).map(ChannelKind::Service),
-            "dingtalk" => self.dingtalk(span, table).map(ChannelKind::Service),
-            "feishu" => self.feishu(span, table).map(ChannelKind::Service),
+            "wecom" => self.wecom(section).map(ChannelKind::Service),
+            "dingtalk" => self.dingtalk(section).map(ChannelKind::Service),
+            "feishu" => self.feishu(section).map(ChannelKind::Service),
             "sms-http" => {
-                self.sms_http(span, table).map(|sms| ChannelKind::Service(Service::SmsHttp(Box::new(sms))))
+                self.sms_http(section).map(|sms| ChannelKind::Service(Service::SmsHttp(Box::new(sms))))
             }
-            "sms-modem" => self.sms_modem(span, table).map(ChannelKind::Modem),
-            "webhook" => self.webhook(span, table),
+            "sms-modem" => self.sms_modem(section).map(ChannelKind::Modem),
+            "webhook" => self.webhook(section),
             _ => {
                 self.problem(kind_span, format!("{kind:?} is no kind of channel"), remedy);
                 return None;
             }
         };
-        let ca_file = self.ca_file(table);
+        let ca_file = self.ca_file(section.table);
         Some(Channel { id: id?, kind: kind?, ca_file })
     }
 
-    fn wecom(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Service> {
-        self.unknown_keys(table, "channel.", &["id", "kind", "key_file", "url", "ca_file"]);
-        let base = self.base(table, "https://qyapi.weixin.qq.com");
-        let key = self.needed_key(table, span, "key_file", "the key=... of the robot's webhook address");
+    fn wecom(&mut self, section: &Section<'_>) -> Option<Service> {
+        self.unknown_keys(section.table, "channel.", &["id", "kind", "key_file", "url", "ca_file"]);
+        let base = self.base(section.table, "https://qyapi.weixin.qq.com");
+        let key = self.needed_key(section, "key_file", "the key=... of the robot's webhook address");
         Some(Service::Wecom { base: base?, key: key? })
     }
 
-    fn dingtalk(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Service> {
-        self.unknown_keys(table, "channel.", &["id", "kind", "token_file", "secret_file", "url", "ca_file"]);
-        let base = self.base(table, "https://oapi.dingtalk.com");
-        let token = self.needed_key(table, span.clone(), "token_file", "the robot's access_token=...");
+    fn dingtalk(&mut self, section: &Section<'_>) -> Option<Service> {
+        self.unknown_keys(
+            section.table,
+            "channel.",
+            &["id", "kind", "token_file", "secret_file", "url", "ca_file"],
+        );
+        let base = self.base(section.table, "https://oapi.dingtalk.com");
+        let token = self.needed_key(section, "token_file", "the robot's access_token=...");
         let secret =
-            self.needed_secret(table, span, "secret_file", "the robot's 加签 secret, which begins with SEC");
+            self.needed_secret(section, "secret_file", "the robot's 加签 secret, which begins with SEC");
         Some(Service::Dingtalk { base: base?, token: token?, secret: secret? })
     }
 
-    fn feishu(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Service> {
-        self.unknown_keys(table, "channel.", &["id", "kind", "hook_file", "secret_file", "url", "ca_file"]);
-        let base = self.base(table, "https://open.feishu.cn");
-        let hook = self.needed_key(table, span.clone(), "hook_file", "what follows /hook/ in its address");
-        let secret = self.needed_secret(table, span, "secret_file", "the robot's 签名校验 secret");
+    fn feishu(&mut self, section: &Section<'_>) -> Option<Service> {
+        self.unknown_keys(
+            section.table,
+            "channel.",
+            &["id", "kind", "hook_file", "secret_file", "url", "ca_file"],
+        );
+        let base = self.base(section.table, "https://open.feishu.cn");
+        let hook = self.needed_key(section, "hook_file", "what follows /hook/ in its address");
+        let secret = self.needed_secret(section, "secret_file", "the robot's 签名校验 secret");
         Some(Service::Feishu { base: base?, hook: hook?, secret: secret? })
     }
 
-    fn webhook(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<ChannelKind> {
-        self.unknown_keys(table, "channel.", &["id", "kind", "url", "secret_file", "ca_file"]);
-        let url = self.service(table, span.clone());
+    fn webhook(&mut self, section: &Section<'_>) -> Option<ChannelKind> {
+        self.unknown_keys(section.table, "channel.", &["id", "kind", "url", "secret_file", "ca_file"]);
+        let url = self.service(section);
         let secret =
-            self.needed_secret(table, span, "secret_file", "a long random text that the receiver knows too");
+            self.needed_secret(section, "secret_file", "a long random text that the receiver knows too");
         Some(ChannelKind::Webhook { url: url?, secret: secret? })
     }
 
@@ -182,9 +197,9 @@ impl Reader<'_> {
         self.address(span, &url)
     }
 
-    fn service(&mut self, table: &DeTable<'_>, span: Range<usize>) -> Option<Address> {
+    fn service(&mut self, section: &Section<'_>) -> Option<Address> {
         let remedy = r#"write url = "https://service.example/path""#;
-        let (span, url) = self.required(table, span, "url", remedy)?;
+        let (span, url) = self.required(section.table, section.span.clone(), "url", remedy)?;
         self.address(span, &url)
     }
 
@@ -200,15 +215,9 @@ impl Reader<'_> {
     }
 
     /// What stands in a robot's address: not the whole address.
-    fn needed_key(
-        &mut self,
-        table: &DeTable<'_>,
-        section: Range<usize>,
-        key: &str,
-        what: &str,
-    ) -> Option<Secret> {
-        let span = table.get(key).map(Value::span).unwrap_or_default();
-        let secret = self.needed_secret(table, section, key, what)?;
+    fn needed_key(&mut self, section: &Section<'_>, key: &str, what: &str) -> Option<Secret> {
+        let span = section.table.get(key).map(Value::span).unwrap_or_default();
+        let secret = self.needed_secret(section, key, what)?;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
         if secret.reveal().bytes().all(is_plain) {
             return Some(secret);
@@ -217,17 +226,12 @@ impl Reader<'_> {
         None
     }
 
-    fn needed_secret(
-        &mut self,
-        table: &DeTable<'_>,
-        section: Range<usize>,
-        key: &str,
-        what: &str,
-    ) -> Option<Secret> {
-        if table.get(key).is_none() {
-            self.problem(section, format!("{key} is missing"), format!("name a file with {what}"));
+    fn needed_secret(&mut self, section: &Section<'_>, key: &str, what: &str) -> Option<Secret> {
+        if section.table.get(key).is_none() {
+            let span = section.span.clone();
+            self.problem(span, format!("{key} is missing"), format!("name a file with {what}"));
         }
-        self.secret(table, key)
+        self.secret(section.table, key)
     }
 }
 

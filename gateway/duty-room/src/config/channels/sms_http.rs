@@ -4,7 +4,7 @@ use std::ops::Range;
 use hyper::header::HeaderName;
 use toml::de::{DeTable, DeValue};
 
-use super::{Address, Secret};
+use super::{Address, Secret, Section};
 use crate::config::reader::{Reader, Value};
 use crate::config::template::Template;
 
@@ -97,20 +97,20 @@ const DEPTH: usize = 8;
 const DEFAULT_PER_MINUTE: u32 = 60;
 
 impl Reader<'_> {
-    pub(super) fn sms_http(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<SmsHttp> {
+    pub(super) fn sms_http(&mut self, section: &Section<'_>) -> Option<SmsHttp> {
+        let table = section.table;
         self.unknown_keys(table, "channel.", KEYS);
-        let url = self.service(table, span.clone());
+        let url = self.service(section);
         let coding = self.coding(table);
-        let key = table
-            .get("key_file")
-            .map(|_| self.needed_secret(table, span.clone(), "key_file", "the provider's key"));
-        let signature = self.signature(span.clone(), table);
-        let fields = self.fields(span.clone(), table, coding);
+        let key =
+            table.get("key_file").map(|_| self.needed_secret(section, "key_file", "the provider's key"));
+        let signature = self.signature(section);
+        let fields = self.fields(section, coding);
         let headers = self.headers(table);
         let success = self.success(table);
         let per_minute = self.number(table, "per_minute", 1, 6_000).unwrap_or(DEFAULT_PER_MINUTE);
         let (fields, headers) = (fields?, headers?);
-        self.agrees(span, &fields, &headers, key.is_some(), signature.as_ref());
+        self.agrees(section.span.clone(), &fields, &headers, key.is_some(), signature.as_ref());
         Some(SmsHttp {
             url: url?,
             key: match key {
@@ -143,10 +143,10 @@ impl Reader<'_> {
         }
     }
 
-    fn fields(&mut self, span: Range<usize>, table: &DeTable<'_>, coding: Option<Coding>) -> Option<Field> {
+    fn fields(&mut self, section: &Section<'_>, coding: Option<Coding>) -> Option<Field> {
         let remedy = r#"write for example fields = { phone = "{phone}", text = "{text}" }"#;
-        let Some(value) = table.get("fields") else {
-            self.problem(span, "fields is missing", remedy);
+        let Some(value) = section.table.get("fields") else {
+            self.problem(section.span.clone(), "fields is missing", remedy);
             return None;
         };
         if value.get_ref().as_table().is_none() {
@@ -242,7 +242,8 @@ impl Reader<'_> {
     }
 
     /// None: there is none. Some(None): there is one with a problem.
-    fn signature(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Option<Signature>> {
+    fn signature(&mut self, section: &Section<'_>) -> Option<Option<Signature>> {
+        let table = section.table;
         let Some(value) = table.get("signature") else {
             if let Some(unused) = table.get("secret_file") {
                 self.problem(unused.span(), "secret_file signs nothing", "add signature, or use key_file");
@@ -254,7 +255,7 @@ impl Reader<'_> {
             return Some(None);
         };
         self.unknown_keys(inner, "signature.", &["over", "encoding"]);
-        let secret = self.needed_secret(table, span, "secret_file", "the provider's signing secret");
+        let secret = self.needed_secret(section, "secret_file", "the provider's signing secret");
         let remedy = r#"write for example over = "{timestamp}\n{body}""#;
         let over = self.required(inner, value.span(), "over", remedy);
         let over = over.and_then(|(span, text)| self.template(span, &text, SIGNED));

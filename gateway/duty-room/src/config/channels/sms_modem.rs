@@ -1,10 +1,7 @@
 //! `kind = "sms-modem"`: a mobile modem of our own, on a serial port.
-use std::ops::Range;
 use std::path::PathBuf;
 
-use toml::de::DeTable;
-
-use super::Reader;
+use super::{Reader, Section};
 
 const KEYS: &[&str] = &["id", "kind", "path", "baud", "ring_emergencies", "own_number"];
 /// USB modems do not care; those on a wire leave their factory with this.
@@ -23,10 +20,12 @@ pub struct SmsModem {
 }
 
 impl Reader<'_> {
-    pub(super) fn sms_modem(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<SmsModem> {
+    pub(super) fn sms_modem(&mut self, section: &Section<'_>) -> Option<SmsModem> {
+        let table = section.table;
         self.unknown_keys(table, "channel.", KEYS);
         let remedy = r#"write path = "/dev/serial/by-id/...""#;
-        let path = self.required(table, span, "path", remedy).map(|(_, path)| PathBuf::from(path));
+        let path =
+            self.required(table, section.span.clone(), "path", remedy).map(|(_, path)| PathBuf::from(path));
         let baud = self.whole_number(table, "baud", 1_200..=921_600, USUAL_BAUD);
         let ring_emergencies = self.flag(table, "ring_emergencies");
         let own_number = self.number_of(table, "own_number").map(|(_, number)| number);
