@@ -1,4 +1,8 @@
 //! The board itself: takes one input, lets everything due happen, hands out what to do.
+mod commit;
+mod memory;
+mod speaking;
+
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,11 +11,11 @@ use core::time::Duration;
 
 use serde_json::Value;
 use shouwang_message::{
-    AlarmId, Class, CommandName, DeviceStateDocument, Event, Heartbeat, Id, Instant, LogId, Place, Priority,
-    Sequence, StoreHealth, Text, Timestamp,
+    AlarmId, Class, DeviceStateDocument, Event, Heartbeat, Id, Instant, LogId, Place, Priority, Sequence,
+    StoreHealth, Text, Timestamp,
 };
 
-use crate::asking::{Pending, resend};
+use crate::asking::Pending;
 use crate::case::Case;
 use crate::chance::Chance;
 use crate::changes::{Fnv, Rows};
@@ -21,10 +25,8 @@ use crate::desk::TakenBack;
 use crate::drill::Drill;
 use crate::flood::Flood;
 use crate::hearing::Cursor;
-use crate::ladder::CATCHES_UP_WITHIN;
 use crate::losses::SmokeSeen;
 use crate::night::NightWatch;
-use crate::planted::{self, Bug};
 use crate::presence::{Presence, Watch};
 use crate::readings::Readings;
 use crate::row::{Row, RowKind};
@@ -34,7 +36,10 @@ use crate::sounder::Sounder;
 use crate::telling::Outreach;
 use crate::trust::Refusal;
 use crate::watching::Guard;
-use crate::{GatewayName, Input, LogLine, Outcome, Output, Settings, Transaction, bounds, kept};
+use crate::{GatewayName, Input, LogLine, Output, Settings, bounds};
+
+pub(crate) use commit::Effect;
+use commit::InFlight;
 
 /// Our own link down for this long is a row of the list.
 const LINK_DOWN_SHOWN_AFTER: Duration = Duration::from_secs(10);
@@ -163,55 +168,6 @@ pub(crate) struct Device {
     pub(crate) readings: Option<Readings>,
 }
 
-/// What becomes true once a transaction is on disk.
-#[derive(Debug)]
-pub(crate) enum Effect {
-    Heard {
-        whom: GatewayName,
-        log: LogId,
-        up_to: Sequence,
-    },
-    RowHeard {
-        id: AlarmId,
-        revision: u32,
-    },
-    Asked {
-        txn: String,
-    },
-    Answer {
-        ticket: u64,
-        id: AlarmId,
-    },
-    ValueAnswer {
-        ticket: u64,
-        told: Value,
-    },
-    GroupAnswer {
-        ticket: u64,
-        id: AlarmId,
-        member: AlarmId,
-    },
-    CaseAnswer {
-        ticket: u64,
-        id: AlarmId,
-    },
-    /// `about`: the sheet that was signed.
-    ShiftAnswer {
-        ticket: u64,
-        about: Option<AlarmId>,
-    },
-    Concluded {
-        id: AlarmId,
-    },
-}
-
-#[derive(Debug)]
-struct InFlight {
-    number: u64,
-    events: usize,
-    effects: Vec<Effect>,
-}
-
 impl Board {
     /// A board that remembers what was kept. `seed` is fresh chance for every start. What cannot be read
     /// is left out and told as a gap row.
@@ -283,49 +239,6 @@ impl Board {
             board.gap(&own, "unreadable", unreadable, text);
         }
         board
-    }
-
-    fn remember(&mut self, now: Instant, key: &str, value: &str) -> Option<()> {
-        let (prefix, rest) = key.split_once('/')?;
-        match prefix {
-            "cursor" => {
-                let (whom, log) = kept::parse_cursor(rest)?;
-                let up_to = value.parse().ok()?;
-                let gateway = self.gateway(&whom)?;
-                gateway.add_log(log, Cursor::restored(up_to));
-                gateway.current = Some(log);
-            }
-            "row" => {
-                let mut row: Row = serde_json::from_str(value).ok()?;
-                self.gateway(&row.whom())?;
-                self.link_kept_loss(&mut row);
-                self.rows.insert(row.id(), row);
-            }
-            "finished" => {
-                let row: Row = serde_json::from_str(value).ok()?;
-                self.add_finished(row);
-            }
-            "asked" => {
-                let pending: Pending = serde_json::from_str(value).ok()?;
-                self.pending.insert(rest.into(), pending.restored(now));
-            }
-            "case" | "closed" => self.remember_case(serde_json::from_str(value).ok()?),
-            "ladder" => self.remember_ladder(now, rest.parse().ok()?, serde_json::from_str(value).ok()?),
-            "cooking" => self.remember_cooking(rest, value)?,
-            "taken-back" => {
-                let taken = serde_json::from_str(value).ok()?;
-                self.taken_back.insert(rest.parse().ok()?, taken);
-            }
-            "list" if key == kept::DRILL => self.remember_drill(value)?,
-            "list" if key == kept::FLOOD => self.flood.remember(now, value)?,
-            "list" if key == kept::NIGHT => self.night.remember(value)?,
-            "list" if key == kept::SELF_TEST => self.self_tests.remember(now, self.wall, value)?,
-            "count" => self.counts.heard = value.parse().ok()?,
-            "shift" => self.shift.remember(rest, value)?,
-            "outage" => self.shift.remember_outage(rest, value)?,
-            _ => return None,
-        }
-        Some(())
     }
 
     /// Takes one input; gives everything to do because of it, in order.
@@ -473,185 +386,6 @@ impl Board {
         self.send_requests(now);
     }
 
-    /// Asks for what is missing, jumps over what is gone.
-    fn repair(&mut self, now: Instant, whom: &GatewayName) {
-        let room = self.room();
-        let Some(gateway) = self.gateways.get_mut(whom) else { return };
-        let askable = self.link_up && gateway.may_answer();
-        let logs: Vec<LogId> = gateway.logs.keys().copied().collect();
-        for log in logs {
-            let Some(cursor) = self.gateways.get_mut(whom).and_then(|gateway| gateway.logs.get_mut(&log))
-            else {
-                continue;
-            };
-            let jumped = cursor.jump(now, room);
-            let show = cursor.gap_to_show(now);
-            let from = if askable { cursor.resend_from(now) } else { None };
-            if let Some((jump, events)) = jumped {
-                let text = Text::new(
-                    alloc::format!("历史缺口:第 {} 至 {} 条记录已不在网关上", jump.from, jump.to),
-                    alloc::format!("Events {} to {} are gone from the gateway", jump.from, jump.to),
-                );
-                self.gap(whom, "events_gone", jump.to - jump.from + 1, text);
-                self.take(now, whom, log, events);
-            }
-            if show {
-                let text = Text::new("有记录尚未补发,正在索取", "Events are missing and are being asked for");
-                self.gap(whom, "events_missing", 1, text);
-            }
-            if let Some(from) = from {
-                self.ask_resend(whom, log, from);
-            }
-        }
-    }
-
-    fn ask_resend(&mut self, whom: &GatewayName, log: LogId, from: Sequence) {
-        let txn = self.chance.token();
-        let command = resend(self.wall, &self.settings.name, &txn, from, &mut self.chance);
-        if let Some(gateway) = self.gateways.get_mut(whom) {
-            gateway.resends.push_back((txn, log));
-            if gateway.resends.len() > 8 {
-                gateway.resends.pop_front();
-            }
-        }
-        self.out.push(Output::PublishCommand { to: whom.clone(), name: CommandName::Resend, command });
-    }
-
-    fn link_is_up(&mut self, now: Instant) {
-        self.link_up = true;
-        self.changed = true;
-        self.link_row_at = Instant::NEVER;
-        if let Some(id) = self.link_row.take() {
-            self.close(id);
-        }
-        for gateway in self.gateways.values_mut() {
-            gateway.watch.link(Some(now));
-            gateway.catches_up_until = now + CATCHES_UP_WITHIN;
-            for device in gateway.devices.values_mut() {
-                device.live = false;
-            }
-            // What was published while we were away is known to the gateway only.
-            if let Some(cursor) = gateway.current.and_then(|log| gateway.logs.get_mut(&log)) {
-                cursor.missing(now);
-            }
-        }
-        for pending in self.pending.values_mut() {
-            pending.hurry(now);
-        }
-        self.speak_to_all();
-    }
-
-    fn link_is_down(&mut self, now: Instant) {
-        if self.link_up {
-            self.link_row_at = now + LINK_DOWN_SHOWN_AFTER;
-        }
-        self.link_up = false;
-        self.changed = true;
-        for gateway in self.gateways.values_mut() {
-            gateway.watch.link(None);
-        }
-    }
-
-    fn store_failing(&mut self) {
-        if self.store_row.is_none() {
-            let own = self.own_name();
-            let text = Text::new(
-                "值班室存储写入失败,正在重试",
-                "The duty room cannot write to its disk and keeps trying",
-            );
-            self.store_row = self.own_row(RowKind::Fault, &own, "store_failing", Priority::Urgent, text);
-        }
-    }
-
-    fn committed(&mut self, now: Instant, transaction: u64) {
-        if let Some(id) = self.store_row.take() {
-            self.close(id);
-        }
-        let mut spoken: Vec<GatewayName> = Vec::new();
-        while self.in_flight.front().is_some_and(|first| first.number <= transaction) {
-            let Some(first) = self.in_flight.pop_front() else { break };
-            for effect in first.effects {
-                match effect {
-                    Effect::Heard { whom, log, up_to } => {
-                        let gateway = self.gateways.get_mut(&whom);
-                        if let Some(cursor) = gateway.and_then(|gateway| gateway.logs.get_mut(&log)) {
-                            cursor.commit(up_to);
-                        }
-                        if !spoken.contains(&whom) {
-                            spoken.push(whom);
-                        }
-                    }
-                    Effect::RowHeard { id, revision } => self.row_heard(id, revision),
-                    Effect::Asked { txn } => {
-                        if let Some(pending) = self.pending.get_mut(&txn) {
-                            pending.committed = true;
-                            pending.hurry(now);
-                        }
-                    }
-                    Effect::Answer { ticket, id } => {
-                        let row = self.find(id).map(|row| self.item(row));
-                        let outcome = row.map_or(Outcome::Unknown, |row| Outcome::Taken { row: row.into() });
-                        self.out.push(Output::Answer { ticket, outcome });
-                    }
-                    Effect::ValueAnswer { ticket, told } => {
-                        let outcome = Outcome::Taken { row: told.into() };
-                        self.out.push(Output::Answer { ticket, outcome });
-                    }
-                    Effect::GroupAnswer { ticket, id, member } => {
-                        let row = self.group_or_row(id, member);
-                        let outcome = row.map_or(Outcome::Unknown, |row| Outcome::Taken { row: row.into() });
-                        self.out.push(Output::Answer { ticket, outcome });
-                    }
-                    Effect::CaseAnswer { ticket, id } => {
-                        let case = self.case(id);
-                        let outcome =
-                            case.map_or(Outcome::Unknown, |case| Outcome::CaseTaken { case: case.into() });
-                        self.out.push(Output::Answer { ticket, outcome });
-                    }
-                    Effect::ShiftAnswer { ticket, about } => {
-                        let shift = self.shift().into();
-                        self.out
-                            .push(Output::Answer { ticket, outcome: Outcome::ShiftTaken { shift, about } });
-                    }
-                    Effect::Concluded { id } => self.leave_if_done(id),
-                }
-            }
-        }
-        for whom in spoken {
-            self.speak(&whom);
-        }
-    }
-
-    /// How many more events may be handed to the disk.
-    pub(crate) fn room(&self) -> usize {
-        let waiting: usize = self.in_flight.iter().map(|transaction| transaction.events.max(1)).sum();
-        bounds::UNCOMMITTED.saturating_sub(waiting + self.events.len())
-    }
-
-    /// Publishes how far a gateway was heard; only what is on our disk counts.
-    pub(crate) fn speak(&mut self, whom: &GatewayName) {
-        if !self.link_up {
-            return;
-        }
-        let Some(gateway) = self.gateways.get(whom) else { return };
-        let Some(log) = gateway.current else { return };
-        let Some(cursor) = gateway.logs.get(&log) else { return };
-        let document = shouwang_message::HeardDocument {
-            log,
-            up_to: if planted::has(Bug::HearsBeforeCommit) { cursor.taken() } else { cursor.committed() },
-            armed: self.armed,
-            at: self.wall,
-        };
-        self.out.push(Output::PublishHeard { to: whom.clone(), document });
-    }
-
-    fn speak_to_all(&mut self) {
-        let names: Vec<GatewayName> = self.gateways.keys().cloned().collect();
-        for whom in names {
-            self.speak(&whom);
-        }
-    }
-
     pub(crate) fn refuse(&mut self, refusal: Refusal) {
         let name = match refusal {
             Refusal::Topic => "topic",
@@ -678,30 +412,6 @@ impl Board {
     /// The name under which the duty room's own troubles are listed.
     pub(crate) fn own_name(&self) -> GatewayName {
         GatewayName { site: self.settings.name.clone(), gateway: self.settings.name.clone() }
-    }
-
-    fn hand_out(&mut self) -> Vec<Output> {
-        let mut out = Vec::new();
-        let log = core::mem::take(&mut self.log);
-        if !self.events.is_empty() || !self.keep.is_empty() || !self.effects.is_empty() || !log.is_empty() {
-            let events = core::mem::take(&mut self.events);
-            if !events.is_empty() {
-                self.counts.heard += events.len() as u64;
-                let count = alloc::format!("{}", self.counts.heard);
-                self.keep.push((kept::HEARD_COUNT.into(), Some(count)));
-            }
-            let number = self.next_transaction;
-            self.next_transaction += 1;
-            let effects = core::mem::take(&mut self.effects);
-            self.in_flight.push_back(InFlight { number, events: events.len(), effects });
-            let keep = core::mem::take(&mut self.keep);
-            out.push(Output::Commit(Transaction { number, events, log, keep }));
-        }
-        out.append(&mut self.out);
-        if core::mem::take(&mut self.changed) {
-            out.push(Output::Changed);
-        }
-        out
     }
 }
 
