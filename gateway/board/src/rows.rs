@@ -1,23 +1,16 @@
 //! The list's bookkeeping: alarms shown, replaced and finished, faults, counted losses, and their bounds.
+mod own;
+mod places;
+
 use alloc::vec::Vec;
 
-use serde_json::Value;
-use shouwang_message::{
-    AlarmChange, AlarmDocument, AlarmId, Class, Clock, DeviceState, FaultDocument, Id, Instant, Place,
-    Priority, Text,
-};
+use shouwang_message::{AlarmChange, AlarmDocument, AlarmId, FaultDocument, Instant, Text};
 
 use crate::board::{Board, Effect};
-use crate::groups::Groups;
-use crate::item::{Surroundings, item};
 use crate::planted::{self, Bug};
-use crate::presence::Presence;
-use crate::row::{Matter, Order, Row, RowKind};
+use crate::row::{Matter, Row, RowKind};
 use crate::trust::Refusal;
 use crate::{GatewayName, bounds, kept};
-
-/// Steps from an alarm to the last of those that explain it, one by the other.
-const EXPLAINED_AT_MOST: u8 = 8;
 
 impl Board {
     /// Shows an alarm document that has not been heard as an event: provisional.
@@ -230,149 +223,6 @@ impl Board {
         self.outage_over(whom, fault);
     }
 
-    /// Counts a loss: one row per gateway and kind until a person has seen it.
-    pub(crate) fn gap(&mut self, whom: &GatewayName, what: &str, count: u64, text: Text) {
-        let same = self.rows.find_mut(|row| {
-            row.kind == RowKind::Gap
-                && row.belongs_to(whom)
-                && row.fault_document().is_some_and(|document| document.code == what)
-        });
-        if let Some(row) = same {
-            row.count = row.count.saturating_add(count);
-            let row = row.clone();
-            self.keep_row(&row, false);
-            self.changed = true;
-            return;
-        }
-        let gaps = self.rows.values().filter(|row| row.kind == RowKind::Gap).count();
-        if gaps >= bounds::GAP_ROWS {
-            if let Some(row) = self.rows.find_mut(|row| row.kind == RowKind::Gap) {
-                row.count = row.count.saturating_add(count);
-            }
-            return;
-        }
-        let Some(id) = self.own_row(RowKind::Gap, whom, what, Priority::Ordinary, text) else { return };
-        if let Some(row) = self.rows.get_mut(&id) {
-            row.count = count;
-            let row = row.clone();
-            self.keep_row(&row, false);
-        }
-    }
-
-    /// A row made here, not told by a gateway.
-    pub(crate) fn own_row(
-        &mut self,
-        kind: RowKind,
-        whom: &GatewayName,
-        code: &str,
-        priority: Priority,
-        text: Text,
-    ) -> Option<AlarmId> {
-        self.own_device_row(kind, whom, None, None, Place::default(), code, priority, text)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the fields of one row; a struct would only repeat them")]
-    fn own_device_row(
-        &mut self,
-        kind: RowKind,
-        whom: &GatewayName,
-        device: Option<Id>,
-        class: Option<Class>,
-        place: Place,
-        code: &str,
-        priority: Priority,
-        text: Text,
-    ) -> Option<AlarmId> {
-        let id = self.new_id();
-        let document = FaultDocument {
-            id,
-            gateway: whom.gateway.clone(),
-            device,
-            line: None,
-            code: code.into(),
-            class,
-            priority,
-            active: true,
-            raised_at: self.wall,
-            cleared_at: None,
-            clock: Clock::Synced,
-            place,
-            text,
-        };
-        let mut row = Row { made_here: true, ..Row::other(kind, whom, document) };
-        self.judge_loss(whom, &mut row);
-        // What a person must see outlives this process.
-        if row.after_alarm {
-            self.keep_row(&row, false);
-        }
-        // Gap rows have their own, smaller bound and are how a full list is told: always room for them.
-        if kind == RowKind::Gap {
-            self.note_for_morning(&row);
-            self.rows.insert(id, row);
-            self.changed = true;
-            return Some(id);
-        }
-        self.add(row).then_some(id)
-    }
-
-    pub(crate) fn new_id(&mut self) -> AlarmId {
-        let unix_ms = u64::try_from(self.wall.unix_ms()).unwrap_or_default();
-        let chance = (u128::from(self.chance.draw()) << 64) | u128::from(self.chance.draw());
-        AlarmId::from_parts(unix_ms, chance)
-    }
-
-    /// Something to read: one row of its code for each gateway or device, the newest.
-    pub(crate) fn note(
-        &mut self,
-        whom: &GatewayName,
-        device: Option<&Id>,
-        place: Place,
-        code: &str,
-        text: Text,
-    ) {
-        let same = self.rows.values().find(|row| {
-            row.kind == RowKind::Note
-                && row.belongs_to(whom)
-                && row.device() == device
-                && row.fault_document().is_some_and(|document| document.code == code)
-        });
-        if let Some(id) = same.map(Row::id) {
-            self.close(id);
-        }
-        let (kind, priority) = (RowKind::Note, Priority::Ordinary);
-        let id = self.own_device_row(kind, whom, device.cloned(), None, place, code, priority, text);
-        if let Some(row) = id.and_then(|id| self.rows.get(&id)).cloned() {
-            self.keep_row(&row, false);
-        }
-    }
-
-    /// A row for a device whose gateway says lost or fault without raising a fault.
-    pub(crate) fn device_row(&mut self, whom: &GatewayName, id: &Id) {
-        let Some(device) = self.gateways.get(whom).and_then(|gateway| gateway.devices.get(id)) else {
-            return;
-        };
-        let lost = device.state.as_ref().is_some_and(|state| state.state == DeviceState::Lost);
-        let (code, zh, en) =
-            if lost { ("device_lost", "失联", "lost") } else { ("device_fault", "故障", "fault") };
-        let text = match &device.title {
-            Some(title) => Text::new(alloc::format!("{}{zh}", title.zh), alloc::format!("{} {en}", title.en)),
-            None => Text::new(alloc::format!("设备{zh}"), alloc::format!("Device {en}")),
-        };
-        // A lost smoke detector is not a trifle.
-        let life_safety = device.class.is_some_and(Class::is_life_safety);
-        let priority = match (lost, life_safety) {
-            (true, _) => self.priority_of_loss(&whom.site, id, device),
-            (false, true) => Priority::Urgent,
-            (false, false) => Priority::Ordinary,
-        };
-        let (class, place) = (device.class, device.place.clone());
-        let row =
-            self.own_device_row(RowKind::Fault, whom, Some(id.clone()), class, place, code, priority, text);
-        if let Some(device) = self.gateways.get_mut(whom).and_then(|gateway| gateway.devices.get_mut(id)) {
-            device.row = row;
-        }
-    }
-
     /// A row made here is over.
     pub(crate) fn close(&mut self, id: AlarmId) {
         let Some(row) = self.rows.get_mut(&id) else { return };
@@ -457,91 +307,5 @@ impl Board {
 
     fn row_mut(&mut self, id: AlarmId) -> Option<&mut Row> {
         self.rows.get_mut(&id).or_else(|| self.finished.iter_mut().find(|row| row.id() == id))
-    }
-
-    /// Acknowledged as far as people here know: also while the gateway has yet to confirm.
-    pub(crate) fn is_acknowledged(&self, row: &Row) -> bool {
-        row.acknowledged().is_some()
-            || self
-                .pending
-                .values()
-                .any(|pending| pending.alarm == row.id() && pending.acknowledged().is_some())
-    }
-
-    /// The row at the top of what explains this one, and how far up it is: an alarm is explained only by
-    /// what is open here too.
-    fn explained_by(&self, row: &Row) -> Option<(&Row, u8)> {
-        let explaining = |row: &Row| {
-            let by = self.rows.get(&row.suppressed_by()?)?;
-            (by.site == row.site && by.gateway == row.gateway && !by.finished).then_some(by)
-        };
-        let (mut top, mut steps) = (explaining(row)?, 1);
-        while let Some(by) = explaining(top) {
-            (top, steps) = (by, steps + 1);
-            // Longer than any profile's chain: alarms that explain one another explain nothing.
-            if steps > EXPLAINED_AT_MOST {
-                return None;
-            }
-        }
-        Some((top, steps))
-    }
-
-    /// What is explained stands right below what explains it, and what is in a group below its group.
-    pub(crate) fn place_in_list(&self, row: &Row, groups: &Groups<'_>) -> (Order, u8, Order) {
-        let own = row.order(self.is_acknowledged(row));
-        if let Some(group) = groups.of(row.id()) {
-            return (group.place, 1, own);
-        }
-        match self.explained_by(row) {
-            Some((top, steps)) => (top.order(self.is_acknowledged(top)), steps, own),
-            None => (own, 0, own),
-        }
-    }
-
-    /// One row by itself.
-    pub(crate) fn item(&self, row: &Row) -> Value {
-        self.item_in(row, &self.groups())
-    }
-
-    pub(crate) fn item_in(&self, row: &Row, groups: &Groups<'_>) -> Value {
-        item(row, &self.surroundings(row, groups))
-    }
-
-    pub(crate) fn surroundings(&self, row: &Row, groups: &Groups<'_>) -> Surroundings<'_> {
-        let gateway = self.gateways.get(&row.whom());
-        let mut around = Surroundings {
-            gateway_name: gateway.and_then(|gateway| gateway.title.as_deref()),
-            gateway_lost: gateway
-                .is_some_and(|gateway| matches!(gateway.watch.presence, Presence::Lost | Presence::Stopped)),
-            device_state: row
-                .device()
-                .and_then(|device| gateway?.devices.get(device)?.state.as_ref())
-                .map(|state| state.state.as_str()),
-            explained: self.explained_by(row).is_some(),
-            case: (row.kind == RowKind::Alarm).then(|| self.case_words(row)),
-            in_group: groups.of(row.id()).map(|group| group.id),
-            devices: self.devices_of(row),
-            escalation: self.escalation_item(row),
-            ..Surroundings::default()
-        };
-        for pending in self.pending.values().filter(|pending| pending.alarm == row.id()) {
-            around.pending = true;
-            if row.acknowledged().is_none() {
-                around.acknowledged = around.acknowledged.or_else(|| pending.acknowledged());
-            }
-            around.shelved = around.shelved.or_else(|| pending.shelved());
-            around.out_of_service = around.out_of_service.or_else(|| pending.out_of_service());
-        }
-        let document = row.alarm_document();
-        let put_aside = around.shelved.is_some()
-            || around.out_of_service.is_some()
-            || document
-                .is_some_and(|document| document.shelved.is_some() || document.out_of_service.is_some());
-        let quiet = put_aside || around.explained || around.in_group.is_some();
-        around.speaks_until = self.speaks_until(row).filter(|_| !quiet && !self.is_acknowledged(row));
-        around.sound = self.sound_of(row, quiet || around.speaks_until.is_some());
-        around.chatter = self.chatter_of(row);
-        around.cry = self.cry_of(row);
-        around
     }
 }

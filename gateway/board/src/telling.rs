@@ -1,6 +1,10 @@
 //! Telling people outside the room: which alarm climbs, what is due, who is meant, and what came of it. Telling
 //! waits for no disk: a step goes out at once, and is known as done when its result is kept.
-use alloc::collections::{BTreeMap, BTreeSet};
+mod channels;
+mod dispatch;
+mod outreach;
+
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -9,17 +13,17 @@ use serde_json::{Value, json};
 use shouwang_message::{AlarmDocument, AlarmId, Id, Instant, Priority, Text, Timestamp};
 
 use crate::board::Board;
-use crate::case::{CaseAsked, CaseState, CaseStep};
+use crate::case::CaseState;
 use crate::escalation::{Reach, Step};
 use crate::ladder::{Became, DELIVERIES, Delivery, Due, Facts, Ladder, Purpose};
-use crate::leading::Leaders;
 use crate::logbook::LogLine;
-use crate::notice::{DeliveryResult, Notice, Recipient};
-use crate::organisation::minute_of_week;
+use crate::notice::{Notice, Recipient};
 use crate::row::{Row, RowKind};
 use crate::trust::shown;
 use crate::wording::Story;
 use crate::{bounds, kept};
+
+pub(crate) use outreach::Outreach;
 
 /// A telling without a result for so long counts as failed.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
@@ -27,33 +31,8 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// A kept ladder whose alarm is not known after so long belongs to an alarm that is gone.
 const ORPHANED_AFTER: Duration = Duration::from_secs(600);
-/// A channel that failed so often, one time after the other, is a fault.
-const FAILING_AT: u32 = 2;
 /// Things that one alarm gets done in one turn at most.
 const AT_ONCE: usize = 64;
-
-/// Everything about telling that is not one alarm's own.
-#[derive(Debug, Default)]
-pub(crate) struct Outreach {
-    pub(crate) ladders: BTreeMap<AlarmId, Ladder>,
-    /// In order of their next deadline.
-    due: BTreeSet<(Instant, AlarmId)>,
-    /// Alarms and cases that changed in this turn.
-    touched: BTreeSet<AlarmId>,
-    /// Given to the hands: of which alarm, and when to give up.
-    telling: BTreeMap<u64, (AlarmId, Id, Instant)>,
-    next_ticket: u64,
-    channels: BTreeMap<Id, Health>,
-    complaints: BTreeMap<Id, Complaint>,
-    pub(crate) leaders: Leaders,
-}
-
-#[derive(Debug, Default)]
-struct Health {
-    /// Failures since it last delivered.
-    failures: u32,
-    row: Option<AlarmId>,
-}
 
 /// What people are told about.
 #[derive(Debug)]
@@ -61,59 +40,6 @@ pub(crate) struct Subject {
     pub(crate) alarm: AlarmDocument,
     /// It is this room that needs a person: [`crate::leading`].
     pub(crate) is_room: bool,
-}
-
-/// What a channel says of itself, and its row.
-#[derive(Debug)]
-struct Complaint {
-    text: Text,
-    row: Option<AlarmId>,
-}
-
-impl Outreach {
-    pub(crate) fn touch(&mut self, id: AlarmId) {
-        self.touched.insert(id);
-    }
-
-    pub(crate) fn touch_all(&mut self) {
-        self.touched.extend(self.ladders.keys());
-    }
-
-    pub(crate) fn next_deadline(&self) -> Instant {
-        if !self.touched.is_empty() {
-            return Instant::default();
-        }
-        let ladder = self.due.first().map_or(Instant::NEVER, |(at, _)| *at);
-        // Tickets are given in order of time.
-        ladder.min(self.telling.values().next().map_or(Instant::NEVER, |(_, _, at)| *at))
-    }
-
-    fn put(&mut self, id: AlarmId, mut ladder: Ladder, at: Instant) {
-        self.forget_deadline(id, &ladder);
-        ladder.due = (at < Instant::NEVER).then_some(at);
-        self.due.extend(ladder.due.map(|at| (at, id)));
-        self.ladders.insert(id, ladder);
-    }
-
-    /// A ticket for something that is given to the hands now.
-    pub(crate) fn ticket_for(&mut self, now: Instant, alarm: AlarmId, channel: &Id) -> u64 {
-        self.next_ticket += 1;
-        self.telling.insert(self.next_ticket, (alarm, channel.clone(), now + GIVE_UP_AFTER));
-        self.next_ticket
-    }
-
-    /// Out of the order of deadlines, for whoever goes on with it.
-    pub(crate) fn take(&mut self, id: AlarmId) -> Option<Ladder> {
-        let ladder = self.ladders.remove(&id)?;
-        self.forget_deadline(id, &ladder);
-        Some(ladder)
-    }
-
-    fn forget_deadline(&mut self, id: AlarmId, ladder: &Ladder) {
-        if let Some(at) = ladder.due {
-            self.due.remove(&(at, id));
-        }
-    }
 }
 
 impl Board {
@@ -417,132 +343,6 @@ impl Board {
         let by = self.acknowledger(alarm.id)?.by;
         let name = self.settings.organisation.named(&by).map(|person| person.name.clone());
         Some(name.unwrap_or(by))
-    }
-
-    /// What became of a notice. One that this process did not send was told by the one before.
-    pub(crate) fn told(&mut self, now: Instant, ticket: u64, result: DeliveryResult) {
-        let Some((id, channel, _)) = self.outreach.telling.remove(&ticket) else { return };
-        self.changed = true;
-        match &result {
-            DeliveryResult::Delivered { .. } => self.channel_works(&channel),
-            DeliveryResult::Failed { text, .. } => {
-                let text = crate::trust::shown(text);
-                self.channel_failed(&channel, &text);
-            }
-            DeliveryResult::Digested => {}
-        }
-        let Some(mut ladder) = self.outreach.ladders.remove(&id) else { return };
-        let delivery = ladder.hear(now, ticket, result).cloned();
-        self.keep_ladder(now, id, &mut ladder);
-        self.outreach.ladders.insert(id, ladder);
-        self.outreach.touch(id);
-        if let Some(delivery) = delivery {
-            self.log_delivery(id, &delivery);
-        }
-    }
-
-    fn give_up_silent_channels(&mut self, now: Instant) {
-        while let Some((ticket, _)) =
-            self.outreach.telling.first_key_value().filter(|(_, (_, _, at))| *at <= now)
-        {
-            let (ticket, at) = (*ticket, self.wall);
-            let text = "no word of the channel for 600 s".to_string();
-            self.told(now, ticket, DeliveryResult::Failed { code: "silent".into(), text, at });
-        }
-    }
-
-    fn channel_works(&mut self, channel: &Id) {
-        let Some(health) = self.outreach.channels.remove(channel) else { return };
-        if let Some(row) = health.row {
-            self.close(row);
-        }
-    }
-
-    fn channel_failed(&mut self, channel: &Id, text: &str) {
-        let health = self.outreach.channels.entry(channel.clone()).or_default();
-        health.failures = health.failures.saturating_add(1);
-        if health.failures < FAILING_AT || health.row.is_some() {
-            return;
-        }
-        let own = self.own_name();
-        let text = Text::new(
-            alloc::format!("外呼通道 {channel} 连续发送失败:{text}"),
-            alloc::format!("The channel {channel} fails again and again: {text}"),
-        );
-        let row = self.own_row(RowKind::Fault, &own, "channel_failing", Priority::Urgent, text);
-        if let Some(health) = self.outreach.channels.get_mut(channel) {
-            health.row = row;
-        }
-    }
-
-    /// A channel knows by itself that it does not work: no SIM card, no network. People hear of it before it is needed.
-    pub(crate) fn channel_troubled(&mut self, channel: &Id, trouble: Option<Text>) {
-        if self.outreach.complaints.get(channel).map(|complaint| &complaint.text) == trouble.as_ref()
-            || !self.settings.escalation.channels.contains_key(channel)
-        {
-            return;
-        }
-        if let Some(row) = self.outreach.complaints.remove(channel).and_then(|complaint| complaint.row) {
-            self.close(row);
-        }
-        let Some(text) = trouble else { return };
-        let own = self.own_name();
-        let said = Text::new(
-            alloc::format!("外呼通道 {channel}:{}", crate::trust::shown(&text.zh)),
-            alloc::format!("The channel {channel}: {}", crate::trust::shown(&text.en)),
-        );
-        let row = self.own_row(RowKind::Fault, &own, "channel_troubled", Priority::Urgent, said);
-        self.outreach.complaints.insert(channel.clone(), Complaint { text, row });
-    }
-
-    /// Somebody was sent, or has answered, since the last look. True if that is news.
-    fn see_who_is_sent(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder, about: &Subject) -> bool {
-        let awaited = self.cases.get(&id).and_then(|case| case.awaited());
-        let known = ladder.sent.as_ref().map(|sent| sent.name.as_str());
-        if awaited == known || self.settings.organisation.responders.is_empty() {
-            return false;
-        }
-        let Some(name) = awaited.map(ToString::to_string) else {
-            ladder.sent = None;
-            return true;
-        };
-        ladder.send(now, name.clone());
-        let person = self.settings.organisation.named(&name).map(Recipient::from);
-        let channels = self.settings.escalation.dispatch.clone();
-        for channel in person.iter().flat_map(|_| &channels) {
-            let step = ladder.next.saturating_sub(1);
-            self.tell_by(now, ladder, about, channel, person.as_slice(), (Purpose::Dispatch, step));
-        }
-        true
-    }
-
-    /// Nobody answered for two minutes: the next one in the table is sent.
-    fn send_next(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder, about: &Subject) {
-        let alarm = &about.alarm;
-        ladder.sent = None;
-        let Some(case) = self.cases.get(&id) else { return };
-        let minute = minute_of_week(self.wall);
-        let table = self.settings.organisation.responsible(alarm.class, alarm.place.grid.as_deref(), minute);
-        let fresh = table.into_iter().find(|person| case.sent_as(&person.name, person.id.as_str()).is_none());
-        let Some(name) = fresh.map(|person| person.name.clone()) else {
-            return self.log_escalation(id, "escalation.nobody_left", "no further responder at this hour");
-        };
-        self.log_escalation(id, "escalation.next_responder", &name);
-        let own = self.settings.name.to_string();
-        let asked = CaseAsked {
-            case: id,
-            by: own,
-            from: FROM.into(),
-            note: Some("2 分钟未收到".into()),
-            call_back: None,
-            occurrence: None,
-            step: CaseStep::Dispatch { to: name },
-        };
-        // Ticket 0 waits for no answer: whether it was possible is seen in the case.
-        self.case_asked(0, &asked);
-        // What the board does itself is no progress.
-        ladder.case_steps = self.cases.get(&id).map_or(0, |case| case.revision);
-        self.see_who_is_sent(now, id, ladder, about);
     }
 
     /// Its alarm is over or unknown. What was told of it stays with its case.

@@ -1,0 +1,84 @@
+//! The ladders in order of their deadlines, what is being told, and which channels fail.
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use shouwang_message::{AlarmId, Id, Instant, Text};
+
+use super::GIVE_UP_AFTER;
+use crate::ladder::Ladder;
+use crate::leading::Leaders;
+
+/// Everything about telling that is not one alarm's own.
+#[derive(Debug, Default)]
+pub(crate) struct Outreach {
+    pub(crate) ladders: BTreeMap<AlarmId, Ladder>,
+    /// In order of their next deadline.
+    pub(super) due: BTreeSet<(Instant, AlarmId)>,
+    /// Alarms and cases that changed in this turn.
+    pub(super) touched: BTreeSet<AlarmId>,
+    /// Given to the hands: of which alarm, and when to give up.
+    pub(super) telling: BTreeMap<u64, (AlarmId, Id, Instant)>,
+    pub(super) next_ticket: u64,
+    pub(super) channels: BTreeMap<Id, Health>,
+    pub(super) complaints: BTreeMap<Id, Complaint>,
+    pub(crate) leaders: Leaders,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    /// Failures since it last delivered.
+    pub(super) failures: u32,
+    pub(super) row: Option<AlarmId>,
+}
+
+/// What a channel says of itself, and its row.
+#[derive(Debug)]
+pub(super) struct Complaint {
+    pub(super) text: Text,
+    pub(super) row: Option<AlarmId>,
+}
+
+impl Outreach {
+    pub(crate) fn touch(&mut self, id: AlarmId) {
+        self.touched.insert(id);
+    }
+
+    pub(crate) fn touch_all(&mut self) {
+        self.touched.extend(self.ladders.keys());
+    }
+
+    pub(crate) fn next_deadline(&self) -> Instant {
+        if !self.touched.is_empty() {
+            return Instant::default();
+        }
+        let ladder = self.due.first().map_or(Instant::NEVER, |(at, _)| *at);
+        // Tickets are given in order of time.
+        ladder.min(self.telling.values().next().map_or(Instant::NEVER, |(_, _, at)| *at))
+    }
+
+    pub(super) fn put(&mut self, id: AlarmId, mut ladder: Ladder, at: Instant) {
+        self.forget_deadline(id, &ladder);
+        ladder.due = (at < Instant::NEVER).then_some(at);
+        self.due.extend(ladder.due.map(|at| (at, id)));
+        self.ladders.insert(id, ladder);
+    }
+
+    /// A ticket for something that is given to the hands now.
+    pub(crate) fn ticket_for(&mut self, now: Instant, alarm: AlarmId, channel: &Id) -> u64 {
+        self.next_ticket += 1;
+        self.telling.insert(self.next_ticket, (alarm, channel.clone(), now + GIVE_UP_AFTER));
+        self.next_ticket
+    }
+
+    /// Out of the order of deadlines, for whoever goes on with it.
+    pub(crate) fn take(&mut self, id: AlarmId) -> Option<Ladder> {
+        let ladder = self.ladders.remove(&id)?;
+        self.forget_deadline(id, &ladder);
+        Some(ladder)
+    }
+
+    fn forget_deadline(&mut self, id: AlarmId, ladder: &Ladder) {
+        if let Some(at) = ladder.due {
+            self.due.remove(&(at, id));
+        }
+    }
+}
