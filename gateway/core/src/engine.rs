@@ -7,9 +7,13 @@ mod absence;
 mod calls;
 mod commands;
 mod device;
+mod faults;
 mod judging;
+mod lines;
 mod measures;
 mod outputs;
+mod restoring;
+mod speaking;
 mod stage;
 mod supervision;
 mod telling;
@@ -23,22 +27,22 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use shouwang_message::{
-    AlarmDocument, AlarmId, BootRecord, Clock, ClockRecord, Event, EventData, GapRecord, Id, Instant, Leaf,
-    LogId, Sequence, StoreHealth, Text, Timestamp, from_bytes, to_bytes,
+    AlarmDocument, AlarmId, Clock, ClockRecord, Event, EventData, GapRecord, Id, Instant, LogId, Sequence,
+    StoreHealth, Text, Timestamp,
 };
 
-use crate::alarm::{Alarm, Alarms};
+use crate::alarm::Alarms;
 use crate::chance::Chance;
-use crate::configuration::{Configuration, DeviceIndex, DeviceSettings, LineIndex};
-use crate::fault::{Fault, Faults, Source};
-use crate::input::{AskId, Input, Outcome};
-use crate::line::{Line, Report};
-use crate::local_alarm::{self, LocalAlarm};
+use crate::configuration::{Configuration, DeviceIndex};
+use crate::fault::Faults;
+use crate::input::Input;
+use crate::line::Report;
+use crate::local_alarm::LocalAlarm;
 use crate::outbox::Outbox;
 use crate::output::Output;
 use crate::planted::{self, Bug};
 use crate::texting::Texting;
-use crate::uplink::{Receipt, Session};
+use crate::uplink::Session;
 use crate::wall::Wall;
 
 pub use measures::{LineMeasures, Measures};
@@ -46,6 +50,7 @@ pub use measures::{LineMeasures, Measures};
 use absence::Absence;
 use commands::Nonces;
 use device::Device;
+use lines::{LineState, line_states};
 use outputs::Switch;
 use stage::{After, Stage};
 use texts::Modem;
@@ -119,22 +124,6 @@ pub struct Engine {
     reports: Vec<Report>,
     /// Losses told in this run.
     gaps: u64,
-}
-
-#[derive(Debug)]
-struct LineState {
-    line: Line,
-    up: bool,
-    /// Since when its port has been gone, or back without a valid answer yet.
-    down_since: Option<Instant>,
-    /// When its port last came back.
-    up_since: Instant,
-    /// An ask never ended: its hands are stuck, and the line counts as down until they move.
-    stalled: bool,
-    /// When it was last found well again, after a fault or at its start.
-    well_since: Instant,
-    /// When the line next has something to ask without an event.
-    deadline: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -325,58 +314,6 @@ impl Engine {
         self.say_farewell(now);
     }
 
-    fn ask_lines(&mut self, now: Instant) {
-        if self.stopping.is_some() {
-            return;
-        }
-        for (index, state) in self.lines.iter_mut().enumerate().filter(|(_, state)| state.deadline <= now) {
-            while let Some(ask) = state.line.next_ask(now) {
-                self.outputs.push_back(Output::Ask { line: index, ask });
-            }
-            state.deadline = state.line.next_deadline().unwrap_or(Instant::NEVER);
-        }
-    }
-
-    fn line_up(&mut self, now: Instant, line: LineIndex) {
-        let Some(state) = self.lines.get_mut(line) else { return };
-        state.line.up(now);
-        (state.up, state.stalled) = (true, false);
-        // A port that comes and goes gives its silent devices no new time.
-        if state.down_since.is_some_and(|since| now.since(since) >= supervision::LINE_PATIENCE) {
-            state.well_since = now;
-        }
-        state.up_since = now;
-        state.deadline = now;
-        self.forget_lamps(line);
-        self.forget_line_outputs(line);
-    }
-
-    fn answered(&mut self, now: Instant, line: LineIndex, ask: AskId, outcome: &Outcome) {
-        let Some(state) = self.lines.get_mut(line) else { return };
-        if state.stalled {
-            // Its hands move again; the answer is too old to count.
-            return self.line_up(now, line);
-        }
-        if !matches!(outcome, Outcome::Failed(_)) {
-            state.down_since = None;
-        }
-        state.line.answered(now, ask, outcome, &mut self.reports);
-        state.deadline = now;
-        self.take_reports(now);
-    }
-
-    fn line_down(&mut self, now: Instant, line: LineIndex) {
-        let Some(state) = self.lines.get_mut(line) else { return };
-        state.stalled = false;
-        if state.up {
-            state.up = false;
-            state.down_since = state.down_since.or(Some(now));
-        }
-        state.deadline = Instant::NEVER;
-        state.line.down(now, &mut self.reports);
-        self.take_reports(now);
-    }
-
     fn committed(&mut self, now: Instant, commit: u64) {
         let Some(done) = self.stage.committed(commit) else { return };
         self.outbox.add(now, done.events, done.newest_alarm);
@@ -391,53 +328,6 @@ impl Engine {
             }
         }
         self.supervise_store(now);
-    }
-
-    fn connected(&mut self, now: Instant, connection: u32) {
-        let ready = telling::state(
-            shouwang_message::GatewayState::Ready,
-            self.boot,
-            connection,
-            self.wall.timestamp(now),
-        );
-        self.session.retain(Leaf::State, ready);
-        let at = self.session_time(now);
-        if self.session.connected(at, connection, &self.outbox) {
-            self.last_up = now;
-            self.next_heartbeat = now;
-        }
-    }
-
-    fn receipted(&mut self, now: Instant, connection: u32, token: u64) {
-        let at = self.session_time(now);
-        let Some(receipt) = self.session.receipted(at, connection, token) else { return };
-        if let Some(sequence) = receipt.closes() {
-            let hearers = self.configuration.uplink.hearers.clone();
-            for hearer in
-                hearers.iter().chain(hearers.is_empty().then_some(&self.configuration.gateway.clone()))
-            {
-                self.heard(now, hearer, sequence);
-            }
-        }
-        if let Receipt::Document(told) = receipt
-            && told.emptied
-            && let Leaf::Alarm(id) = told.leaf
-            && self.finished.remove(&id)
-        {
-            self.stage.keep(now, alarm_key(id), None);
-        }
-    }
-
-    fn heard(&mut self, now: Instant, duty_room: &Id, up_to: Sequence) {
-        if !self.outbox.set_heard(duty_room, up_to) {
-            return;
-        }
-        let at = self.session_time(now);
-        self.session.heard(at);
-        self.unheard_any_since = None;
-        self.stage.keep(now, heard_key(duty_room), Some(up_to.to_string().into_bytes()));
-        self.stage.heard_up_to(now, self.outbox.heard_by_all());
-        self.update_lamps(now);
     }
 
     fn clock_set(&mut self, now: Instant, wall: Timestamp, clock: Clock) {
@@ -476,145 +366,6 @@ impl Engine {
         AlarmId::from_parts(ms, chance)
     }
 
-    fn say_farewell(&mut self, now: Instant) {
-        match self.stopping {
-            Some(Stopping::Saving(until)) if self.stage.is_empty() || now >= until => {
-                let connection = self.session.connection();
-                let stopped = shouwang_message::GatewayState::Stopped;
-                let body = telling::state(stopped, self.boot, connection, self.wall.timestamp(now));
-                self.session.retain(Leaf::State, body);
-                self.stopping = Some(Stopping::Saying(until));
-                let at = self.session_time(now);
-                self.session.poll(at, &self.outbox, |_| Vec::new(), &mut self.outputs);
-            }
-            Some(Stopping::Saying(until))
-                if !self.session.is_up() || self.session.is_quiet() || now >= until =>
-            {
-                self.session.end(&mut self.outputs);
-                self.outputs.push_back(Output::Stopped);
-                self.stopping = Some(Stopping::Done);
-            }
-            _ => {}
-        }
-    }
-
-    /// The time by which the uplink's patience is measured: steady time.
-    fn session_time(&self, now: Instant) -> Instant {
-        if planted::has(Bug::WallClockTimeout) {
-            let ms = u64::try_from(self.wall.timestamp(now).unix_ms()).unwrap_or(0);
-            return Instant::from_micros(ms * 1000);
-        }
-        now
-    }
-
-    fn restore(&mut self, now: Instant, kept: &BTreeMap<String, Vec<u8>>) {
-        let wall = self.wall.timestamp(now);
-        for (key, value) in kept {
-            match key.split_once('/') {
-                Some(("alarm", _)) => {
-                    if let Ok(mut alarm) = from_bytes::<Alarm>(value) {
-                        alarm.resume(now, wall, self.wall.clock());
-                        self.restore_alarm(alarm);
-                    }
-                }
-                Some(("fault", _)) => {
-                    if let Ok(fault) = from_bytes::<Fault>(value) {
-                        self.restore_fault(fault);
-                    }
-                }
-                Some(("device", id)) => {
-                    let found = self.devices.iter_mut().find(|device| device.id().as_str() == id);
-                    if let (Some(device), Ok(kept)) = (found, from_bytes(value)) {
-                        device.restore(now, wall, self.wall.clock(), kept);
-                    }
-                }
-                Some(("heard", duty_room)) => {
-                    let up_to = core::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
-                    if let (Ok(duty_room), Some(up_to)) = (duty_room.parse(), up_to) {
-                        self.outbox.set_heard(&duty_room, up_to);
-                    }
-                }
-                Some(("nonce", nonce)) => self.nonces.restore(nonce, value),
-                Some(("text", id)) => self.restore_text(now, key, id, value),
-                _ => {}
-            }
-        }
-        // Once the alarms are known that they belong to; what is left of others is forgotten.
-        for (key, value) in kept {
-            let Some(("local", id)) = key.split_once('/') else { continue };
-            match id.parse().ok().and_then(|id| self.alarms.get(id)) {
-                Some(alarm) => {
-                    let (id, occurrence) = (alarm.document.id, alarm.document.occurrence);
-                    self.local_alarm.restore(now, id, occurrence, local_alarm::Step::parse(value));
-                }
-                None => self.stage.keep(now, key.clone(), None),
-            }
-        }
-        let configuration = self.configuration.clone();
-        for (device, settings) in self.devices.iter_mut().zip(&configuration.devices) {
-            device.finish_restoring(settings);
-        }
-    }
-
-    /// A fault that a condition tells goes on being judged as active, so that it can clear.
-    fn restore_fault(&mut self, fault: Fault) {
-        if let Source::Told { device, condition } = &fault.source {
-            let settings = self.configuration.devices.iter().find(|settings| settings.id == *device);
-            let condition = settings.and_then(|settings| settings.condition(condition));
-            let entry = self.devices.iter_mut().find(|entry| entry.id() == device);
-            if let (Some(entry), Some(condition)) = (entry, condition) {
-                entry.resume_condition(condition, true);
-            }
-        }
-        self.faults.insert(fault);
-    }
-
-    fn restore_alarm(&mut self, alarm: Alarm) {
-        let document = &alarm.document;
-        let leaf = Leaf::Alarm(document.id);
-        if planted::has(Bug::ForgetsActiveAtStart) {
-            return;
-        }
-        if document.is_finished() {
-            self.finished.insert(document.id);
-            self.session.retain(leaf, Vec::new());
-            return;
-        }
-        self.session.retain(leaf, to_bytes(document));
-        let named = |settings: &&DeviceSettings| settings.id == document.device;
-        let device = self.configuration.devices.iter().find(named);
-        let condition = device.and_then(|settings| settings.condition(&document.condition));
-        let entry = self.devices.iter_mut().find(|device| *device.id() == document.device);
-        if let (Some(entry), Some(condition)) = (entry, condition) {
-            entry.resume_condition(condition, document.active);
-        }
-        self.alarms.insert(alarm);
-    }
-
-    fn tell_boot(&mut self, now: Instant, replaced: bool) {
-        let subject = self.configuration.gateway.to_string();
-        let record = BootRecord {
-            boot: self.boot,
-            version: self.configuration.version.clone(),
-            configuration: self.configuration.digest.clone(),
-            clock: self.wall.clock(),
-        };
-        self.tell(now, subject.clone(), EventData::Boot(record));
-        if replaced {
-            let why = Text::new(
-                "数据库损坏,已另存并新建,此前未送达的事件可能丢失",
-                "the database was damaged and put aside; events not yet heard may be lost",
-            );
-            self.tell_gap(now, 0, why);
-        }
-        self.drop_faults_of_strangers(now);
-        let info = self.info();
-        self.session.retain(Leaf::Info, info);
-        for index in 0..self.devices.len() {
-            self.tell_device_if_known(now, index);
-        }
-    }
-
     fn tell_gap(&mut self, now: Instant, count: u64, why: Text) {
         self.gaps += 1;
         let to = self.wall.timestamp(now);
@@ -622,27 +373,6 @@ impl Engine {
         let subject = self.configuration.gateway.to_string();
         self.tell(now, subject, EventData::Gap(record));
     }
-}
-
-fn line_states(configuration: &Configuration, chance: &mut Chance) -> Vec<LineState> {
-    configuration
-        .lines
-        .iter()
-        .enumerate()
-        .map(|(index, settings)| {
-            let on_line = configuration.devices.iter().enumerate().filter(|(_, device)| device.line == index);
-            let line = Line::new(index, settings, on_line, chance.next());
-            LineState {
-                line,
-                up: false,
-                down_since: None,
-                up_since: Instant::default(),
-                stalled: false,
-                well_since: Instant::default(),
-                deadline: Instant::NEVER,
-            }
-        })
-        .collect()
 }
 
 fn alarm_key(id: AlarmId) -> String {

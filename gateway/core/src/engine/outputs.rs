@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use shouwang_message::{AlarmDocument, CommandPayload, Instant, Mode, Priority, Text, Value};
 
-use super::supervision::Words;
+use super::faults::Words;
 use super::{Engine, local_key};
 use crate::alarm::{Refusal, SHELVE_BY_ONE};
 use crate::configuration::{DeviceIndex, LineIndex, OutputIndex};

@@ -11,8 +11,8 @@ use shouwang_message::{
     to_bytes,
 };
 
+use super::faults::gateway_words;
 use super::outputs::wants_people;
-use super::supervision::gateway_words;
 use super::{Engine, alarm_key};
 use crate::alarm::Refusal;
 use crate::configuration::PhoneIndex;

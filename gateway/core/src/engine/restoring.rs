@@ -1,0 +1,123 @@
+//! What the store kept becomes state again, and the gateway says that it started.
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use shouwang_message::{BootRecord, EventData, Instant, Leaf, Text, from_bytes, to_bytes};
+
+use super::Engine;
+use crate::alarm::Alarm;
+use crate::configuration::DeviceSettings;
+use crate::fault::{Fault, Source};
+use crate::local_alarm;
+use crate::planted::{self, Bug};
+
+impl Engine {
+    pub(super) fn restore(&mut self, now: Instant, kept: &BTreeMap<String, Vec<u8>>) {
+        let wall = self.wall.timestamp(now);
+        for (key, value) in kept {
+            match key.split_once('/') {
+                Some(("alarm", _)) => {
+                    if let Ok(mut alarm) = from_bytes::<Alarm>(value) {
+                        alarm.resume(now, wall, self.wall.clock());
+                        self.restore_alarm(alarm);
+                    }
+                }
+                Some(("fault", _)) => {
+                    if let Ok(fault) = from_bytes::<Fault>(value) {
+                        self.restore_fault(fault);
+                    }
+                }
+                Some(("device", id)) => {
+                    let found = self.devices.iter_mut().find(|device| device.id().as_str() == id);
+                    if let (Some(device), Ok(kept)) = (found, from_bytes(value)) {
+                        device.restore(now, wall, self.wall.clock(), kept);
+                    }
+                }
+                Some(("heard", duty_room)) => {
+                    let up_to = core::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+                    if let (Ok(duty_room), Some(up_to)) = (duty_room.parse(), up_to) {
+                        self.outbox.set_heard(&duty_room, up_to);
+                    }
+                }
+                Some(("nonce", nonce)) => self.nonces.restore(nonce, value),
+                Some(("text", id)) => self.restore_text(now, key, id, value),
+                _ => {}
+            }
+        }
+        // Once the alarms are known that they belong to; what is left of others is forgotten.
+        for (key, value) in kept {
+            let Some(("local", id)) = key.split_once('/') else { continue };
+            match id.parse().ok().and_then(|id| self.alarms.get(id)) {
+                Some(alarm) => {
+                    let (id, occurrence) = (alarm.document.id, alarm.document.occurrence);
+                    self.local_alarm.restore(now, id, occurrence, local_alarm::Step::parse(value));
+                }
+                None => self.stage.keep(now, key.clone(), None),
+            }
+        }
+        let configuration = self.configuration.clone();
+        for (device, settings) in self.devices.iter_mut().zip(&configuration.devices) {
+            device.finish_restoring(settings);
+        }
+    }
+
+    /// A fault that a condition tells goes on being judged as active, so that it can clear.
+    fn restore_fault(&mut self, fault: Fault) {
+        if let Source::Told { device, condition } = &fault.source {
+            let settings = self.configuration.devices.iter().find(|settings| settings.id == *device);
+            let condition = settings.and_then(|settings| settings.condition(condition));
+            let entry = self.devices.iter_mut().find(|entry| entry.id() == device);
+            if let (Some(entry), Some(condition)) = (entry, condition) {
+                entry.resume_condition(condition, true);
+            }
+        }
+        self.faults.insert(fault);
+    }
+
+    fn restore_alarm(&mut self, alarm: Alarm) {
+        let document = &alarm.document;
+        let leaf = Leaf::Alarm(document.id);
+        if planted::has(Bug::ForgetsActiveAtStart) {
+            return;
+        }
+        if document.is_finished() {
+            self.finished.insert(document.id);
+            self.session.retain(leaf, Vec::new());
+            return;
+        }
+        self.session.retain(leaf, to_bytes(document));
+        let named = |settings: &&DeviceSettings| settings.id == document.device;
+        let device = self.configuration.devices.iter().find(named);
+        let condition = device.and_then(|settings| settings.condition(&document.condition));
+        let entry = self.devices.iter_mut().find(|device| *device.id() == document.device);
+        if let (Some(entry), Some(condition)) = (entry, condition) {
+            entry.resume_condition(condition, document.active);
+        }
+        self.alarms.insert(alarm);
+    }
+
+    pub(super) fn tell_boot(&mut self, now: Instant, replaced: bool) {
+        let subject = self.configuration.gateway.to_string();
+        let record = BootRecord {
+            boot: self.boot,
+            version: self.configuration.version.clone(),
+            configuration: self.configuration.digest.clone(),
+            clock: self.wall.clock(),
+        };
+        self.tell(now, subject.clone(), EventData::Boot(record));
+        if replaced {
+            let why = Text::new(
+                "数据库损坏,已另存并新建,此前未送达的事件可能丢失",
+                "the database was damaged and put aside; events not yet heard may be lost",
+            );
+            self.tell_gap(now, 0, why);
+        }
+        self.drop_faults_of_strangers(now);
+        let info = self.info();
+        self.session.retain(Leaf::Info, info);
+        for index in 0..self.devices.len() {
+            self.tell_device_if_known(now, index);
+        }
+    }
+}
