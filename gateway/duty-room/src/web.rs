@@ -18,6 +18,7 @@ mod logbook;
 mod matrix;
 mod metrics;
 mod months;
+mod openapi;
 mod page;
 mod paper;
 mod print;
@@ -210,6 +211,7 @@ fn routes() -> Vec<Route> {
         get("/healthz", Who::Anybody, api::healthz),
         get("/readyz", Who::Anybody, api::readyz),
         get("/metrics", Who::Local(DESK), metrics::metrics),
+        get("/api/openapi.json", Who::Anybody, openapi::document),
         post("/api/v1/setup", Who::Anybody, session::set_up),
         post("/api/v1/recovery", Who::Anybody, session::recover),
         post("/api/v1/session", Who::Anybody, session::log_in),

@@ -34,6 +34,7 @@ GET  /login/0123456789abcdef                 O L I G V e s
 GET  /setup                                  O L I G V e s
 GET  /recover                                O L I G V e s
 GET  /accounts                               O L I V e
+GET  /api/openapi.json                       O L I G V e s
 POST /api/v1/setup                           O L I G V e s
 POST /api/v1/recovery                        O L I G V e s
 POST   /api/v1/session                       O L I G V e s

@@ -5,12 +5,12 @@ use shouwang_message::*;
 
 use crate::desk::*;
 
-fn place(room: &str) -> Place {
+pub(crate) fn place(room: &str) -> Place {
     let some = |text: &str| Some(text.to_owned());
     Place { building: some("3"), entrance: some("2"), room: some(room), ..Place::default() }
 }
 
-fn info() -> InfoDocument {
+pub(crate) fn info() -> InfoDocument {
     let device = |name: &str, room: &str| DeviceInfo {
         id: id(name),
         line: id("b3"),
@@ -38,7 +38,7 @@ fn info() -> InfoDocument {
     }
 }
 
-fn values() -> Vec<u8> {
+pub(crate) fn values() -> Vec<u8> {
     let value = PointValue { value: Some(Value::Bool(false)), unit: None, quality: Quality::Good, why: None };
     to_bytes(&ValuesDocument { at: moment(), values: BTreeMap::from([("smoke".to_owned(), value)]) })
 }

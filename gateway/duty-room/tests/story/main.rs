@@ -14,6 +14,7 @@ mod handover;
 mod hearing;
 mod ladder;
 mod metrics;
+mod openapi;
 mod records;
 mod residents;
 #[path = "../../src/notify/tests/service.rs"]
