@@ -58,7 +58,7 @@ fn a_new_room_gets_its_lead_who_logs_out_and_in_again() {
     page.press("Enter");
     page.until("location.pathname === '/login'");
 
-    page.until("document.activeElement.id === 'account'");
+    page.until("document.readyState === 'complete' && document.activeElement.id === 'account'");
     page.write("LI");
     fill(&page, "password", "not the password");
     page.press("Enter");

@@ -19,4 +19,5 @@ mod page;
 mod people;
 mod phone;
 mod room;
+mod telling;
 mod wall;

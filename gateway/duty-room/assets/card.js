@@ -1,13 +1,14 @@
 // The card of the selected row: where, what, since when, what to do, what to say to 119 or 120, what was before and
 // what else is open nearby. Only what there is data for.
 import {
-  ageText, byId, clockText, dayText, eventOf, flagsOf, isEmergency, limitOf, lookOf, lookWord, make, personOf,
+  ageText, byId, clockText, dayText, eventOf, flagsOf, isEmergency, limitOf, longText, lookOf, lookWord, make, personOf,
   placeFull, say, shapes, stateOf, textOf, valueOf, words,
 } from "./words.js";
 import * as calls from "./call.js";
 import * as cases from "./case.js";
 import * as neighbours from "./neighbours.js";
 import { ask, serverNow } from "./live.js";
+import { lateOf } from "./rows.js";
 
 // Earlier alarms of the same device shown.
 const HISTORY = 5;
@@ -56,6 +57,7 @@ function head(item) {
   age.id = "card-age";
   age.dataset.since = item.raised_at;
   const line = make("p", "line", badge, make("b", "", stateOf(item)), age);
+  if (lateOf(item)) line.append(make("span", "flag late", say(words.late, { age: longText(lateOf(item)) })));
   flagsOf(item).forEach((text) => line.append(make("span", "flag", text)));
   return make("div", "head", line, make("p", "address", placeFull(item)), make("p", "event", eventOf(item)));
 }
@@ -95,7 +97,9 @@ function actions(item, onAction) {
 
 // By what it is; faults and losses by the same list.
 function stepsOf(item) {
-  if (item.condition === "nobody_on_watch") return words.steps_watch;
+  const own = { nobody_on_watch: words.steps_watch, roll_call_unanswered: words.steps_roll, self_test_failed: words.steps_modem,
+    channel_failing: words.steps_channel, channel_troubled: words.steps_channel }[item.condition];
+  if (own && item.gateway === item.site) return own;
   if (item.kind !== "alarm") return ["gap", "note"].includes(item.kind) || item.condition === "flood" ? null : words.steps_fault;
   return {
     smoke: words.steps_smoke, gas: words.steps_gas, co: words.steps_co, call: words.steps_call,

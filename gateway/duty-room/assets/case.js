@@ -7,6 +7,8 @@ const CONCLUSIONS = ["real", "false_alarm", "cooking", "test", "drill"];
 const CALL_BACKS = ["safe", "needs_help", "no_answer"];
 // Newest steps shown.
 const STEPS = 6;
+// Tellings shown.
+const TOLD = 8;
 
 let wanted = null;
 let known = null;
@@ -41,7 +43,7 @@ export function draw() {
   box.dataset.id = known?.id ?? "";
   box.replaceChildren();
   if (!known) return;
-  box.append(heading(), chain(), timeline());
+  box.append(heading(), chain(), timeline(), ...told());
   if (acts.mayAct()) box.append(...forms());
 }
 
@@ -75,6 +77,21 @@ function timeline() {
     list.append(make("p", "", make("span", "at", clockText(step.at)), " " + text, make("small", "", personOf(step.by))));
   }
   return list;
+}
+
+// Who was told outside the room, and what came of it: the newest of each channel and person.
+function told() {
+  const newest = new Map((known.deliveries ?? []).map((one) => [one.channel + "/" + one.to, one]));
+  if (!newest.size) return [];
+  const line = make("p", "tellings", make("span", "at", words.told_by + " "));
+  for (const one of [...newest.values()].slice(-TOLD)) {
+    const mark = { delivered: "✓", failed: "✗", digested: "≡" }[one.result] ?? "…";
+    const took = one.result === "delivered" && one.seconds !== null ? ` ${one.seconds.toFixed(1)} s` : "";
+    const made = make("span", "telling " + one.result, [one.channel, one.to].filter(Boolean).join(" ") + ` ${mark}${took}`);
+    made.title = [clockText(one.at), words["told_" + one.result], one.text].filter(Boolean).join(" · ");
+    line.append(made);
+  }
+  return [line];
 }
 
 function forms() {

@@ -74,6 +74,7 @@ export function beat() {
   for (const row of byId("rows").children) {
     const text = ageText(row.dataset.since, at);
     if (row.age.textContent !== text) row.age.textContent = text;
+    if (row.next) row.next.textContent = nextText(row.next.dataset.at, at);
     if (row.left) row.left.textContent = say(words.shelved_left, { left: ageText(new Date(at).toISOString(), row.until) });
   }
 }
@@ -257,7 +258,14 @@ function makeRow(one) {
     what.append(row.left);
   }
   const times = make("td", "times", "×" + (one.kind === "alarm" ? one.occurrence : one.count));
-  row.append(priority, state, row.age, where(one), what, times, who(one), act(one));
+  const person = who(one);
+  const { next_at, urged } = one.escalation ?? {};
+  if (next_at) {
+    row.next = make("small", urged ? "next urged" : "next");
+    row.next.dataset.at = next_at;
+    person.append(row.next);
+  }
+  row.append(priority, state, row.age, where(one), what, times, person, act(one));
   if (one.kind === "group") row.children[3].append(opener(one));
   return row;
 }
@@ -286,6 +294,11 @@ function who(one) {
   }
   if (one.case && one.case !== "new" && words["case_" + one.case]) cell.append(make("span", "flag", words["case_" + one.case]));
   return cell;
+}
+
+// When somebody else is told, if nobody comes.
+function nextText(next, now) {
+  return say(words.next_step, { left: ageText(new Date(now).toISOString(), Date.parse(next)) });
 }
 
 function act(one) {
