@@ -57,7 +57,7 @@ fn uplink_threads_that_hang_restart_the_process() {
 }
 
 #[derive(Clone, Copy)]
-enum Hangs {
+pub(crate) enum Hangs {
     /// All of this name.
     Threads(&'static str),
     Main,
@@ -357,7 +357,7 @@ impl Field {
 }
 
 /// Stops threads for as long as the process lives.
-fn hang(process: u32, hangs: Hangs, directory: &std::path::Path) -> Program {
+pub(crate) fn hang(process: u32, hangs: Hangs, directory: &std::path::Path) -> Program {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("a running process");
     let tids = tasks.flatten().map(|task| task.path()).filter_map(|task| {
         let tid: u32 = task.file_name()?.to_str()?.parse().ok()?;

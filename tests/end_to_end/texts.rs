@@ -10,6 +10,7 @@ use shouwang_tests::gateway::binary;
 use shouwang_tests::{Configuration, Gateway, Listener, Mosquitto, clock, wait_until};
 
 use crate::street::{ALARM_LIMIT, RAISED, START_LIMIT, assert_in_sequence};
+use crate::supervision::{Hangs, hang};
 
 const ACKNOWLEDGED: &str = "shouwang.alarm.acknowledged.v1";
 const FAULT: &str = "shouwang.fault.raised.v1";
@@ -18,6 +19,8 @@ const PHONE: &str = "+8613800138000";
 const TEXT_LIMIT: Duration = Duration::from_secs(40);
 /// A modem is given a minute before it is a fault.
 const FAULT_LIMIT: Duration = Duration::from_secs(65);
+/// 15 s until a thread hangs, the same minute, and a busy machine.
+const HUNG_LIMIT: Duration = Duration::from_secs(100);
 
 struct House {
     field: Running,
@@ -152,6 +155,27 @@ fn a_modem_that_is_dead_and_then_pulled_out_is_a_fault_and_texts_as_soon_as_it_i
     let fault = told(FAULT).expect("what ended has begun");
     let words = fault.json["data"]["text"]["zh"].as_str().unwrap_or_default();
     assert!(words.contains("短信模块"), "{words}");
+    gateway.end();
+    gateway.assert_no_errors();
+}
+
+/// Every other thread that hangs restarts the process (`supervision.rs`); this one must not.
+#[test]
+fn a_modem_thread_that_hangs_is_a_fault_and_restarts_nothing() {
+    let house = House::new();
+    let mut gateway = house.start();
+    let tracer = hang(gateway.id(), Hangs::Threads("modem"), house.configuration.directory());
+    let told = |kind: &str| {
+        let events = house.listener.events_of(kind);
+        events.into_iter().find(|event| event.json["data"]["code"] == "sms")
+    };
+    wait_until(HUNG_LIMIT, "the thread that hangs should be a fault", || told(FAULT).is_some());
+    assert!(gateway.is_running(), "nothing else has ended");
+    house.smoke("smoke-1", true);
+    house.listener.wait_for_event(ALARM_LIMIT, RAISED, "smoke-1");
+    drop(tracer);
+    wait_until(START_LIMIT, "it moves again", || told("shouwang.fault.cleared.v1").is_some());
+    assert_eq!(house.listener.events_of("shouwang.boot.v1").len(), 1, "nothing was restarted");
     gateway.end();
     gateway.assert_no_errors();
 }
