@@ -1,13 +1,16 @@
 //! A profile as it is written in TOML. The doc comments here are the schema's descriptions.
+mod condition;
 mod example;
+mod point;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use shouwang_core::profile::{FaultCode, Grade, Parity, Table, WordOrder};
-use shouwang_core::reading::NoData;
-use shouwang_message::{Class, Priority, Text};
+use shouwang_core::profile::{Grade, Parity, Table};
+use shouwang_message::{Class, Text};
 
+pub(crate) use self::condition::{ConditionPart, TestWord};
 pub(crate) use self::example::{ExamplePart, ExpectedPart, InstalledPart, ReadPart};
+pub(crate) use self::point::{ByteWord, MeasuresWord, PointPart, PollWord, StatusPart, TypeWord};
 
 /// The JSON schema of a profile, for editors and for `device-profiles/profile.schema.json`.
 pub fn schema() -> serde_json::Value {
@@ -180,280 +183,6 @@ pub(crate) struct IdentityPart {
     pub(crate) expected: Vec<u16>,
 }
 
-/// One meaning in the device's registers.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PointPart {
-    /// `level_m`: small letters, digits and `_`.
-    #[schemars(length(min = 1, max = 32))]
-    pub(crate) name: String,
-    pub(crate) title: Words,
-    pub(crate) table: TableWord,
-    /// Zero-based, as on the wire.
-    pub(crate) address: u16,
-    /// As the maker writes it: `40005`, `1x0003`.
-    #[schemars(length(max = 32))]
-    pub(crate) vendor_address: Option<String>,
-    #[serde(rename = "type")]
-    pub(crate) kind: TypeWord,
-    /// Mandatory for 32 bits.
-    pub(crate) word_order: Option<OrderWord>,
-    /// Which bit of a register, 0 is the lowest. Only for `bool` in a register.
-    #[schemars(range(max = 15))]
-    pub(crate) bit: Option<u8>,
-    /// Which value of the bit means yes. Mandatory for `bool`.
-    #[schemars(range(max = 1))]
-    pub(crate) active_when: Option<u8>,
-    /// Only this half of the register. Only for `u16`.
-    pub(crate) byte: Option<ByteWord>,
-    /// Lowest bit of a `bits` field.
-    #[schemars(range(max = 15))]
-    pub(crate) shift: Option<u8>,
-    /// Number of bits of a `bits` field.
-    #[schemars(range(min = 1, max = 16))]
-    pub(crate) width: Option<u8>,
-    /// Length of a `string`, two characters each.
-    #[schemars(range(min = 1, max = 125))]
-    pub(crate) registers: Option<u8>,
-    #[serde(default)]
-    pub(crate) scale: ScalePart,
-    /// The value is rounded to this many.
-    #[serde(default)]
-    #[schemars(range(max = 6))]
-    pub(crate) decimals: u8,
-    #[schemars(length(min = 1, max = 16))]
-    pub(crate) unit: Option<String>,
-    /// What the sensor itself can say, lowest and highest; beyond is `out_of_range`.
-    pub(crate) range: Option<[f64; 2]>,
-    /// Raw values that are no values.
-    #[serde(default)]
-    #[schemars(length(max = 16))]
-    pub(crate) error_values: Vec<ErrorPart>,
-    /// How often it is wanted.
-    #[serde(default)]
-    pub(crate) poll: PollWord,
-    /// What raw values mean; others are `error_value`.
-    #[serde(default)]
-    #[schemars(length(max = 64))]
-    pub(crate) meanings: Vec<MeaningPart>,
-    /// Remembered at commissioning; another value later is `config_mismatch`.
-    #[serde(default)]
-    pub(crate) frozen: bool,
-    pub(crate) measures: Option<MeasuresWord>,
-    /// Outputs may write it.
-    #[serde(default)]
-    pub(crate) writable: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum TypeWord {
-    Bool,
-    U16,
-    I16,
-    U32,
-    I32,
-    F32,
-    /// Some bits of a register: `shift` and `width`.
-    Bits,
-    /// Packed decimal: 0x0209 is 209.
-    Bcd,
-    /// ASCII, two characters a register.
-    String,
-}
-
-/// In which order the four bytes arrive; ABCD is big-endian.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub(crate) enum OrderWord {
-    Abcd,
-    Cdab,
-    Dcba,
-    Badc,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ByteWord {
-    High,
-    Low,
-}
-
-/// value = raw x numerator / denominator + offset.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct ScalePart {
-    #[schemars(range(min = -1_000_000_000, max = 1_000_000_000))]
-    pub(crate) numerator: i64,
-    #[schemars(range(min = 1, max = 1_000_000_000))]
-    pub(crate) denominator: i64,
-    pub(crate) offset: f64,
-    /// A point whose value is a count of decimals: also divided by 10 to its power.
-    pub(crate) decimals_from: Option<String>,
-    /// The installer states the unit (`unit` of the device); converted to the point's unit.
-    pub(crate) unit_from_device: bool,
-}
-
-impl Default for ScalePart {
-    fn default() -> Self {
-        Self { numerator: 1, denominator: 1, offset: 0.0, decimals_from: None, unit_from_device: false }
-    }
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ErrorPart {
-    pub(crate) raw: u32,
-    pub(crate) means: WhyWord,
-}
-
-/// Why there is no value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum WhyWord {
-    /// The device's own word for "no value".
-    ErrorValue,
-    /// The device does not have this quantity.
-    NotSupported,
-    OutOfRange,
-    /// The device says not to trust it.
-    Status,
-    Warmup,
-    Inhibited,
-    Test,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum PollWord {
-    /// Two times a second.
-    Alarm,
-    /// Every five seconds.
-    #[default]
-    State,
-    /// Every thirty seconds.
-    Slow,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct MeaningPart {
-    pub(crate) raw: u32,
-    pub(crate) title: Words,
-}
-
-/// What the number is at the place where the device hangs.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum MeasuresWord {
-    /// Water above the sensor: dry offset and datum are counted in.
-    Depth,
-    /// Air above the water: level = mounting height - distance.
-    Distance,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct StatusPart {
-    /// A `bool` point.
-    pub(crate) point: String,
-    /// The points it spoils; all others if left out.
-    #[schemars(length(min = 1, max = 256))]
-    pub(crate) spoils: Option<Vec<String>>,
-    #[serde(default = "status")]
-    pub(crate) why: WhyWord,
-}
-
-fn status() -> WhyWord {
-    WhyWord::Status
-}
-
-/// What is judged.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ConditionPart {
-    #[schemars(length(min = 1, max = 32))]
-    pub(crate) name: String,
-    /// The alarm's words.
-    pub(crate) text: Words,
-    pub(crate) point: String,
-    pub(crate) test: TestWord,
-    /// For `high` and `low`, the point's unit; for `rate_of_rise` that per hour.
-    pub(crate) limit: Option<f64>,
-    /// For `equal`.
-    #[schemars(length(min = 1, max = 32))]
-    pub(crate) values: Option<Vec<f64>>,
-    /// For `rate_of_rise`.
-    #[schemars(range(min = 60, max = 86_400))]
-    pub(crate) window_s: Option<u32>,
-    /// `alarm`: a person must act. Others are faults of the device itself.
-    #[serde(default)]
-    pub(crate) raises: RaisesWord,
-    #[schemars(schema_with = "priorities")]
-    pub(crate) priority: Priority,
-    /// Stays until a person resets it.
-    #[serde(default)]
-    pub(crate) latched: bool,
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 1_000_000))]
-    pub(crate) deadband: f64,
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 86_400))]
-    pub(crate) on_delay_s: f64,
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 86_400))]
-    pub(crate) off_delay_s: f64,
-    /// 1 (none), 3, 5, 7 or 9 readings.
-    #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 9))]
-    pub(crate) median: u8,
-    #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 9))]
-    pub(crate) in_a_row: u8,
-    /// Ask once more before raising; if that fails, raise all the same.
-    #[serde(default)]
-    pub(crate) confirm: bool,
-    pub(crate) suppressed_by: Option<String>,
-    /// Why a gas limit above 25 (emergency: 50) %LEL is right here.
-    #[schemars(length(min = 4, max = 200))]
-    pub(crate) override_reason: Option<String>,
-}
-
-fn one() -> u8 {
-    1
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum TestWord {
-    /// value >= limit.
-    High,
-    /// value <= limit.
-    Low,
-    /// The value (of an enumeration: raw) is one of `values`.
-    Equal,
-    /// The `bool` is true.
-    Active,
-    /// The wrapping counter grew.
-    Difference,
-    /// Slope over `window_s` >= limit per hour.
-    RateOfRise,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RaisesWord {
-    #[default]
-    Alarm,
-    DeviceFault,
-    LowBattery,
-    EndOfLife,
-    Contaminated,
-    Tamper,
-    Removed,
-    ButtonStuck,
-}
-
 /// A call unit: a press counts, latches, and waits for the gateway's echo.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -546,11 +275,6 @@ fn classes(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "enum": words })
 }
 
-fn priorities(_: &mut SchemaGenerator) -> Schema {
-    let words: Vec<&str> = Priority::ALL.iter().map(|priority| priority.as_str()).collect();
-    json_schema!({ "type": "string", "enum": words })
-}
-
 impl From<&Words> for Text {
     fn from(words: &Words) -> Self {
         Self::new(words.zh.as_str(), words.en.as_str())
@@ -585,46 +309,5 @@ impl From<TableWord> for Table {
             TableWord::InputRegister => Self::InputRegister,
             TableWord::HoldingRegister => Self::HoldingRegister,
         }
-    }
-}
-
-impl From<OrderWord> for WordOrder {
-    fn from(word: OrderWord) -> Self {
-        match word {
-            OrderWord::Abcd => Self::Abcd,
-            OrderWord::Cdab => Self::Cdab,
-            OrderWord::Dcba => Self::Dcba,
-            OrderWord::Badc => Self::Badc,
-        }
-    }
-}
-
-impl From<WhyWord> for NoData {
-    fn from(word: WhyWord) -> Self {
-        match word {
-            WhyWord::ErrorValue => Self::ErrorValue,
-            WhyWord::NotSupported => Self::NotSupported,
-            WhyWord::OutOfRange => Self::OutOfRange,
-            WhyWord::Status => Self::Status,
-            WhyWord::Warmup => Self::Warmup,
-            WhyWord::Inhibited => Self::Inhibited,
-            WhyWord::Test => Self::Test,
-        }
-    }
-}
-
-impl RaisesWord {
-    /// None for an alarm.
-    pub(crate) fn fault(self) -> Option<FaultCode> {
-        Some(match self {
-            Self::Alarm => return None,
-            Self::DeviceFault => FaultCode::DeviceFault,
-            Self::LowBattery => FaultCode::LowBattery,
-            Self::EndOfLife => FaultCode::EndOfLife,
-            Self::Contaminated => FaultCode::Contaminated,
-            Self::Tamper => FaultCode::Tamper,
-            Self::Removed => FaultCode::Removed,
-            Self::ButtonStuck => FaultCode::ButtonStuck,
-        })
     }
 }
