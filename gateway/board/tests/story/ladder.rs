@@ -1,6 +1,5 @@
 //! Stories of the ladder: who is told outside the room, when, in which words, what stops it, and what a restart
 //! does not repeat.
-use std::time::Duration;
 
 use shouwang_board::organisation::{Hours, Responder};
 use shouwang_board::{CaseStep, Conclusion, Input, ListState, Notice, Outcome, Request};
@@ -9,15 +8,15 @@ use shouwang_message::*;
 use crate::people::*;
 use crate::world::*;
 
-fn change(sequence: u64, change: AlarmChange, document: AlarmDocument) -> Event {
+pub(crate) fn change(sequence: u64, change: AlarmChange, document: AlarmDocument) -> Event {
     event(sequence, EventData::Alarm(change, document.into()))
 }
 
-fn cleared(document: AlarmDocument) -> AlarmDocument {
+pub(crate) fn cleared(document: AlarmDocument) -> AlarmDocument {
     AlarmDocument { active: false, cleared_at: Some(wall(Instant::default())), ..document }
 }
 
-fn burning() -> World {
+pub(crate) fn burning() -> World {
     let mut world = World::with(settings());
     world.event(&raised(1, placed(smoke(1))));
     world
@@ -25,25 +24,25 @@ fn burning() -> World {
 
 impl World {
     /// What is being told since the last look, in a line each, and every channel takes it.
-    fn tells(&mut self) -> Vec<String> {
+    pub(crate) fn tells(&mut self) -> Vec<String> {
         self.notices(true).iter().map(words).collect()
     }
 
     /// The same, and every channel fails.
-    fn fails(&mut self) -> Vec<String> {
+    pub(crate) fn fails(&mut self) -> Vec<String> {
         self.notices(false).iter().map(words).collect()
     }
 
     /// The alarm's row.
-    fn row(&self) -> serde_json::Value {
+    pub(crate) fn row(&self) -> serde_json::Value {
         self.rows().into_iter().find(|row| row["id"] == SMOKE).unwrap()
     }
 
-    fn is_channel_failing(&self) -> bool {
+    pub(crate) fn is_channel_failing(&self) -> bool {
         self.shown().iter().any(|row| row == "fault channel_failing r0 active")
     }
 
-    fn deliveries(&self) -> Vec<String> {
+    pub(crate) fn deliveries(&self) -> Vec<String> {
         let case = self.board.case(SMOKE.parse().unwrap()).unwrap();
         let text =
             |delivery: &serde_json::Value, name: &str| delivery[name].as_str().unwrap_or_default().to_owned();
@@ -56,7 +55,7 @@ impl World {
 }
 
 /// `1 sms desk-1: 火警 · 待确认`.
-fn words(notice: &Notice) -> String {
+pub(crate) fn words(notice: &Notice) -> String {
     let to: Vec<_> = notice.to.iter().map(|to| to.person.as_str()).collect();
     let news = if notice.revision_words.is_empty() { "" } else { " / " };
     format!(
@@ -312,51 +311,6 @@ fn what_was_told_stays_with_the_closed_case() {
 }
 
 #[test]
-fn a_restart_repeats_nothing_and_does_at_once_what_became_due() {
-    let mut world = burning();
-    world.tells();
-    world.pass(20);
-    world.kill();
-    assert!(world.tells().is_empty());
-    world.pass(9);
-    assert!(world.tells().is_empty());
-    world.pass(1);
-    assert_eq!(world.tells().len(), 2, "the second step at its time");
-    // Away from 35 s to 200 s.
-    world.pass(5);
-    world.now = world.now + Duration::from_secs(165);
-    world.kill();
-    let steps: Vec<_> = world.tells().iter().map(|told| told[..7].to_owned()).collect();
-    assert_eq!(steps, ["2 voice", "2 voice", "3 sms c", "3 voice"]);
-    world.kill();
-    world.pass(600);
-    assert!(world.tells().is_empty());
-}
-
-#[test]
-fn what_has_no_result_when_the_process_ends_is_told_again_and_says_so() {
-    let mut world = burning();
-    assert_eq!(world.told.len(), 2);
-    world.told.clear();
-    world.kill();
-    let again = "火警 · 待确认 / 重发";
-    assert_eq!(world.tells(), [format!("0 robot wang: {again}"), format!("0 platform wang: {again}")]);
-    world.kill();
-    assert!(world.tells().is_empty());
-}
-
-#[test]
-fn an_acknowledged_alarm_is_not_told_again_after_a_restart() {
-    let mut world = burning();
-    world.told.clear();
-    world.ask(1, "desk-1", Request::Acknowledge);
-    world.kill();
-    world.pass(100);
-    assert!(world.tells().is_empty());
-    assert_eq!(world.deliveries()[0], "robot wang某 failed null");
-}
-
-#[test]
 fn a_shelved_alarm_does_not_climb() {
     let mut world = World::with(settings());
     let until = Timestamp::from_unix_ms(wall(world.now).unix_ms() + 3_600_000);
@@ -373,69 +327,6 @@ fn a_shelved_alarm_does_not_climb() {
     assert!(world.tells().is_empty());
     world.pass(1);
     assert_eq!(world.tells().len(), 2, "it goes on where it stood");
-}
-
-#[test]
-fn an_answer_by_sms_acknowledges_as_that_person() {
-    let mut world = burning();
-    world.pass(30);
-    world.tells();
-    world.give(Input::Replied { phone: "+8613800138004".into(), text: " 1\r\n".into(), sent_at: None });
-    assert_eq!(world.row()["acknowledged"]["by"], "desk-2");
-    assert_eq!(world.commands.last().unwrap().1.by, "desk-2");
-    let line = world.log.iter().find(|line| line.what == "alarm.acknowledge").unwrap();
-    assert_eq!((line.by.as_str(), line.from.as_str()), ("desk-2", "sms +86138****8004"));
-    world.pass(60);
-    assert!(world.tells().is_empty());
-}
-
-#[test]
-fn every_other_answer_by_sms_is_a_line_of_the_logbook() {
-    let mut world = burning();
-    world.pass(30);
-    world.tells();
-    let mut reply = |phone: &str, text: &str| {
-        world.give(Input::Replied { phone: phone.into(), text: text.into(), sent_at: None });
-        let line = world.log.iter().rfind(|line| line.what == "sms.reply").unwrap();
-        format!("{} {} {}", line.by, line.new.as_deref().unwrap(), line.note.as_deref().unwrap())
-    };
-    assert_eq!(reply("13800138003", "好的"), "desk-1 no answer that is understood 好的");
-    assert_eq!(reply("13900139000", "1"), "139****9000 unknown number 1");
-    assert_eq!(reply("13800138002", "1"), "zhao nothing was told to this number 1");
-    assert!(world.row()["acknowledged"].is_null());
-}
-
-#[test]
-fn an_answer_to_the_first_cry_does_not_acknowledge_the_second() {
-    let mut world = burning();
-    world.pass(30);
-    world.tells();
-    world.ask(1, "desk-1", Request::Acknowledge);
-    let again = AlarmDocument { occurrence: 2, ..placed(smoke(3)) };
-    world.event(&change(2, AlarmChange::Repeated, again));
-    world.give(Input::Replied { phone: "13800138004".into(), text: "1".into(), sent_at: None });
-    assert!(world.row()["acknowledged"].is_null());
-    assert_eq!(world.log.last().unwrap().new.as_deref(), Some("newer_cry"));
-}
-
-#[test]
-fn an_answer_that_was_late_does_not_acknowledge_what_came_after_it() {
-    let mut world = burning();
-    world.pass(30);
-    world.tells();
-    let answered_at = Some(wall(world.now));
-    world.pass(600);
-    let other = AlarmDocument { id: "01KANEXAMP0000000000000002".parse().unwrap(), ..placed(smoke(1)) };
-    world.event(&raised(2, other));
-    world.pass(30);
-    world.give(Input::Replied { phone: "13800138004".into(), text: "1".into(), sent_at: answered_at });
-    let by = |row: &serde_json::Value| row["acknowledged"]["by"].as_str().map(str::to_owned);
-    let rows = world.rows();
-    let of = |id: &str| rows.iter().find(|row| row["id"] == id).and_then(by);
-    assert_eq!((of(SMOKE), of("01KANEXAMP0000000000000002")), (Some("desk-2".into()), None));
-    let long_ago = Some(Timestamp::from_unix_ms(1_700_000_000_000));
-    world.give(Input::Replied { phone: "13800138004".into(), text: "1".into(), sent_at: long_ago });
-    assert_eq!(world.log.last().unwrap().new.as_deref(), Some("nothing was told to this number"));
 }
 
 #[test]
@@ -505,55 +396,6 @@ fn an_urgent_alarm_has_its_own_steps_and_a_rise_begins_anew() {
     ));
     assert_eq!(world.tells().len(), 2);
     world.pass(30);
-    assert_eq!(world.tells().len(), 2);
-}
-
-#[test]
-fn an_alarm_that_only_its_document_told_survives_a_restart_without_being_told_twice() {
-    let mut world = World::with(settings());
-    world.alarm(&placed(smoke(1)), false);
-    assert_eq!(world.tells().len(), 2);
-    world.kill();
-    assert!(world.tells().is_empty());
-    world.alarm(&placed(smoke(1)), true);
-    assert!(world.tells().is_empty());
-    world.pass(30);
-    assert_eq!(world.tells().len(), 2);
-}
-
-#[test]
-fn what_an_old_log_tells_may_be_long_over_and_is_told_only_if_it_is_not() {
-    let mut world = burning();
-    world.ask(1, "desk-1", Request::Acknowledge);
-    world.tells();
-    world.give(Input::LinkDown);
-    world.pass(200);
-    world.give(Input::LinkUp);
-    // A log of the time between: a second cry that somebody had acknowledged at the gateway.
-    let again = AlarmDocument { occurrence: 2, ..placed(smoke(3)) };
-    world.event(&change(2, AlarmChange::Repeated, again.clone()));
-    world.pass(2);
-    let by = Some(Acknowledged { by: "desk-1".into(), at: wall(world.now) });
-    world.event(&change(
-        3,
-        AlarmChange::Acknowledged,
-        AlarmDocument { acknowledged: by, revision: 4, ..again.clone() },
-    ));
-    world.pass(60);
-    assert!(world.tells().is_empty());
-    // A third one, of which the log says nothing more.
-    world.give(Input::LinkUp);
-    let third = AlarmDocument { occurrence: 3, revision: 5, ..again.clone() };
-    world.event(&change(4, AlarmChange::Repeated, third));
-    world.pass(9);
-    assert!(world.tells().is_empty());
-    world.pass(1);
-    assert_eq!(world.tells().len(), 2);
-    // A fourth one that its topic tells too waits for nothing.
-    world.give(Input::LinkUp);
-    let fourth = AlarmDocument { occurrence: 4, revision: 6, ..again };
-    world.event(&change(5, AlarmChange::Repeated, fourth.clone()));
-    world.alarm(&fourth, false);
     assert_eq!(world.tells().len(), 2);
 }
 
