@@ -1,19 +1,25 @@
 //! One interleaving: everything that is under way is on one agenda, and the seed says what comes of it.
+mod ends;
+mod trouble;
+mod wire;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
-use shouwang_core::engine::{Engine, Start};
-use shouwang_core::input::{Disconnect, Input, StoreTrouble};
+use shouwang_core::engine::Engine;
+use shouwang_core::input::Input;
 use shouwang_core::output::Output;
-use shouwang_message::{AlarmId, Clock, CommandName, Instant, Leaf, Timestamp, from_bytes};
+use shouwang_message::{AlarmId, CommandName, Instant, Leaf, Timestamp, from_bytes};
 use shouwang_tests::simulation::calls::Truth;
 use shouwang_tests::simulation::unit::Unit;
 
 use crate::chance::Chance;
-use crate::duty_room::{DutyRoom, WISHES};
-use crate::line::{CHARACTER, Line, Turn};
+use crate::duty_room::DutyRoom;
+use crate::line::{Line, Turn};
 use crate::site::{Site, UNIT_ID, id};
 use crate::store::Store;
+
+use trouble::{Trouble, Weather};
 
 const MS: u64 = 1_000;
 /// After the last trouble everything must agree within this time, us: a device that was given up is probed
@@ -76,38 +82,6 @@ struct Seen {
     occurrence: u32,
     /// Of all calls together.
     presses: u64,
-}
-
-/// What the seed plans.
-#[derive(Clone, Copy, Debug)]
-enum Trouble {
-    Press {
-        held: u64,
-    },
-    Cancel {
-        held: u64,
-    },
-    UnitOff,
-    UnitOn,
-    GatewayDies,
-    GatewayStarts,
-    /// Nothing gets through, and nobody notices but by silence.
-    CableCut,
-    CableWhole,
-    PortGone,
-    PortBack,
-    LinkLost,
-    Person(CommandName),
-    Heals,
-}
-
-/// How badly the line behaves, in percent of its frames.
-struct Weather {
-    loses: u64,
-    garbles: u64,
-    doubles: u64,
-    delays: u64,
-    slow_disk: u64,
 }
 
 struct World<'s> {
@@ -220,47 +194,6 @@ impl<'s> World<'s> {
             events: self.store.newest(),
             simulated_ms: self.now / MS,
         })
-    }
-
-    /// Three to six seconds of trouble.
-    fn plan(&mut self) {
-        let end = self.chance.between(3_000, 6_000) * MS;
-        // With an early press the gateway does not know the unit yet.
-        let from = if self.chance.percent(30) { 50 * MS } else { 1_300 * MS };
-        for _ in 0..self.chance.between(1, 5) {
-            let held = self.chance.between(60, 250) * MS;
-            self.some_time(from, end, Trouble::Press { held });
-        }
-        if self.chance.percent(25) {
-            self.some_time(from, end, Trouble::Cancel { held: 100 * MS });
-        }
-        let pairs = [
-            (40, 300, Trouble::UnitOff, Trouble::UnitOn),
-            (50, 900, Trouble::GatewayDies, Trouble::GatewayStarts),
-            (20, 900, Trouble::CableCut, Trouble::CableWhole),
-            (20, 900, Trouble::PortGone, Trouble::PortBack),
-        ];
-        for (percent, longest, begins, ends) in pairs {
-            while self.chance.percent(percent) {
-                let at = self.chance.between(0, end);
-                let until = at + self.chance.between(20, longest) * MS;
-                self.enter(at, Thing::Trouble(begins));
-                self.enter(until.min(end), Thing::Trouble(ends));
-            }
-        }
-        if self.chance.percent(20) {
-            self.some_time(0, end, Trouble::LinkLost);
-        }
-        for _ in 0..self.chance.between(0, 12) {
-            let wish = WISHES[self.chance.between(0, WISHES.len() as u64) as usize];
-            self.some_time(from, end, Trouble::Person(wish));
-        }
-        self.enter(end, Thing::Trouble(Trouble::Heals));
-    }
-
-    fn some_time(&mut self, from: u64, end: u64, trouble: Trouble) {
-        let at = self.chance.between(from, end);
-        self.enter(at, Thing::Trouble(trouble));
     }
 
     fn enter(&mut self, at: u64, thing: Thing) {
@@ -394,211 +327,6 @@ impl<'s> World<'s> {
         }
     }
 
-    fn start_gateway(&mut self) {
-        if self.engine.is_some() {
-            return;
-        }
-        let wall = self.wall();
-        let now = Instant::from_micros(self.now);
-        let start = Start { now, wall, clock: Clock::Synced, seed: self.chance.next() };
-        let restored = self.store.open();
-        self.engine = Some(Engine::new(self.site.configuration(), restored, start));
-        self.line.open(self.now);
-        if self.port_is_open {
-            self.give(Input::LineUp { line: 0 });
-        }
-        self.give(Input::Woke);
-    }
-
-    /// The disk keeps a beginning of what it was given; nobody hears of it.
-    fn kill_gateway(&mut self) {
-        if self.engine.take().is_none() {
-            return;
-        }
-        self.connection = None;
-        while self.chance.percent(40)
-            && let Some((_, events)) = self.store.sync()
-        {
-            let judged = self.truth.committed(&events, || self.store.recorded());
-            self.judge(judged);
-        }
-        self.truth.gateway_died();
-    }
-
-    fn synced(&mut self, refused: bool) {
-        if refused {
-            if let Some(commit) = self.store.refuse() {
-                self.note(|| format!("commit {commit} was refused"));
-                self.give(Input::CommitFailed { commit, why: StoreTrouble::Io });
-            }
-            return;
-        }
-        if let Some((commit, events)) = self.store.sync() {
-            let judged = self.truth.committed(&events, || self.store.recorded());
-            self.judge(judged);
-            for event in &events {
-                self.note(|| format!("on disk: {} {:?}", event.sequence, event.kind()));
-            }
-            self.give(Input::Committed { commit });
-        }
-    }
-
-    fn connected(&mut self, connection: u32) {
-        if self.connection == Some(connection) {
-            self.give(Input::Connected { connection });
-            // The receipt is retained at the broker.
-            self.says(Thing::Heard(connection));
-        }
-    }
-
-    fn duty_room_synced(&mut self) {
-        if let Some(event) = self.duty_room.sync() {
-            self.note(|| format!("heard up to {}", event.sequence));
-            self.truth.heard(&event);
-            if let Some(connection) = self.connection {
-                self.says(Thing::Heard(connection));
-            }
-        }
-    }
-
-    /// The duty room says something, in order.
-    fn says(&mut self, thing: Thing) {
-        self.down_at = self.down_at.max(self.now + self.chance.between(MS, 60 * MS));
-        self.enter(self.down_at, thing);
-    }
-
-    fn commanded(&mut self, name: CommandName, seen: Seen) {
-        let alarm = seen.alarm;
-        let at = self.wall();
-        self.commands += 1;
-        let payload = serde_json::json!({
-            "txn": self.commands.to_string(), "alarm": alarm.to_string(), "occurrence": seen.occurrence,
-            "by": "u-7", "at": at.to_string(), "nonce": format!("n-{}", self.commands),
-            "expires": Timestamp::from_unix_ms(at.unix_ms() + 60_000).to_string(),
-        });
-        let is_open = |engine: &Engine| engine.alarms().any(|document| document.id == alarm);
-        let was_open = self.engine.as_ref().is_some_and(is_open);
-        self.note(|| format!("{name:?} arrives; the call is open: {was_open}"));
-        if was_open {
-            self.truth.person(name, seen.presses);
-        }
-        self.give(Input::Commanded { name, payload: payload.to_string(), signed_by: None, retained: false });
-    }
-
-    fn cause(&mut self, trouble: Trouble) {
-        self.note(|| format!("{trouble:?}"));
-        match trouble {
-            Trouble::Press { held } => self.unit.hold_button(self.now + held),
-            Trouble::Cancel { held } => self.unit.hold_cancel(self.now + held),
-            Trouble::UnitOff => self.unit.power_off(),
-            Trouble::UnitOn => {
-                self.unit.power_on(self.now);
-                self.look_at_unit();
-            }
-            Trouble::GatewayDies => self.kill_gateway(),
-            Trouble::GatewayStarts => self.start_gateway(),
-            Trouble::CableCut => self.cable_is_whole = false,
-            Trouble::CableWhole => self.cable_is_whole = true,
-            Trouble::PortGone => {
-                self.port_is_open = false;
-                for (ask, outcome) in self.line.close() {
-                    self.give(Input::Answered { line: 0, ask, outcome });
-                }
-                self.give(Input::LineDown { line: 0, why: "unplugged".into() });
-            }
-            Trouble::PortBack => self.open_port(),
-            Trouble::LinkLost => {
-                if let Some(connection) = self.connection.take() {
-                    self.give(Input::Disconnected { connection, why: Disconnect::Lost });
-                }
-            }
-            Trouble::Person(name) => {
-                if let (Some(connection), Some((alarm, occurrence))) =
-                    (self.connection, self.duty_room.open())
-                {
-                    let seen = Seen { alarm, occurrence, presses: self.truth.heard_presses() };
-                    self.says(Thing::Commanded { connection, name, seen });
-                }
-            }
-            Trouble::Heals => self.heal(),
-        }
-        // A finger, or a cut, is noticed when the unit next looks.
-        if let Trouble::Press { .. } | Trouble::Cancel { .. } = trouble {
-            self.agenda.retain(|_, thing| !matches!(thing, Thing::Tick));
-            self.enter(self.now, Thing::Tick);
-        }
-    }
-
-    fn open_port(&mut self) {
-        if !self.port_is_open {
-            self.port_is_open = true;
-            self.line.open(self.now);
-            self.give(Input::LineUp { line: 0 });
-        }
-    }
-
-    fn heal(&mut self) {
-        self.weather = Weather::fine();
-        self.cable_is_whole = true;
-        self.unit.power_on(self.now);
-        self.look_at_unit();
-        self.start_gateway();
-        self.open_port();
-        // Whoever still presses lets go soon.
-        self.healed_at = Some(self.now + 1_000 * MS);
-    }
-
-    fn sends(&mut self, mut frame: Vec<u8>) {
-        self.frames += 1;
-        self.note(|| format!("   -> {frame:02X?}"));
-        let arrives = self.now + frame.len() as u64 * CHARACTER;
-        if self.chance.percent(self.weather.loses) {
-            return;
-        }
-        if self.chance.percent(self.weather.garbles) {
-            self.garble(&mut frame);
-        }
-        if self.chance.percent(self.weather.doubles) {
-            self.enter(arrives + 5 * MS, Thing::Request(frame.clone()));
-        }
-        self.enter(arrives, Thing::Request(frame));
-    }
-
-    fn unit_hears(&mut self, frame: &[u8]) {
-        if !self.cable_is_whole {
-            return;
-        }
-        let Some(mut answer) = self.unit.answer(self.now, frame) else { return };
-        self.look_at_unit();
-        self.frames += 1;
-        if self.chance.percent(self.weather.loses) {
-            return;
-        }
-        if self.chance.percent(self.weather.garbles) {
-            self.garble(&mut answer);
-        }
-        let late = self.chance.percent(self.weather.delays);
-        let delay = if late { self.chance.between(150, 500) } else { self.chance.between(4, 45) };
-        let arrives = self.now + delay * MS + answer.len() as u64 * CHARACTER;
-        if self.chance.percent(self.weather.doubles) {
-            // An adapter hands over its buffer twice. A second copy much later would be a lie that no client
-            // of Modbus RTU can see through: nothing in it says which request it answers.
-            let again = arrives + self.chance.between(0, 3 * MS);
-            self.enter(again, Thing::Answer(answer.clone()));
-        }
-        self.enter(arrives, Thing::Answer(answer));
-    }
-
-    /// One to three bits: every CRC sees that.
-    fn garble(&mut self, frame: &mut [u8]) {
-        let bits = frame.len() as u64 * 8;
-        let first = self.chance.between(0, bits);
-        for step in 0..self.chance.between(1, 4) {
-            let bit = ((first + step * 7) % bits) as usize;
-            frame[bit / 8] ^= 1 << (bit % 8);
-        }
-    }
-
     fn look_at_unit(&mut self) {
         if let Some((counters, display)) = self.unit.look() {
             let judged = self.truth.unit(counters, display);
@@ -647,19 +375,5 @@ impl<'s> World<'s> {
             notes.pop_front();
         }
         notes.push_back(format!("{:>9.3} {line}", self.now as f64 / 1e6));
-    }
-}
-
-impl Weather {
-    fn new(chance: &mut Chance) -> Self {
-        if chance.percent(20) {
-            return Self::fine();
-        }
-        let mut some = |most: u64| if chance.percent(50) { chance.between(1, most) } else { 0 };
-        Self { loses: some(35), garbles: some(25), doubles: some(25), delays: some(25), slow_disk: some(40) }
-    }
-
-    fn fine() -> Self {
-        Self { loses: 0, garbles: 0, doubles: 0, delays: 0, slow_disk: 0 }
     }
 }
