@@ -274,6 +274,20 @@ impl Browser {
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.json()["items"].as_array().unwrap().clone()
     }
+
+    /// The open rows once they are so: what a gateway told shows within half a second, not at once.
+    pub(crate) async fn alarms_when(
+        &self,
+        holds: impl Fn(&[serde_json::Value]) -> bool,
+    ) -> Vec<serde_json::Value> {
+        let mut alarms = Vec::new();
+        let are_so = async || {
+            alarms = self.alarms().await;
+            holds(&alarms)
+        };
+        eventually("rows that are so", are_so).await;
+        alarms
+    }
 }
 
 pub(crate) fn id(text: &str) -> Id {

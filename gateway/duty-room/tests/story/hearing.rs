@@ -19,7 +19,7 @@ async fn an_event_is_heard_and_shown() {
     assert_eq!(heard.recv().await.unwrap().event, raised(1));
 
     let browser = Browser::log_in(&running).await;
-    let alarms = browser.alarms().await;
+    let alarms = browser.alarms_when(|alarms| !alarms.is_empty()).await;
     assert_eq!(alarms.len(), 1);
     assert_eq!((&alarms[0]["id"], &alarms[0]["provisional"]), (&SMOKE.into(), &false.into()));
     running.stop().await.unwrap();
@@ -62,7 +62,7 @@ async fn what_is_hostile_changes_nothing() {
     let browser = Browser::log_in(&running).await;
     gateway.event(&event(1, AlarmChange::Raised, AlarmDocument { revision: 2, ..smoke(1) })).await;
     gateway.heard(1).await;
-    let alarms = browser.alarms().await;
+    let alarms = browser.alarms_when(|alarms| !alarms.is_empty()).await;
     assert_eq!((alarms.len(), &alarms[0]["revision"]), (1, &2.into()));
     running.stop().await.unwrap();
 }
@@ -136,8 +136,7 @@ async fn a_kill_forgets_nothing() {
     let running = duty_room(state.path(), &broker).await;
     gateway.command(CommandName::Acknowledge).await;
     let browser = Browser::log_in(&running).await;
-    let alarms = browser.alarms().await;
-    assert_eq!(alarms.len(), 2);
+    let alarms = browser.alarms_when(|alarms| alarms.len() == 2).await;
     assert_eq!(alarms.iter().filter(|alarm| alarm["pending"] == true).count(), 1);
     let mut heard = running.heard();
     gateway.event(&raised(2)).await;
@@ -182,8 +181,8 @@ async fn nothing_is_heard_while_the_disk_refuses() {
     other.execute_batch("ROLLBACK").unwrap();
     gateway.heard(1).await;
     eventually("ready", async || browser.get("/readyz").await.status == 200).await;
-    let alarms = browser.alarms().await;
-    assert_eq!((alarms.len(), &alarms[0]["provisional"]), (1, &false.into()));
+    let alarms = browser.alarms_when(|alarms| alarms.iter().all(|row| row["provisional"] == false)).await;
+    assert_eq!(alarms.len(), 1);
     running.stop().await.unwrap();
 }
 

@@ -54,7 +54,7 @@ async fn it_sounds_with_no_page_open_until_somebody_acknowledges() {
         shouwang_message::AlarmDocument { id: "01KANEXAMP0000000000000002".parse().unwrap(), ..smoke(1) };
     gateway.event(&event(2, shouwang_message::AlarmChange::Raised, second)).await;
     eventually("another emergency ends the quiet", async || siren.is_on()).await;
-    for alarm in browser.alarms().await {
+    for alarm in browser.alarms_when(|alarms| alarms.len() == 2).await {
         let path = format!("/api/v1/alarms/{}/acknowledge", alarm["id"].as_str().unwrap());
         assert_eq!(browser.post(&path, "{}").await.status, 200);
     }
