@@ -123,7 +123,8 @@ impl Page {
         self.value(&shown) == true
     }
 
-    /// Waits until an expression holds.
+    /// Waits until an expression holds on a page that is there as a whole: of one that is still being read, or about to
+    /// give way to the next, it says nothing.
     #[track_caller]
     pub(crate) fn until(&self, expression: &str) {
         self.within(LIMIT, expression);
@@ -131,8 +132,11 @@ impl Page {
 
     #[track_caller]
     pub(crate) fn within(&self, limit: Duration, expression: &str) {
+        let settled = format!(
+            "(() => {{ try {{ return document.readyState !== 'loading' && ({expression}) }} catch {{ return false }} }})()"
+        );
         assert!(
-            holds_within(limit, || self.value(expression) == true),
+            holds_within(limit, || self.value(&settled) == true),
             "waited {limit:?} in vain: {expression}; the page says: {}",
             self.text("body")
         );
