@@ -2,6 +2,7 @@
 //! message ending with a zero byte. No driver, no port, and it ends when the pipes do.
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, channel};
@@ -26,6 +27,8 @@ pub(crate) struct Chromium {
 pub(crate) struct Wire {
     to: ChildStdin,
     from: Receiver<Value>,
+    /// Where it says what troubles it.
+    errors: PathBuf,
     next: u64,
     /// What was told without being asked for.
     events: Vec<Value>,
@@ -35,7 +38,8 @@ impl Chromium {
     pub(crate) fn start() -> Self {
         let profile =
             TempDir::with_prefix("shouwang-chromium-").expect("a directory for the browser's profile");
-        let errors = std::fs::File::create(profile.path().join("errors")).expect("a file for what it says");
+        let said = profile.path().join("errors");
+        let errors = std::fs::File::create(&said).expect("a file for what it says");
         // Its ends of the pipes are the descriptors 3 and 4. Root, as in a container, needs --no-sandbox; it only
         // ever loads our own pages. An audio context starts suspended, as on a desk.
         let mut command = Command::new("sh");
@@ -65,13 +69,14 @@ impl Chromium {
         let (tell, told) = channel();
         std::thread::spawn(move || {
             for message in BufReader::new(from).split(0).map_while(Result::ok) {
-                let Ok(message) = serde_json::from_slice(&message) else { return };
-                if tell.send(message).is_err() {
+                let unread =
+                    || json!({ "method": "unreadable", "params": String::from_utf8_lossy(&message) });
+                if tell.send(serde_json::from_slice(&message).unwrap_or_else(|_| unread())).is_err() {
                     return;
                 }
             }
         });
-        let wire = Rc::new(RefCell::new(Wire { to, from: told, next: 0, events: Vec::new() }));
+        let wire = Rc::new(RefCell::new(Wire { to, from: told, errors: said, next: 0, events: Vec::new() }));
         Self { wire, child, _profile: profile }
     }
 
@@ -124,7 +129,8 @@ impl Wire {
                 Ok(message) => message,
                 Err(error) => panic!(
                     "the browser does not answer {method} ({error}): is Debian's chromium installed? `tests/run` \
-                     does"
+                     does. It says: {}",
+                    std::fs::read_to_string(&self.errors).unwrap_or_default()
                 ),
             };
             if message["id"] == number {
