@@ -12,13 +12,6 @@ use shouwang_core::engine::Measures;
 use shouwang_core::input::{AskFailure, Outcome};
 use shouwang_message::{Clock, Id, Priority, StoreHealth};
 
-const PRIORITIES: [(Priority, &str); 4] = [
-    (Priority::Emergency, "emergency"),
-    (Priority::Urgent, "urgent"),
-    (Priority::Ordinary, "ordinary"),
-    (Priority::Advisory, "advisory"),
-];
-
 type Labels = Vec<(&'static str, String)>;
 
 /// What is counted as it happens.
@@ -69,9 +62,9 @@ impl Metrics {
         }
         let active: Family<Labels, Gauge> =
             told(&mut registry, "alarm_active", "Live alarms whose source is not normal");
-        for (priority, word) in PRIORITIES {
-            let count = now.active.get(&priority).copied().unwrap_or_default();
-            active.get_or_create(&vec![("priority", word.to_owned())]).set(number(count));
+        for priority in Priority::ALL {
+            let count = now.active.get(priority).copied().unwrap_or_default();
+            active.get_or_create(&vec![("priority", priority.to_string())]).set(number(count));
         }
         let (records, oldest) =
             (ConstGauge::new(number(now.outbox.unheard)), ConstGauge::new(number(now.outbox.oldest_s)));

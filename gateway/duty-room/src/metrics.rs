@@ -16,13 +16,6 @@ use shouwang_message::{AlarmChange, Clock, Event, EventData, Id, Mode, Priority,
 const TO_ACKNOWLEDGE_S: [f64; 12] =
     [5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 1_800.0];
 const END_TO_END_S: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0];
-const PRIORITIES: [(Priority, &str); 4] = [
-    (Priority::Emergency, "emergency"),
-    (Priority::Urgent, "urgent"),
-    (Priority::Ordinary, "ordinary"),
-    (Priority::Advisory, "advisory"),
-];
-
 type Labels = Vec<(&'static str, String)>;
 
 /// What is counted as it happens. Clones count together.
@@ -100,9 +93,11 @@ impl Metrics {
         let build = of(&one(&[("version", env!("CARGO_PKG_VERSION"))]), 1);
         registry.register("build_info", "The version of this program, as a label", build);
         let active: Family<Labels, Gauge> = Family::default();
-        for (priority, word) in PRIORITIES {
-            let count = now.measures.active.get(&priority).copied().unwrap_or_default();
-            active.get_or_create(&one(&[("priority", word)])).set(count.try_into().unwrap_or(i64::MAX));
+        for priority in Priority::ALL {
+            let count = now.measures.active.get(priority).copied().unwrap_or_default();
+            active
+                .get_or_create(&one(&[("priority", priority.as_str())]))
+                .set(count.try_into().unwrap_or(i64::MAX));
         }
         registry.register("alarm_active", "Live alarms whose source is not normal", active);
         let help = "From the raising of a live alarm to its acknowledgement";
