@@ -46,11 +46,8 @@ pub(super) async fn csv(
     State(desk): State<Desk>,
     Query(query): Query<MonthQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
-    let name = format!("attachment; filename=\"figures-{}.csv\"", query.month);
-    let lines: String = read(&desk, query).await?.grids().iter().map(line).collect();
-    let headers =
-        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok((headers, format!("{BYTE_ORDER_MARK}{COLUMNS}{lines}")))
+    let name = format!("figures-{}", query.month);
+    Ok(attached(&name, COLUMNS, &read(&desk, query).await?.grids().iter().map(line).collect::<String>()))
 }
 
 /// Every device that told of something, those that were most often wrong first.
@@ -58,11 +55,21 @@ pub(super) async fn devices_csv(
     State(desk): State<Desk>,
     Query(query): Query<MonthQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
-    let name = format!("attachment; filename=\"devices-{}.csv\"", query.month);
-    let lines: String = read(&desk, query).await?.devices().iter().map(device_line).collect();
-    let headers =
-        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok((headers, format!("{BYTE_ORDER_MARK}{DEVICE_COLUMNS}{lines}")))
+    let name = format!("devices-{}", query.month);
+    Ok(attached(
+        &name,
+        DEVICE_COLUMNS,
+        &read(&desk, query).await?.devices().iter().map(device_line).collect::<String>(),
+    ))
+}
+
+fn attached(name: &str, columns: &str, lines: &str) -> impl IntoResponse + use<> {
+    let attachment = format!("attachment; filename=\"{name}.csv\"");
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, attachment),
+    ];
+    (headers, format!("{BYTE_ORDER_MARK}{columns}{lines}"))
 }
 
 async fn read(desk: &Desk, query: MonthQuery) -> Result<Figures, Refusal> {
