@@ -27,11 +27,20 @@ const VOICE: &str = "
     };";
 
 /// With a voice, the digit is spoken.
-fn start_watch(page: &Page) {
+/// A page with a voice, and with what else runs before its own scripts, on which the watch has begun.
+fn on_watch(script: &str) -> (Room, Chromium, Page) {
+    let room = Room::new();
+    let browser = Chromium::start();
+    let page = browser.page();
+    page.before_scripts(VOICE);
+    page.before_scripts(script);
+    page.open(&room.duty_room.link());
+    page.until("document.body.dataset.live === 'live'");
     page.click("#start");
     page.until("window.spoken.length === 1");
     page.write(page.value("window.spoken[0]").as_str().unwrap_or_default());
     page.until("document.body.dataset.sound === 'armed'");
+    (room, browser, page)
 }
 
 fn said(page: &Page, text: &str) -> String {
@@ -40,13 +49,7 @@ fn said(page: &Page, text: &str) -> String {
 
 #[test]
 fn on_the_phone_it_is_quiet_but_a_new_emergency_is_heard() {
-    let room = Room::new();
-    let browser = Chromium::start();
-    let page = browser.page();
-    page.before_scripts(VOICE);
-    page.open(&room.duty_room.link());
-    page.until("document.body.dataset.live === 'live'");
-    start_watch(&page);
+    let (room, _browser, page) = on_watch("");
     room.smoke("smoke-3-2-402", true);
     page.until_row("3-2-402");
     page.until(&said(&page, "三号楼 二单元 四零二 烟感报警"));
@@ -81,11 +84,7 @@ fn on_the_phone_it_is_quiet_but_a_new_emergency_is_heard() {
 
 #[test]
 fn what_nobody_comes_for_is_louder_and_then_red() {
-    let room = Room::new();
-    let browser = Chromium::start();
-    let page = browser.page();
-    page.before_scripts(VOICE);
-    page.before_scripts(
+    let (room, _browser, page) = on_watch(
         "const ask = window.fetch;
          window.fetch = async (path, how) => {
              const answer = await ask(path, how);
@@ -95,9 +94,6 @@ fn what_nobody_comes_for_is_louder_and_then_red() {
              return new Response(JSON.stringify({ ...said, version: undefined, after: undefined }), { status: answer.status });
          };",
     );
-    page.open(&room.duty_room.link());
-    page.until("document.body.dataset.live === 'live'");
-    start_watch(&page);
     page.value("window.shift = 31000");
     room.smoke("smoke-3-2-402", true);
     page.until_row("3-2-402");
@@ -111,13 +107,7 @@ fn what_nobody_comes_for_is_louder_and_then_red() {
 
 #[test]
 fn what_comes_late_says_so_after_a_reload_too_and_when_it_is_spoken() {
-    let room = Room::new();
-    let browser = Chromium::start();
-    let page = browser.page();
-    page.before_scripts(VOICE);
-    page.open(&room.duty_room.link());
-    page.until("document.body.dataset.live === 'live'");
-    start_watch(&page);
+    let (room, _browser, page) = on_watch("");
     room.late_smoke();
     page.until("/^\\d+ 秒前发生$/.test(document.querySelector('#rows .late')?.innerText)");
     page.until("window.spoken.some((said) => /^三号楼 二单元 四零二 烟感报警 \\d+ 秒前发生$/.test(said))");
