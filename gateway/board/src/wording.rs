@@ -3,7 +3,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use shouwang_message::{AlarmDocument, Class, Clock, Mode, Place};
+use shouwang_message::{AlarmDocument, Class, Clock, Place};
 
 use crate::ladder::Purpose;
 use crate::notice::{Notice, SHORT_UNITS};
@@ -34,7 +34,7 @@ pub(crate) struct Story<'a> {
 impl Story<'_> {
     /// Fills in every text of the notice.
     pub(crate) fn tell(&self, notice: &mut Notice) {
-        let prefix = mode_words(self.alarm.mode);
+        let prefix = self.alarm.mode.mark();
         let place = place_words(&self.alarm.place).unwrap_or_else(|| self.alarm.device.to_string());
         let event = cut(&shown(&self.alarm.text.zh), LONG_TEXT);
         let what = if self.is_room { "值守异常" } else { class_words(self.alarm.class) };
@@ -111,16 +111,6 @@ impl Story<'_> {
         };
         let room = SHORT_UNITS.saturating_sub(units(&front) + units(&event) + units(&tail));
         format!("{front}{}{event}{tail}", cut_front(place, room))
-    }
-}
-
-/// What is not live never goes without it.
-fn mode_words(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Live => "",
-        Mode::Test => "【测试】",
-        Mode::Drill => "【演练】",
-        Mode::Simulated => "【模拟】",
     }
 }
 

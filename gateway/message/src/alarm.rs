@@ -127,6 +127,18 @@ words! {
     Mode { Live = "live", Test = "test", Drill = "drill", Simulated = "simulated" }
 }
 
+impl Mode {
+    /// What stands before everything that is said of such an alarm: nothing that is not live goes without it.
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Live => "",
+            Self::Test => "【测试】",
+            Self::Drill => "【演练】",
+            Self::Simulated => "【模拟】",
+        }
+    }
+}
+
 impl Class {
     /// Smoke, gas, CO and calls: never shelved, polled first, lost is never trivial.
     pub fn is_life_safety(self) -> bool {

@@ -21,25 +21,25 @@ pub(super) fn what(document: &AlarmDocument) -> String {
 /// One emergency. `note` is what else must be said of it: `(第2次)`.
 pub(super) fn cry(mode: Mode, raised: Option<Timestamp>, what: &str, note: &str) -> String {
     let time = raised.map(|at| format!("{} ", hour_minute(at))).unwrap_or_default();
-    let front = format!("{}{SENDER}{time}", mark(mode));
+    let front = format!("{}{SENDER}{time}", mode.mark());
     let tail = format!("{note}{ASKS}");
     fit(&front, what, &tail)
 }
 
 /// Several emergencies, and how many of them it has room to name.
 pub(super) fn cries<'w>(mode: Mode, whats: impl ExactSizeIterator<Item = &'w str>) -> (String, usize) {
-    list(&format!("{}{SENDER}紧急报警{}起:", mark(mode), whats.len()), ASKS, whats)
+    list(&format!("{}{SENDER}紧急报警{}起:", mode.mark(), whats.len()), ASKS, whats)
 }
 
 /// One is over.
 pub(super) fn end(mode: Mode, over_at: Option<Timestamp>, what: &str) -> String {
     let time = over_at.map(hour_minute).unwrap_or_default();
-    fit(&format!("{}{SENDER}", mark(mode)), what, &format!("已恢复{time}"))
+    fit(&format!("{}{SENDER}", mode.mark()), what, &format!("已恢复{time}"))
 }
 
 /// Several are over.
 pub(super) fn ends<'w>(mode: Mode, whats: impl ExactSizeIterator<Item = &'w str>) -> (String, usize) {
-    list(&format!("{}{SENDER}已恢复{}起:", mark(mode), whats.len()), "", whats)
+    list(&format!("{}{SENDER}已恢复{}起:", mode.mark(), whats.len()), "", whats)
 }
 
 /// As many as there is room for, and a word that there are more.
@@ -70,16 +70,6 @@ fn list<'w>(front: &str, tail: &str, whats: impl ExactSizeIterator<Item = &'w st
 fn fit(front: &str, what: &str, tail: &str) -> String {
     let room = MOST_UNITS.saturating_sub(units(front) + units(tail));
     format!("{front}{}{tail}", cut_front(what, room))
-}
-
-/// What is not live never goes without it.
-fn mark(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Live => "",
-        Mode::Test => "【测试】",
-        Mode::Drill => "【演练】",
-        Mode::Simulated => "【模拟】",
-    }
 }
 
 /// The place's own name, or its parts.

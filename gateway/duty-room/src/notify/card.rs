@@ -127,21 +127,12 @@ fn heading(message: &Message, shown: &[Arc<Notice>], emergencies: usize) -> Stri
     let modes = || shown.iter().map(|notice| notice.mode);
     // A live alarm is never told under the heading of an exercise.
     let mark = match modes().next() {
-        Some(mode) if modes().all(|other| other == mode) => mark(mode),
+        Some(mode) if modes().all(|other| other == mode) => mode.mark(),
         _ => "",
     };
     let word = if matches!(message, Message::FollowUp(_)) { "同楼续报" } else { "汇总" };
     let urgent = if emergencies > 0 { format!("(紧急 {emergencies})") } else { String::new() };
     format!("{mark}{word} {} 起{urgent}", shown.len())
-}
-
-fn mark(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Live => "",
-        Mode::Test => "【测试】",
-        Mode::Drill => "【演练】",
-        Mode::Simulated => "【模拟】",
-    }
 }
 
 /// The last word on each alarm, emergencies first.
