@@ -3,10 +3,7 @@ use crate::desk::*;
 
 #[tokio::test]
 async fn the_gateways_hear_how_many_boards_can_sound() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (_broker, _state, running, mut gateway) = met().await;
     gateway.event(&raised(1)).await;
     assert_eq!(gateway.heard(1).await.armed, 0);
 

@@ -26,10 +26,7 @@ async fn step(browser: &Browser, verb: &str, body: Json) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_case_is_worked_closed_and_survives_a_kill() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (broker, state, running, mut gateway) = met().await;
     gateway.event(&raised(1)).await;
     gateway.heard(1).await;
     let browser = Browser::log_in(&running).await;
@@ -67,10 +64,7 @@ async fn a_case_is_worked_closed_and_survives_a_kill() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_steps_get_a_reason_and_change_nothing() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (_broker, _state, running, mut gateway) = met().await;
     gateway.event(&raised(1)).await;
     gateway.heard(1).await;
     let browser = Browser::log_in(&running).await;
@@ -117,10 +111,7 @@ async fn bad_steps_get_a_reason_and_change_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_at_once_have_one_first() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (_broker, _state, running, mut gateway) = met().await;
     gateway.event(&raised(1)).await;
     gateway.heard(1).await;
     let browser = Browser::log_in(&running).await;
@@ -135,10 +126,7 @@ async fn two_at_once_have_one_first() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_logbook_tells_everything_once_and_shows_when_it_was_changed() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (_broker, state, running, mut gateway) = met().await;
     gateway.event(&raised(1)).await;
     gateway.heard(1).await;
     let browser = Browser::log_in(&running).await;

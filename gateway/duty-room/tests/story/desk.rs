@@ -86,6 +86,15 @@ pub(crate) fn config(state_dir: &Path, broker_port: u16) -> Config {
     }
 }
 
+/// A broker, where the duty room keeps what it knows, that room, and a gateway.
+pub(crate) async fn met() -> (Mosquitto, tempfile::TempDir, Running, Gateway) {
+    let broker = Mosquitto::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let running = duty_room(state.path(), &broker).await;
+    let gateway = Gateway::connect(&broker).await;
+    (broker, state, running, gateway)
+}
+
 /// A started duty room whose subscriptions stand.
 pub(crate) async fn duty_room(state_dir: &Path, broker: &Mosquitto) -> Running {
     started(config(state_dir, broker.port)).await
@@ -300,31 +309,20 @@ pub(crate) fn moment() -> Timestamp {
 
 pub(crate) fn smoke(revision: u32) -> AlarmDocument {
     AlarmDocument {
-        id: SMOKE.parse().unwrap(),
         revision,
-        gateway: id("gw-1"),
-        device: id("smoke-3-2-402"),
-        condition: "smoke".into(),
-        class: Class::Smoke,
-        priority: Priority::Emergency,
-        mode: Mode::Live,
-        active: true,
-        acknowledged: None,
         latched: true,
-        shelved: None,
-        suppressed: None,
-        out_of_service: None,
-        occurrence: 1,
-        raised_at: moment(),
-        cleared_at: None,
-        clock: Clock::Synced,
         value: Some(Value::Bool(true)),
-        limit: None,
-        unit: None,
         place: Place { name: Some("3号楼2单元402".into()), ..Place::default() },
         text: Text::new("烟感报警", "Smoke alarm"),
-        unlogged: false,
-        texted: Vec::new(),
+        ..AlarmDocument::new(
+            SMOKE.parse().unwrap(),
+            id("gw-1"),
+            id("smoke-3-2-402"),
+            "smoke".into(),
+            Class::Smoke,
+            Priority::Emergency,
+            moment(),
+        )
     }
 }
 

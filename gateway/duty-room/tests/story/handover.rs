@@ -43,10 +43,7 @@ async fn a_shift_begins_takes_notes_and_outlives_a_kill() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_sign_a_sheet_that_stays_and_shows_when_it_was_changed() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (_broker, state, running, mut gateway) = met().await;
     let browser = Browser::log_in(&running).await;
     let page = browser.get("/handover").await;
     assert!(page.body.contains("您不在岗"), "{}", page.body);

@@ -27,10 +27,7 @@ async fn an_event_is_heard_and_shown() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gap_is_asked_for_and_closed() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (_broker, _state, running, mut gateway) = met().await;
     gateway.event(&raised(1)).await;
     gateway.heard(1).await;
     gateway.event(&raised(3)).await;
@@ -69,10 +66,7 @@ async fn what_is_hostile_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_acknowledgement_goes_to_the_gateway_and_comes_back() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (_broker, _state, running, mut gateway) = met().await;
     gateway.event(&raised(1)).await;
     gateway.heard(1).await;
     let browser = Browser::log_in(&running).await;
@@ -99,10 +93,7 @@ async fn an_acknowledgement_goes_to_the_gateway_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_old_page_acknowledges_no_newer_cry() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (_broker, _state, running, mut gateway) = met().await;
     gateway.event(&raised(1)).await;
     gateway.event(&event(2, AlarmChange::Repeated, AlarmDocument { occurrence: 2, ..smoke(2) })).await;
     gateway.heard(2).await;
@@ -119,10 +110,7 @@ async fn an_old_page_acknowledges_no_newer_cry() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_forgets_nothing() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (broker, state, running, mut gateway) = met().await;
     gateway.event(&raised(1)).await;
     gateway
         .event(&event(2, AlarmChange::Raised, AlarmDocument { id: AlarmId::from_parts(9, 9), ..smoke(1) }))
@@ -148,10 +136,7 @@ async fn a_kill_forgets_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_forgets_is_told_again() {
-    let mut broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (mut broker, _state, running, mut gateway) = met().await;
     gateway.event(&raised(1)).await;
     gateway.heard(1).await;
     drop(gateway);
@@ -166,10 +151,7 @@ async fn a_broker_that_forgets_is_told_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_heard_while_the_disk_refuses() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (_broker, state, running, mut gateway) = met().await;
     let browser = Browser::log_in(&running).await;
     let other = rusqlite::Connection::open(state.path().join("duty-room.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -189,10 +171,7 @@ async fn nothing_is_heard_while_the_disk_refuses() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_burst_is_heard_in_order_and_quickly() {
     const MANY: u64 = 500;
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (_broker, _state, running, mut gateway) = met().await;
     let mut heard = running.heard();
     let clock = shouwang_duty_room::Clock::system();
     let begin = clock.now();

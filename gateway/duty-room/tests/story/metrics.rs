@@ -31,10 +31,7 @@ fn value(samples: &[(String, f64)], name: &str) -> f64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_on_this_machine_reads_what_happened() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (_broker, _state, running, mut gateway) = met().await;
     let stranger = Browser { address: running.web.to_string(), cookie: "a=b".into() };
 
     gateway.event(&raised(1)).await;

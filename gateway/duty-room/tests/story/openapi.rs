@@ -114,10 +114,7 @@ impl Checked<'_> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_answered_is_what_is_written_down() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (_broker, _state, running, mut gateway) = met().await;
     gateway.say("info", true, to_bytes(&info())).await;
     let document = AlarmDocument { place: place("402"), ..smoke(1) };
     gateway.event(&event(1, AlarmChange::Raised, document)).await;

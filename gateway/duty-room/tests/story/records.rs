@@ -36,10 +36,7 @@ async fn conclude(browser: &Browser, alarm: &AlarmDocument, conclusion: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_device_has_a_history_and_a_month_has_figures() {
-    let broker = Mosquitto::start().await;
-    let state = tempfile::tempdir().unwrap();
-    let running = duty_room(state.path(), &broker).await;
-    let mut gateway = Gateway::connect(&broker).await;
+    let (_broker, _state, running, mut gateway) = met().await;
     let browser = Browser::log_in(&running).await;
     let of_one: Vec<_> = (0..5).map(|n| alarm(n, "smoke-1", Mode::Live)).collect();
     let others = [alarm(5, "smoke-2", Mode::Live), alarm(6, "smoke-1", Mode::Drill)];
