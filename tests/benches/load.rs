@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use shouwang_message::{
-    AlarmChange, AlarmDocument, AlarmId, Class, Clock, Event, EventData, Id, LogId, Mode, Place, Priority,
-    Text, Timestamp,
+    AlarmChange, AlarmDocument, AlarmId, Class, Event, EventData, Id, LogId, Place, Priority, Text, Timestamp,
 };
 use shouwang_tests::{DutyRoom, Gateways, Mosquitto, clock, wait_until};
 
@@ -242,27 +241,9 @@ fn document(name: &str, n: usize, active: bool) -> AlarmDocument {
     let some = |text: String| Some(text);
     let number = name.bytes().fold(n as u128, |sum, byte| sum * 131 + u128::from(byte)) + 1;
     AlarmDocument {
-        id: AlarmId::from_parts(1_800_000_000_000, number),
         revision: if active { 1 } else { 2 },
-        gateway: id(&format!("gw-{}", n % GATEWAYS)),
-        device: id(&format!("{name}-{n}")),
-        condition: "smoke".into(),
-        class: Class::Smoke,
-        priority: Priority::Emergency,
-        mode: Mode::Live,
         active,
-        acknowledged: None,
         latched: true,
-        shelved: None,
-        suppressed: None,
-        out_of_service: None,
-        occurrence: 1,
-        raised_at: Timestamp::from_unix_ms(1_800_000_000_000 + i64::try_from(n).unwrap_or_default()),
-        cleared_at: None,
-        clock: Clock::Synced,
-        value: None,
-        limit: None,
-        unit: None,
         place: Place {
             building: some(format!("{}", n % 40)),
             entrance: some(format!("{}", n % 3)),
@@ -271,8 +252,15 @@ fn document(name: &str, n: usize, active: bool) -> AlarmDocument {
             name: some(format!("{}号楼{}单元{}", n % 40, n % 3, 101 + n % 2_000)),
         },
         text: Text::new("烟感报警", "Smoke alarm"),
-        unlogged: false,
-        texted: Vec::new(),
+        ..AlarmDocument::new(
+            AlarmId::from_parts(1_800_000_000_000, number),
+            id(&format!("gw-{}", n % GATEWAYS)),
+            id(&format!("{name}-{n}")),
+            "smoke".into(),
+            Class::Smoke,
+            Priority::Emergency,
+            Timestamp::from_unix_ms(1_800_000_000_000 + i64::try_from(n).unwrap_or_default()),
+        )
     }
 }
 

@@ -7,7 +7,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shouwang_message::{
-    Acknowledged, AlarmDocument, AlarmId, Class, Clock, Id, Instant, Mode, Place, Priority, Text, Timestamp,
+    Acknowledged, AlarmDocument, AlarmId, Class, Id, Instant, Mode, Place, Priority, Text, Timestamp,
 };
 
 use crate::board::{Board, Effect};
@@ -179,31 +179,18 @@ impl Board {
         let id = AlarmId::from_parts(unix_ms, chance);
         (step.alarm, step.raised_at) = (Some(id), Some(self.wall));
         let document = AlarmDocument {
-            id,
-            revision: 1,
-            gateway: step.gateway.clone(),
-            device: step.device.clone(),
-            condition: step.condition.clone(),
-            class: step.class,
-            priority: Priority::Emergency,
             mode: Mode::Drill,
-            active: true,
-            acknowledged: None,
-            latched: false,
-            shelved: None,
-            suppressed: None,
-            out_of_service: None,
-            occurrence: 1,
-            raised_at: self.wall,
-            cleared_at: None,
-            clock: Clock::Synced,
-            value: None,
-            limit: None,
-            unit: None,
             place: step.place.clone(),
             text: step.text.clone(),
-            unlogged: false,
-            texted: Vec::new(),
+            ..AlarmDocument::new(
+                id,
+                step.gateway.clone(),
+                step.device.clone(),
+                step.condition.clone(),
+                step.class,
+                Priority::Emergency,
+                self.wall,
+            )
         };
         let whom = GatewayName { site: step.site.clone(), gateway: step.gateway.clone() };
         self.add(Row { made_here: true, heard: Some(1), ..Row::alarm(&whom, document) });

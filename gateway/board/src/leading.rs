@@ -2,10 +2,9 @@
 //! climb steps of their own through the same ladder as alarms; one that comes and goes is not told each time.
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 use core::time::Duration;
 
-use shouwang_message::{AlarmDocument, AlarmId, Class, FaultDocument, Instant, Mode, Priority, Text};
+use shouwang_message::{AlarmDocument, AlarmId, Class, FaultDocument, Instant, Priority, Text};
 
 use crate::board::Board;
 use crate::kept;
@@ -65,31 +64,21 @@ impl Board {
             _ => Text::new("查岗 5 分钟无人应答", "a roll call without an answer for 5 min"),
         };
         AlarmDocument {
-            id: fault.id,
             revision: 0,
-            gateway: fault.gateway.clone(),
-            device: self.settings.name.clone(),
-            condition: fault.code.clone(),
-            class: Class::DigitalInput,
-            priority: fault.priority,
-            mode: Mode::Live,
             active: fault.active,
-            acknowledged: None,
-            latched: false,
-            shelved: None,
-            suppressed: None,
-            out_of_service: None,
-            occurrence: 1,
-            raised_at: fault.raised_at,
             cleared_at: fault.cleared_at,
             clock: fault.clock,
-            value: None,
-            limit: None,
-            unit: None,
             place: fault.place.clone(),
             text,
-            unlogged: false,
-            texted: Vec::new(),
+            ..AlarmDocument::new(
+                fault.id,
+                fault.gateway.clone(),
+                self.settings.name.clone(),
+                fault.code.clone(),
+                Class::DigitalInput,
+                fault.priority,
+                fault.raised_at,
+            )
         }
     }
 

@@ -6,7 +6,6 @@
 //! number is bounded by the configuration.
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -80,31 +79,25 @@ impl Alarm {
     pub(crate) fn raise(id: AlarmId, at: Timestamp, clock: Clock, cry: Cry<'_>) -> Self {
         Self {
             document: AlarmDocument {
-                id,
-                revision: 1,
-                gateway: cry.gateway.clone(),
-                device: cry.device.clone(),
-                condition: cry.condition.to_string(),
-                class: cry.class,
-                priority: cry.priority,
                 mode: cry.mode,
-                active: true,
-                acknowledged: None,
                 latched: cry.latched,
-                shelved: None,
-                suppressed: None,
                 out_of_service: cry.out_of_service,
                 occurrence: cry.times.max(1),
-                raised_at: at,
-                cleared_at: None,
                 clock,
                 value: cry.value,
                 limit: cry.limit,
                 unit: cry.unit.map(String::from),
                 place: cry.place.clone(),
                 text: cry.text.clone(),
-                unlogged: false,
-                texted: Vec::new(),
+                ..AlarmDocument::new(
+                    id,
+                    cry.gateway.clone(),
+                    cry.device.clone(),
+                    cry.condition.to_string(),
+                    cry.class,
+                    cry.priority,
+                    at,
+                )
             },
             cry: 0,
             coming: false,

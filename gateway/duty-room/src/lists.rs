@@ -218,8 +218,8 @@ mod tests {
     use proptest::prelude::*;
     use shouwang_board::{Input, ListState, Settings};
     use shouwang_message::{
-        Acknowledged, AlarmChange, AlarmDocument, Class, Event, EventData, Mode, Place, Priority, Text,
-        Timestamp, to_bytes,
+        Acknowledged, AlarmChange, AlarmDocument, Class, Event, EventData, Priority, Text, Timestamp,
+        to_bytes,
     };
 
     use super::*;
@@ -298,31 +298,18 @@ mod tests {
             let times = self.over.get(&n).copied().unwrap_or_default();
             let at = Timestamp::from_unix_ms(1_800_000_000_000);
             AlarmDocument {
-                id: AlarmId::from_parts(1_800_000_000_000, n + 100 * times),
                 revision: self.revision,
-                gateway: "gw-1".parse().unwrap(),
-                device: "leak-1".parse().unwrap(),
-                condition: "leak".into(),
-                class: Class::Leak,
-                priority,
-                mode: Mode::Live,
-                active: true,
                 acknowledged: seen.then(|| Acknowledged { by: "u-7".into(), at }),
-                latched: false,
-                shelved: None,
-                suppressed: None,
-                out_of_service: None,
-                occurrence: 1,
-                raised_at: at,
-                cleared_at: None,
-                clock: shouwang_message::Clock::Synced,
-                value: None,
-                limit: None,
-                unit: None,
-                place: Place::default(),
                 text: Text::new("漏水", "Leak"),
-                unlogged: false,
-                texted: Vec::new(),
+                ..AlarmDocument::new(
+                    AlarmId::from_parts(1_800_000_000_000, n + 100 * times),
+                    "gw-1".parse().unwrap(),
+                    "leak-1".parse().unwrap(),
+                    "leak".into(),
+                    Class::Leak,
+                    priority,
+                    at,
+                )
             }
         }
 

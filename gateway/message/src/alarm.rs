@@ -45,6 +45,47 @@ pub struct AlarmDocument {
     pub texted: Vec<Texted>,
 }
 
+impl AlarmDocument {
+    /// A new alarm of which nothing else is known: active since then by a clock that is right, in earnest, seen by nobody.
+    pub fn new(
+        id: AlarmId,
+        gateway: Id,
+        device: Id,
+        condition: String,
+        class: Class,
+        priority: Priority,
+        raised_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            revision: 1,
+            gateway,
+            device,
+            condition,
+            class,
+            priority,
+            mode: Mode::Live,
+            active: true,
+            acknowledged: None,
+            latched: false,
+            shelved: None,
+            suppressed: None,
+            out_of_service: None,
+            occurrence: 1,
+            raised_at,
+            cleared_at: None,
+            clock: Clock::Synced,
+            value: None,
+            limit: None,
+            unit: None,
+            place: Place::default(),
+            text: Text::default(),
+            unlogged: false,
+            texted: Vec::new(),
+        }
+    }
+}
+
 /// A network took the gateway's text for this person's phone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Texted {

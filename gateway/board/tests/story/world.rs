@@ -286,31 +286,19 @@ fn show(row: &serde_json::Value) -> String {
 
 pub(crate) fn smoke(revision: u32) -> AlarmDocument {
     AlarmDocument {
-        id: SMOKE.parse().unwrap(),
         revision,
-        gateway: id("gw-1"),
-        device: id("smoke-3-2-402"),
-        condition: "smoke".into(),
-        class: Class::Smoke,
-        priority: Priority::Emergency,
-        mode: Mode::Live,
-        active: true,
-        acknowledged: None,
         latched: true,
-        shelved: None,
-        suppressed: None,
-        out_of_service: None,
-        occurrence: 1,
-        raised_at: wall(Instant::default()),
-        cleared_at: None,
-        clock: Clock::Synced,
         value: Some(Value::Bool(true)),
-        limit: None,
-        unit: None,
-        place: Place::default(),
         text: Text::new("烟感报警", "Smoke alarm"),
-        unlogged: false,
-        texted: Vec::new(),
+        ..AlarmDocument::new(
+            SMOKE.parse().unwrap(),
+            id("gw-1"),
+            id("smoke-3-2-402"),
+            "smoke".into(),
+            Class::Smoke,
+            Priority::Emergency,
+            wall(Instant::default()),
+        )
     }
 }
 

@@ -5,9 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use proptest::prelude::*;
-use shouwang_message::{
-    AlarmDocument, AlarmId, Class, Clock, Instant, Mode, Place, Priority, Text, Timestamp,
-};
+use shouwang_message::{AlarmDocument, AlarmId, Class, Instant, Mode, Place, Priority, Text, Timestamp};
 
 use super::{Seen, Texting};
 use crate::configuration::{PhoneSettings, SmsSettings};
@@ -67,31 +65,19 @@ fn settings() -> SmsSettings {
 
 fn alarm(id: AlarmId, number: u128) -> AlarmDocument {
     AlarmDocument {
-        id,
-        revision: 1,
-        gateway: "gw".parse().unwrap(),
-        device: "d".parse().unwrap(),
-        condition: "smoke".into(),
-        class: if number.is_multiple_of(2) { Class::Smoke } else { Class::Call },
-        priority: Priority::Emergency,
         mode: if number == 4 { Mode::Drill } else { Mode::Live },
-        active: true,
-        acknowledged: None,
         latched: true,
-        shelved: None,
-        suppressed: None,
-        out_of_service: None,
-        occurrence: 1,
-        raised_at: Timestamp::from_unix_ms(0),
-        cleared_at: None,
-        clock: Clock::Synced,
-        value: None,
-        limit: None,
-        unit: None,
         place: Place { building: Some(format!("{}", number / 3)), ..Place::default() },
         text: Text::new("报警", "alarm"),
-        unlogged: false,
-        texted: Vec::new(),
+        ..AlarmDocument::new(
+            id,
+            "gw".parse().unwrap(),
+            "d".parse().unwrap(),
+            "smoke".into(),
+            if number.is_multiple_of(2) { Class::Smoke } else { Class::Call },
+            Priority::Emergency,
+            Timestamp::from_unix_ms(0),
+        )
     }
 }
 

@@ -55,31 +55,22 @@ impl Model {
     pub(super) fn document(&self, id: AlarmId) -> AlarmDocument {
         let at = Timestamp::from_unix_ms(1_800_000_000_000);
         AlarmDocument {
-            id,
             revision: self.revision,
-            gateway: "gw-1".parse().unwrap(),
-            device: "device-1".parse().unwrap(),
-            condition: "condition".into(),
-            class: CLASSES[self.class],
-            priority: if self.class < 3 { Priority::Emergency } else { Priority::Urgent },
-            mode: Mode::Live,
             active: self.active,
             acknowledged: self.acknowledged.then(|| Acknowledged { by: "u-9".into(), at }),
             latched: self.latched,
-            shelved: None,
-            suppressed: None,
-            out_of_service: None,
             occurrence: self.occurrence,
-            raised_at: at,
             cleared_at: (!self.active).then_some(at),
-            clock: Clock::Synced,
-            value: None,
-            limit: None,
-            unit: None,
-            place: Place::default(),
             text: Text::new("报警", "Alarm"),
-            unlogged: false,
-            texted: Vec::new(),
+            ..AlarmDocument::new(
+                id,
+                "gw-1".parse().unwrap(),
+                "device-1".parse().unwrap(),
+                "condition".into(),
+                CLASSES[self.class],
+                if self.class < 3 { Priority::Emergency } else { Priority::Urgent },
+                at,
+            )
         }
     }
 
