@@ -5,6 +5,7 @@
 mod exchange;
 mod tcp;
 mod translate;
+pub mod wire;
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,17 +15,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use modbus_wire::{Conversation, Failure, Framing, Step, Timing};
+use modbus_wire::Failure;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
-use rustix::io::Errno;
 use shouwang_core::Instant;
-use shouwang_core::configuration::{LineIndex, LineKind};
+use shouwang_core::configuration::LineIndex;
 use shouwang_core::input::{AskFailure, Input, Outcome};
 use shouwang_core::output::Ask;
-use shouwang_core::profile::Parity;
 
 pub use crate::config::Link;
 pub use exchange::{Exchange, WireTap};
+use wire::{Attention, End, Wire};
 
 use crate::clock;
 use crate::watchdog::{Alive, Pulse};
@@ -33,8 +33,6 @@ use crate::watchdog::{Alive, Pulse};
 const ASKS_MOST: usize = 4;
 const REOPEN_FIRST: Duration = Duration::from_millis(100);
 const REOPEN_MOST: Duration = Duration::from_secs(5);
-/// A port that takes no byte for this long is gone.
-const WRITE_WITHIN: Duration = Duration::from_secs(1);
 
 /// With nothing to ask the thread shows this often that it lives.
 const BREATH: Duration = Duration::from_secs(3);
@@ -78,13 +76,12 @@ pub fn spawn(
 ) -> io::Result<LineHandle> {
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let shared = Arc::new(Shared { queue: Mutex::default(), wake, pulse: Pulse::default() });
-    let (framing, timing, kind) = wire(&link);
+    let kind = wire::kind(&link);
     let hands = Hands {
         line,
         link,
-        kind,
         shared: Arc::clone(&shared),
-        conversation: Conversation::new(framing, timing),
+        wire: Wire::new(kind, wire::timing(kind)),
         tap,
         told,
         values: Vec::new(),
@@ -139,17 +136,24 @@ impl Shared {
         // It can only fail when it is full: then a wake is due already.
         let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
     }
+
+    fn drain_wake(&self) {
+        // Empty is as good as read.
+        let _ = rustix::io::read(&self.wake, &mut [0; 8]);
+    }
 }
 
-/// Why a conversation ended.
-enum End {
-    Stopped,
-    Lost(String),
-}
+impl Attention for Shared {
+    fn wake(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
 
-impl From<Errno> for End {
-    fn from(error: Errno) -> Self {
-        Self::Lost(error.to_string())
+    fn is_over(&self, woken: bool) -> bool {
+        self.pulse.beat();
+        if woken {
+            self.drain_wake();
+        }
+        woken && self.queue().stopping
     }
 }
 
@@ -157,9 +161,8 @@ impl From<Errno> for End {
 struct Hands<T> {
     line: LineIndex,
     link: Link,
-    kind: LineKind,
     shared: Arc<Shared>,
-    conversation: Conversation,
+    wire: Wire,
     tap: WireTap,
     told: T,
     values: Vec<u8>,
@@ -176,7 +179,7 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
         let mut said = None;
         loop {
             self.shared.pulse.beat_before(OPEN_WITHIN);
-            let why = match self.open() {
+            let why = match wire::open(&self.link, self.shared.wake.as_fd()) {
                 Ok(port) => match self.hold(&port) {
                     End::Stopped => return,
                     End::Lost(why) => {
@@ -199,26 +202,11 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
         }
     }
 
-    fn open(&self) -> io::Result<OwnedFd> {
-        match &self.link {
-            Link::Serial { path, baud, parity, stop_bits } => {
-                let parity = match parity {
-                    Parity::None => shouwang_serial::Parity::None,
-                    Parity::Even => shouwang_serial::Parity::Even,
-                    Parity::Odd => shouwang_serial::Parity::Odd,
-                };
-                let (baud, stop_bits) = (*baud, *stop_bits);
-                shouwang_serial::open_port(path, shouwang_serial::Speech { baud, parity, stop_bits })
-            }
-            Link::Tcp { address, .. } => tcp::connect_to(address, self.shared.wake.as_fd()),
-        }
-    }
-
     /// Works with an open port until it is gone.
     fn hold(&mut self, port: &OwnedFd) -> End {
         let now = clock::now();
         self.shared.pulse.beat();
-        self.conversation.reset(now.as_micros());
+        self.wire.conversation.reset(now.as_micros());
         {
             let mut queue = self.shared.queue();
             if queue.stopping {
@@ -231,7 +219,7 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
         loop {
             let ended = match self.next_ask() {
                 Some(ask) => self.carry_out(port.as_fd(), &ask, free_at),
-                None => self.wait(port.as_fd(), clock::now() + BREATH),
+                None => self.wire.wait(port.as_fd(), &*self.shared, clock::now() + BREATH),
             };
             match ended {
                 Ok(now) => free_at = now,
@@ -252,52 +240,23 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
     fn carry_out(&mut self, port: BorrowedFd<'_>, ask: &Ask, free_at: Instant) -> Result<Instant, End> {
         let mut now = clock::now();
         while now < free_at + ask.turnaround && !ask.turnaround.is_zero() {
-            now = self.wait(port, free_at + ask.turnaround)?;
+            now = self.wire.wait(port, &*self.shared, free_at + ask.turnaround)?;
         }
         let first_byte_us = u32::try_from(ask.timeout.as_micros()).unwrap_or(u32::MAX);
         let request = translate::request(&ask.request, &mut self.values);
         let wanted = modbus_wire::Ask { unit_id: ask.unit_id, request, first_byte_us };
-        if self.conversation.begin(now.as_micros(), &wanted).is_err() {
+        if self.wire.conversation.begin(now.as_micros(), &wanted).is_err() {
             // No device could carry it out.
             self.tell(now, ask, Outcome::Failed(AskFailure::WrongAnswer));
             return Ok(now);
         }
-        loop {
-            match self.conversation.step(now.as_micros()) {
-                Step::Wait { until } => now = self.wait(port, Instant::from_micros(until))?,
-                Step::Send => now = self.send(port)?,
-                Step::Done | Step::Idle => break,
-            }
-        }
+        now = self.wire.carry_out(port, &*self.shared, now)?;
         self.finish(now, ask)?;
         Ok(now)
     }
 
-    /// Writes the request. It leaves at the line's speed, whatever the write's return says.
-    fn send(&mut self, port: BorrowedFd<'_>) -> Result<Instant, End> {
-        let mut now = clock::now();
-        let give_up = now + WRITE_WITHIN;
-        let mut left = self.conversation.outgoing();
-        let characters = u32::try_from(left.len()).unwrap_or(0);
-        let leaves = now + self.kind.character() * characters;
-        while !left.is_empty() {
-            match rustix::io::write(port, left) {
-                Ok(written) => left = left.get(written..).unwrap_or_default(),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) if now < give_up => {
-                    let mut fds = [PollFd::from_borrowed_fd(port, PollFlags::OUT)];
-                    poll(&mut fds, clock::wait(now, give_up).as_ref())?;
-                    now = clock::now();
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        self.conversation.sent(leaves.max(now).as_micros());
-        Ok(now)
-    }
-
     fn finish(&mut self, now: Instant, ask: &Ask) -> Result<(), End> {
-        let answer = self.conversation.answer();
+        let answer = self.wire.conversation.answer();
         let failure = answer.as_ref().err().copied();
         self.answered |= failure.is_none();
         let (line, device) = (self.line, ask.device);
@@ -306,10 +265,10 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
             line,
             device,
             at: now,
-            request: self.conversation.request_frame().to_vec(),
+            request: self.wire.conversation.request_frame().to_vec(),
             answer: answer_frame.to_vec(),
         });
-        let outcome = translate::outcome(answer, self.conversation.reply_delay_us());
+        let outcome = translate::outcome(answer, self.wire.conversation.reply_delay_us());
         self.tell(now, ask, outcome);
         if failure == Some(Failure::Stream) {
             return Err(End::Lost("what came in is not Modbus TCP".into()));
@@ -319,41 +278,6 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
 
     fn tell(&mut self, now: Instant, ask: &Ask, outcome: Outcome) {
         (self.told)(now, Input::Answered { line: self.line, ask: ask.id, outcome });
-    }
-
-    /// Waits for bytes or for `until`, hands over what came, and says what time it is.
-    fn wait(&mut self, port: BorrowedFd<'_>, until: Instant) -> Result<Instant, End> {
-        let mut fds = [
-            PollFd::from_borrowed_fd(port, PollFlags::IN),
-            PollFd::from_borrowed_fd(self.shared.wake.as_fd(), PollFlags::IN),
-        ];
-        match poll(&mut fds, clock::wait(clock::now(), until).as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        self.shared.pulse.beat();
-        let (came, woken) = (fds[0].revents(), !fds[1].revents().is_empty());
-        if woken && self.is_stopping() {
-            return Err(End::Stopped);
-        }
-        let now = clock::now();
-        if !came.is_empty() {
-            self.receive(port, now)?;
-        }
-        Ok(now)
-    }
-
-    fn receive(&mut self, port: BorrowedFd<'_>, now: Instant) -> Result<(), End> {
-        let mut bytes = [0; 512];
-        match rustix::io::read(port, &mut bytes) {
-            Ok(0) => Err(End::Lost("the other end hung up".into())),
-            Ok(count) => {
-                self.conversation.received(now.as_micros(), bytes.get(..count).unwrap_or_default());
-                Ok(())
-            }
-            Err(Errno::INTR | Errno::AGAIN) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Waits with a closed port; true if it is time to end. Asks that come meanwhile are not for this port.
@@ -374,32 +298,8 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
             }
             let mut fds = [PollFd::new(&self.shared.wake, PollFlags::IN)];
             if poll(&mut fds, clock::wait(now, until).as_ref()).is_ok_and(|ready| ready > 0) {
-                self.drain_wake();
+                self.shared.drain_wake();
             }
-        }
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.drain_wake();
-        self.shared.queue().stopping
-    }
-
-    fn drain_wake(&self) {
-        // Empty is as good as read.
-        let _ = rustix::io::read(&self.shared.wake, &mut [0; 8]);
-    }
-}
-
-fn wire(link: &Link) -> (Framing, Timing, LineKind) {
-    match link {
-        Link::Serial { baud, parity, stop_bits, .. } => {
-            let bits = 9 + u8::from(*parity != Parity::None) + stop_bits;
-            let kind = LineKind::Serial { baud: *baud, bits };
-            (Framing::Rtu, Timing::serial(*baud, u32::from(bits)), kind)
-        }
-        Link::Tcp { rtu_frames, .. } => {
-            let framing = if *rtu_frames { Framing::Rtu } else { Framing::Tcp };
-            (framing, Timing::stream(), LineKind::Tcp { rtu_frames: *rtu_frames })
         }
     }
 }
