@@ -86,6 +86,8 @@ impl Site {
             point: Some("level_m".into()),
             datum: "1985".into(),
             lines,
+            rules: BTreeMap::new(),
+            interval_s: None,
         });
         site
     }

@@ -73,8 +73,26 @@ pub struct StationInfo {
     pub device: Option<Id>,
     pub point: Option<String>,
     pub datum: String,
-    /// Named lines (`design`, `warning`, `guarantee`, `record`) in metres of the datum.
+    /// Named lines (`design`, `warning`, `guarantee`, `record`; `near`, `prepare`, `evacuate`) in metres of
+    /// the datum.
     pub lines: BTreeMap<String, f64>,
+    /// How the lines of these names are held and left, where it is another way than usual.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, LineRule>,
+    /// Seconds between two samples while nothing is near; none: 300.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_s: Option<u32>,
+}
+
+/// How a station's line is held and left.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LineRule {
+    /// How far below the line the stage must fall, m.
+    pub deadband_m: f64,
+    /// How long a stage must hold before the line is reached.
+    pub on_delay_s: u32,
+    /// How long it must be lower before the line is left.
+    pub off_delay_s: u32,
 }
 
 /// `/heartbeat`, every 10 s.

@@ -30,8 +30,8 @@ pub use event::{
     GapRecord,
 };
 pub use gateway::{
-    DeviceInfo, GatewayState, Heartbeat, InfoDocument, LineHealth, LineInfo, OutboxHealth, StateDocument,
-    StationInfo, StoreHealth,
+    DeviceInfo, GatewayState, Heartbeat, InfoDocument, LineHealth, LineInfo, LineRule, OutboxHealth,
+    StateDocument, StationInfo, StoreHealth,
 };
 pub use heard::HeardDocument;
 pub use history::HistoryDocument;

@@ -140,6 +140,8 @@ fn info() {
             point: Some("level_m".into()),
             datum: "1985 国家高程".into(),
             lines: BTreeMap::from([("warning".into(), 3.3)]),
+            rules: BTreeMap::new(),
+            interval_s: None,
         }],
     };
     let text = format!(
@@ -343,6 +345,27 @@ fn the_other_events() {
     pinned(
         &event(EventData::Clock(ClockRecord { clock: Clock::Synced, step_ms: -1500 }), "gw-0007"),
         &event_text("shouwang.clock.v1", "gw-0007", r#"{"clock":"synced","step_ms":-1500}"#),
+    );
+}
+
+#[test]
+fn a_station_with_rules_of_its_own() {
+    let station = StationInfo {
+        id: id("qingshi-bridge"),
+        name: "青石桥".into(),
+        device: None,
+        point: None,
+        datum: "1985 国家高程".into(),
+        lines: BTreeMap::from([("near".into(), 3.1), ("warning".into(), 3.3)]),
+        rules: BTreeMap::from([(
+            "warning".into(),
+            LineRule { deadband_m: 0.05, on_delay_s: 0, off_delay_s: 300 },
+        )]),
+        interval_s: Some(60),
+    };
+    pinned(
+        &station,
+        r#"{"id":"qingshi-bridge","name":"青石桥","device":null,"point":null,"datum":"1985 国家高程","lines":{"near":3.1,"warning":3.3},"rules":{"warning":{"deadband_m":0.05,"on_delay_s":0,"off_delay_s":300}},"interval_s":60}"#,
     );
 }
 

@@ -30,7 +30,8 @@ impl Check<'_> {
             let device = self.measured_by(index, draft, all_devices, devices);
             if let (Some(id), Some(name), Some(datum), Some(lines)) = (id, name, datum, lines) {
                 let point = device.as_ref().and(draft.point.clone());
-                stations.push(StationInfo { id, name, device, point, datum, lines });
+                let (rules, interval_s) = (BTreeMap::new(), None);
+                stations.push(StationInfo { id, name, device, point, datum, lines, rules, interval_s });
             }
         }
         stations
