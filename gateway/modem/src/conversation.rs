@@ -2,7 +2,8 @@
 //!
 //! One command at a time, each with a limit. A *look* sets the modem up and asks how it is: at the start, every
 //! minute, and soon after trouble, because a modem may restart by itself at any moment and forget everything.
-//! Between looks it sends texts, and when there are none, rings a phone. What arrives unasked is taken at any time.
+//! Between looks it sends texts; once there have been none for a moment, it rings phones. What arrives unasked is taken
+//! at any time.
 mod calling;
 mod command;
 mod event;
@@ -31,6 +32,11 @@ pub const ORDERS_MOST: usize = 32;
 /// So long an order waits for a modem that is not ready: long enough for one that restarts, short enough for
 /// the next rung of the ladder.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Of these, calls: however many phones are to ring, there is room for texts.
+const RINGS_MOST: usize = ORDERS_MOST / 2;
+/// No phone rings before there were no texts for this long: who gives one text after the other has given the next
+/// by then, so that nobody's text waits for somebody else's call.
+const TEXTS_OVER: Duration = Duration::from_secs(2);
 /// So many commands without an answer, one after the other, and the port is opened anew.
 const MISSES_MOST: u8 = 3;
 /// Ends a prompt that an earlier process, or we, left open.
@@ -74,6 +80,8 @@ pub struct Conversation {
     /// Somebody has been told that it is well, and nothing else since.
     is_told_well: bool,
     waiting: VecDeque<Job>,
+    /// A text was ordered or ended a moment ago: another may follow.
+    no_ring_before: Instant,
     /// The text under way.
     sending: Option<Job>,
     call: Option<Call>,
@@ -112,6 +120,7 @@ impl Conversation {
             trouble: None,
             is_told_well: false,
             waiting: VecDeque::new(),
+            no_ring_before: now,
             sending: None,
             call: None,
             reference: 0,
@@ -145,6 +154,14 @@ impl Conversation {
     pub fn order(&mut self, now: Instant, order: Order) -> Result<(), Order> {
         if self.waiting.len() >= ORDERS_MOST {
             return Err(order);
+        }
+        if order.what == What::Ring {
+            if let Some(why) = self.needs_no_ring(&order.to) {
+                self.tell(Event::Failed { id: order.id, why });
+                return Ok(());
+            }
+        } else {
+            self.no_ring_before = now + TEXTS_OVER;
         }
         self.waiting.push_back(Job { order, since: now, not_before: now, progress: Progress::default() });
         self.woke(now);
@@ -188,11 +205,11 @@ impl Conversation {
         let asked = self.asked.as_ref().map(|asked| asked.until);
         let next = match (&self.call, self.is_open, asked) {
             (_, _, Some(until)) => Some(until),
-            (Some(call), ..) => Some(call.next()),
+            (Some(call), ..) => Some(call.next(self.a_text_waits())),
             (None, true, None) => Some(self.look.next()),
             (None, false, None) => None,
         };
-        let job = |job: &Job| if self.is_ready { job.not_before } else { self.patience_ends(job) };
+        let job = |job: &Job| if self.is_ready { self.due(job) } else { self.patience_ends(job) };
         let jobs =
             self.waiting.iter().map(job).filter(|_| asked.is_none() && self.call.is_none() || !self.is_ready);
         jobs.chain(next).min().unwrap_or(Instant::NEVER)
@@ -216,9 +233,8 @@ impl Conversation {
 
     /// Texts go before calls: they say what it is about, and take a second.
     fn take_job(&mut self, now: Instant) -> bool {
-        let is_due = |job: &Job| job.not_before <= now;
-        let is_text = |job: &Job| matches!(job.order.what, What::Text(_));
-        let text = self.waiting.iter().position(|job| is_due(job) && is_text(job));
+        let is_due = |job: &Job| self.due(job) <= now;
+        let text = self.waiting.iter().position(|job| is_due(job) && job.is_text());
         let at = text.or_else(|| self.waiting.iter().position(is_due));
         let Some(job) = at.and_then(|at| self.waiting.remove(at)) else { return false };
         match &job.order.what {
@@ -226,6 +242,27 @@ impl Conversation {
             What::Ring => self.begin_call(now, &job.order),
         }
         true
+    }
+
+    /// When this one's turn comes; a call's never while a text waits, if only for its next try.
+    fn due(&self, job: &Job) -> Instant {
+        match job.order.what {
+            What::Text(_) => job.not_before,
+            What::Ring if self.a_text_waits() => Instant::NEVER,
+            What::Ring => job.not_before.max(self.no_ring_before),
+        }
+    }
+
+    fn a_text_waits(&self) -> bool {
+        self.waiting.iter().any(Job::is_text)
+    }
+
+    fn needs_no_ring(&self, to: &Number) -> Option<Why> {
+        let mut rings = self.waiting.iter().filter(|job| !job.is_text());
+        if rings.clone().any(|ring| ring.order.to.is_same_phone(to)) {
+            return Some(Why::RingsAlready);
+        }
+        rings.nth(RINGS_MOST - 1).map(|_| Why::TooManyRings)
     }
 
     fn ask(&mut self, now: Instant, command: Command, words: &str) {
@@ -334,6 +371,12 @@ impl Conversation {
             let why = Why::NotReady(self.trouble.clone(), PATIENCE);
             self.tell(Event::Failed { id: job.order.id, why });
         }
+    }
+}
+
+impl Job {
+    fn is_text(&self) -> bool {
+        matches!(self.order.what, What::Text(_))
     }
 }
 

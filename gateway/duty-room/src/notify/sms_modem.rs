@@ -141,6 +141,7 @@ fn code(why: &Why) -> &'static str {
         Why::Silent => "modem-silent",
         Why::TooLong => "too-long",
         Why::NotReached(_) => "not-reached",
+        Why::RingsAlready | Why::TooManyRings => "not-rung",
     }
 }
 

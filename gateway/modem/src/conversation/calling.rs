@@ -9,6 +9,8 @@ use super::{Conversation, Order};
 
 /// A voice box takes over after about 30 s.
 const RING_FOR: Duration = Duration::from_secs(25);
+/// A call that a text waits for is ended after this: long enough to wake somebody.
+const RING_LEAST: Duration = Duration::from_secs(10);
 /// Whoever took the call hears nothing; it is ended soon.
 const HOLD_FOR: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -17,6 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Call {
     id: OrderId,
+    since: Instant,
     hang_up_at: Instant,
     look_at: Instant,
     state: State,
@@ -38,8 +41,12 @@ enum State {
 }
 
 impl Call {
-    pub(super) fn next(&self) -> Instant {
-        self.look_at.min(self.hang_up_at)
+    pub(super) fn next(&self, a_text_waits: bool) -> Instant {
+        self.look_at.min(self.ends_at(a_text_waits))
+    }
+
+    fn ends_at(&self, a_text_waits: bool) -> Instant {
+        if a_text_waits { self.hang_up_at.min(self.since + RING_LEAST) } else { self.hang_up_at }
     }
 }
 
@@ -47,6 +54,7 @@ impl Conversation {
     pub(super) fn begin_call(&mut self, now: Instant, order: &Order) {
         self.call = Some(Call {
             id: order.id,
+            since: now,
             hang_up_at: now + RING_FOR,
             look_at: now,
             state: State::Dialled,
@@ -59,8 +67,9 @@ impl Conversation {
 
     /// Looks, or hangs up, when it is time.
     pub(super) fn go_on_calling(&mut self, now: Instant) -> bool {
+        let a_text_waits = self.a_text_waits();
         let Some(call) = &mut self.call else { return false };
-        let command = if call.ended.is_some() || now >= call.hang_up_at {
+        let command = if call.ended.is_some() || now >= call.ends_at(a_text_waits) {
             call.is_hanging_up = true;
             Command::HangUp
         } else if now >= call.look_at {

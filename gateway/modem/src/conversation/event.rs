@@ -72,6 +72,10 @@ pub enum Why {
     TooLong,
     /// The network ended the call before a phone rang.
     NotReached(String),
+    /// An earlier order lets this phone ring soon; once is enough.
+    RingsAlready,
+    /// So many phones wait to be rung that this one's turn would come too late.
+    TooManyRings,
 }
 
 impl Trouble {
@@ -137,6 +141,8 @@ impl Why {
             Self::NotReached(words) => {
                 Text::new(format!("电话没有接通({words})"), format!("the call did not get through ({words})"))
             }
+            Self::RingsAlready => Text::new("这部电话已排队呼叫", "this phone is to be rung already"),
+            Self::TooManyRings => Text::new("排队呼叫的电话太多", "too many phones wait to be rung"),
         }
     }
 }

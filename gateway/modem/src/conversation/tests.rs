@@ -80,7 +80,11 @@ impl Desk {
     }
 
     fn order(&mut self, id: u64, what: What) {
-        let to = "+8613800138000".parse().unwrap();
+        self.order_to(id, "+8613800138000", what);
+    }
+
+    fn order_to(&mut self, id: u64, to: &str, what: What) {
+        let to = to.parse().unwrap();
         self.conversation.order(self.now, Order { id: OrderId(id), to, what }).unwrap();
         self.settle();
     }
@@ -273,13 +277,61 @@ fn a_phone_rings_for_25_seconds() {
     desk.pass(1);
     desk.took();
     desk.order(1, What::Ring);
-    desk.text(2);
     desk.pass(24);
     assert_eq!((desk.took(), desk.count("ATD+8613800138000;")), (vec![], 1));
+    desk.text(2);
     desk.pass(1);
     let rang = Event::Rang { id: OrderId(1), how: Rung::Unanswered };
     assert_eq!(desk.took(), [rang, sent(2)]);
     assert_eq!(desk.count("AT+CHUP"), 1);
+}
+
+/// Whoever gives the next text only when the one before has left is given the time for it.
+#[test]
+fn every_text_leaves_before_any_phone_rings() {
+    let mut desk = Desk::new(&[]);
+    desk.pass(1);
+    desk.took();
+    for person in 1..=4 {
+        desk.text(person);
+        desk.order_to(10 + person, &format!("1380013800{person}"), What::Ring);
+        assert_eq!((desk.took(), desk.count("ATD")), (vec![sent(person)], 0));
+        desk.pass(1);
+    }
+    desk.answers.insert(0, ("00", "\r\n+CMS ERROR: 500\r\n"));
+    desk.text(5);
+    desk.pass(12);
+    assert_eq!((desk.took(), desk.count("ATD")), (vec![], 0), "nor while one waits for its next try");
+    desk.answers.remove(0);
+    desk.pass(4);
+    assert_eq!((desk.took(), desk.count("ATD")), (vec![sent(5)], 1));
+    desk.pass(4 * 26);
+    assert_eq!(desk.count("ATD"), 4);
+}
+
+#[test]
+fn a_text_does_not_wait_for_a_call_to_end_and_calls_leave_it_room() {
+    let mut desk = Desk::new(&[]);
+    desk.pass(1);
+    desk.took();
+    let id = |id| OrderId(id);
+    for n in 0..40 {
+        desk.order_to(n, &format!("138001380{n:02}"), What::Ring);
+    }
+    desk.order_to(40, "+86 138 0013 8003", What::Ring);
+    let told = desk.took();
+    assert_eq!(
+        told.first(),
+        Some(&Event::Failed { id: id(17), why: Why::TooManyRings }),
+        "one rings, 16 wait"
+    );
+    assert_eq!(told.last(), Some(&Event::Failed { id: id(40), why: Why::RingsAlready }));
+    desk.pass(3);
+    desk.text(99);
+    desk.pass(6);
+    assert_eq!(desk.took(), [], "it rings long enough to wake somebody");
+    desk.pass(2);
+    assert_eq!(desk.took(), [Event::Rang { id: id(0), how: Rung::Unanswered }, sent(99)]);
 }
 
 #[test]
@@ -310,7 +362,7 @@ fn how_a_call_ended_is_said_as_far_as_it_is_known() {
 #[test]
 fn too_much_is_refused() {
     let mut desk = Desk::new(&[("", "")]);
-    let order = |id| Order { id: OrderId(id), to: "10086".parse().unwrap(), what: What::Ring };
+    let order = |id| Order { id: OrderId(id), to: "10086".parse().unwrap(), what: What::Text("长".into()) };
     for id in 0..ORDERS_MOST as u64 {
         desk.conversation.order(desk.now, order(id)).unwrap();
     }

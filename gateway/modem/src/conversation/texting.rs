@@ -5,7 +5,7 @@ use shouwang_message::Instant;
 
 use super::command::{Command, Ending};
 use super::event::{Event, Why};
-use super::{Conversation, Job, What};
+use super::{Conversation, Job, TEXTS_OVER, What};
 use crate::pdu::{self, Part};
 
 /// Each part is given to the modem so often, with these pauses between. A text whose fate is unknown is sent
@@ -47,6 +47,7 @@ impl Conversation {
     }
 
     pub(super) fn text_ended(&mut self, now: Instant, command: Command, ending: Ending) {
+        self.no_ring_before = now + TEXTS_OVER;
         let Some(job) = &mut self.sending else { return };
         match (command, ending) {
             (Command::Submit, Ending::Prompt) => {
