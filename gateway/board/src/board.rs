@@ -17,6 +17,7 @@ use shouwang_message::{
 
 use crate::asking::Pending;
 use crate::case::Case;
+use crate::certificate::Certificate;
 use crate::chance::Chance;
 use crate::changes::{Fnv, Rows};
 use crate::chatter::Chatter;
@@ -78,6 +79,7 @@ pub struct Board {
     pub(crate) guard: Guard,
     pub(crate) shift: Shift,
     pub(crate) sounder: Sounder,
+    pub(crate) certificate: Certificate,
     /// Values remembered, of all devices.
     pub(crate) points_held: usize,
     pub(crate) outreach: Outreach,
@@ -206,6 +208,7 @@ impl Board {
             guard: Guard::new(now),
             shift: Shift::new(),
             sounder,
+            certificate: Certificate::default(),
             points_held: 0,
             outreach: Outreach::default(),
             self_tests,
@@ -260,6 +263,7 @@ impl Board {
             Input::Replied { phone, text, sent_at } => self.replied(now, &phone, &text, sent_at),
             Input::Troubled { channel, trouble } => self.channel_troubled(&channel, trouble),
             Input::Hushed { by, from } => self.hushed(now, by, from),
+            Input::Certified { ends, trouble } => self.certified(ends, trouble.as_deref()),
             Input::Sounded { trouble } => self.sounded(now, trouble.as_deref()),
             Input::Armed { boards } => {
                 self.armed = boards;

@@ -44,6 +44,8 @@ pub enum Input {
     Hushed { by: String, from: String },
     /// The desk sounder did as it was told, or why not.
     Sounded { trouble: Option<String> },
+    /// The certificate under which pages are shown ends then; `trouble` is why a newer one cannot be used.
+    Certified { ends: Timestamp, trouble: Option<String> },
     /// How many boards are live and can sound.
     Armed { boards: u32 },
     /// A deadline passed.

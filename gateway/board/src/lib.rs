@@ -15,6 +15,7 @@ mod call_procedure;
 mod case;
 mod case_item;
 mod cases;
+mod certificate;
 mod chance;
 mod changes;
 mod chatter;

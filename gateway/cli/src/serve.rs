@@ -44,7 +44,15 @@ pub(crate) fn duty_room(config: &Path) -> Result<(), Exit> {
         let asked = signal::asked().map_err(|error| Exit::failed(&error))?;
         let running = duty_room::start(config, duty_room::Clock::system()).await;
         let running = running.map_err(|error| Exit::failed(&error))?;
-        println!("值班室 · duty room: http://{}/", running.web);
+        println!("值班室 · duty room: {}/", running.address());
+        if let Some(certificate) = running.certificate().filter(|certificate| certificate.is_self_signed) {
+            println!(
+                "浏览器第一次打开会警告:核对证书的 SHA-256 指纹,一致才继续\n\
+                 The browser warns at the first visit: go on only if its certificate has this SHA-256 fingerprint\n  \
+                 {}",
+                certificate.fingerprint
+            );
+        }
         if let Some((page, code)) = running.setup() {
             println!(
                 "首次使用:打开 {page} ,输入一次性开通码 {code} ,建立班长账号\n\

@@ -18,6 +18,7 @@ use shouwang_board::{Escalation, Night, Organisation};
 use shouwang_message::Id;
 use toml::de::DeTable;
 
+use crate::certificate::Certificate;
 use channels::Channel;
 use reader::Reader;
 pub use sounder::Sounder;
@@ -68,6 +69,22 @@ pub struct Web {
     pub hosts: Vec<String>,
     /// Where messages to people lead, without the last slash; none: they lead nowhere.
     pub public_url: Option<String>,
+    /// Pages over HTTPS; none: in the clear.
+    pub certificate: Option<Certificate>,
+    /// Without a certificate, also answer other machines: what people type and their sessions cross the network in the clear.
+    pub allow_plaintext: bool,
+}
+
+impl Web {
+    /// Pages in the clear at this address, for this machine.
+    pub fn at(listen: SocketAddr) -> Self {
+        Self { listen, hosts: Vec::new(), public_url: None, certificate: None, allow_plaintext: false }
+    }
+
+    /// Nobody but this machine is answered: other machines would have to send everything in the clear.
+    pub fn refuses_other_machines(&self) -> bool {
+        self.certificate.is_none() && !self.allow_plaintext
+    }
 }
 
 /// A text that no log shows.

@@ -35,7 +35,10 @@ pub fn schema() -> Value {
                 "properties": {
                     "listen": {"type": "string"},
                     "hosts": {"type": "array", "items": {"type": "string"}},
-                    "public_url": {"type": "string", "pattern": "^https?://"}
+                    "public_url": {"type": "string", "pattern": "^https?://"},
+                    "certificate": {"type": "string", "description": "PEM 文件,或 generated:自己做一张 · a PEM file, or generated"},
+                    "key": {"type": "string"},
+                    "allow_plaintext": {"type": "boolean"}
                 }
             },
             "organisation": sections("组织 · street, community, grid, micro-grid", &["id", "kind"], &json!({

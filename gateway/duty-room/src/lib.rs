@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod certificate;
 pub mod clock;
 pub mod config;
 mod eventloop;
@@ -31,6 +32,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub use accounts::recovery::{self, Issued, RecoverError};
+pub use certificate::{About, Certificate};
 pub use clock::Clock;
 pub use config::{Broker, Config, ConfigError, Problem, Web};
 pub use eventloop::HeardEvent;
@@ -78,6 +80,7 @@ pub enum StopError {
 pub struct Running {
     /// Where the pages are: the real port, also when the configuration said 0.
     pub web: SocketAddr,
+    certificate: Option<certificate::Holder>,
     door: Door,
     clock: Clock,
     heard: broadcast::Sender<Arc<HeardEvent>>,
@@ -101,6 +104,14 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let listen_failed = |source| StartError::Listen { address, source };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(listen_failed)?;
     let web = listener.local_addr().map_err(listen_failed)?;
+
+    let wanted = certificate::Wanted {
+        room: config.name.to_string(),
+        hosts: own_names(&config.web),
+        wall: clock.wall(),
+    };
+    let open = |certificate| certificate::Holder::open(certificate, &config.state_dir, wanted);
+    let certificate = config.web.certificate.clone().map(open).transpose().map_err(StartError::Tls)?;
 
     let (stop, stopped) = stop::Stopped::channel();
     let (heard, _) = broadcast::channel(1_024);
@@ -178,13 +189,53 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         input.clone(),
         stopped.clone(),
     )));
-    let desk = web::Desk::new(&config, clock.clone(), input.clone(), pulses.clone(), door.clone(), metrics);
-    tasks.push(tokio::spawn(web::serve(listener, desk, stopped)));
+    let about = certificate.as_ref().map(|certificate| certificate.current().about);
+    let desk =
+        web::Desk::new(&config, about, clock.clone(), input.clone(), pulses.clone(), door.clone(), metrics);
+    if let Some(certificate) = certificate.clone() {
+        tasks.push(tokio::spawn(certificate.watch(input.clone(), stopped.clone())));
+    }
+    tasks.push(tokio::spawn(web::serve(listener, desk, certificate.clone(), stopped)));
+    if config.web.refuses_other_machines() && !web.ip().is_loopback() {
+        tracing::warn!(%web, "without [web] certificate no other machine gets an answer: write certificate = \"generated\"");
+    }
     tracing::info!(name = %config.name, %web, "duty room started");
-    Ok(Running { web, door, clock, heard, input, pulse: pulses, stop, tasks, store: Some(store) })
+    Ok(Running {
+        web,
+        certificate,
+        door,
+        clock,
+        heard,
+        input,
+        pulse: pulses,
+        stop,
+        tasks,
+        store: Some(store),
+    })
+}
+
+/// What browsers may call it.
+fn own_names(web: &Web) -> Vec<String> {
+    let mut names = web.hosts.clone();
+    let address = web.listen.ip();
+    if !address.is_unspecified() && !address.is_loopback() {
+        names.push(address.to_string());
+    }
+    names
 }
 
 impl Running {
+    /// Where the pages are, as a browser's address without a path.
+    pub fn address(&self) -> String {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.web)
+    }
+
+    /// What the pages' certificate says of itself; none without HTTPS.
+    pub fn certificate(&self) -> Option<About> {
+        self.certificate.as_ref().map(|certificate| certificate.current().about)
+    }
+
     /// Every event right after its commit here, from the moment of this call on. A receiver that falls more
     /// than 1,024 events behind is told that it lagged.
     pub fn heard(&self) -> broadcast::Receiver<Arc<HeardEvent>> {
@@ -194,7 +245,7 @@ impl Running {
     /// A link that signs an operator in and leads to `/`, for a demo and for tests: it works from this call on, until
     /// ten minutes after its first use. Without a call there is none.
     pub fn link(&self) -> String {
-        format!("http://{}/login/{}", self.web, self.door.show_link())
+        format!("{}/login/{}", self.address(), self.door.show_link())
     }
 
     /// Does one step of a case, as a person at a page would; none if the duty room ends.
@@ -207,7 +258,7 @@ impl Running {
     /// The page and the code that make the first account; none once there is one. The code dies with its use, and
     /// with this run.
     pub fn setup(&self) -> Option<(String, String)> {
-        Some((format!("http://{}/setup", self.web), self.door.setup_code()?))
+        Some((format!("{}/setup", self.address()), self.door.setup_code()?))
     }
 
     /// Every part lives, and the loop turned less than 15 s ago: whoever watches over this process need not end it. A

@@ -5,6 +5,7 @@ mod api;
 mod boards;
 mod cases;
 mod charts;
+mod clear;
 mod devices;
 mod drill;
 mod extract;
@@ -21,10 +22,12 @@ mod months;
 mod openapi;
 mod page;
 mod paper;
+mod patient;
 mod print;
 mod qr;
 mod refusal;
 mod residents;
+mod seats;
 mod serve;
 mod session;
 mod shift;
@@ -39,7 +42,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
@@ -51,7 +54,6 @@ use access::{DESK, LEADS, RECORDS, Route, WATCH, Who, delete, get, post};
 use boards::{BoardCount, Boards};
 use refusal::{Refusal, too_slow};
 
-use crate::Config;
 use crate::accounts::door::Door;
 use crate::accounts::recovery::Recovery;
 use crate::clock::Clock;
@@ -60,6 +62,7 @@ use crate::logbook::Reader;
 use crate::metrics::Metrics;
 use crate::records::Records;
 use crate::residents::Residents;
+use crate::{About, Config};
 
 /// A request's body, bytes.
 const BODY: usize = 64 * 1_024;
@@ -81,6 +84,12 @@ struct Inner {
     title: String,
     hosts: Vec<String>,
     public_url: Option<String>,
+    /// The pages are shown over TLS.
+    is_encrypted: bool,
+    /// Whether browsers may remember to come by TLS only: not while they have to ask people about a certificate made here.
+    is_trusted: bool,
+    /// In the clear only this machine is answered.
+    refuses_other_machines: bool,
     clock: Clock,
     to_loop: mpsc::Sender<Message>,
     pulse: watch::Receiver<Pulse>,
@@ -103,6 +112,7 @@ struct Peer(IpAddr);
 impl Desk {
     pub(crate) fn new(
         config: &Config,
+        certificate: Option<About>,
         clock: Clock,
         to_loop: mpsc::Sender<Message>,
         pulse: watch::Receiver<Pulse>,
@@ -113,6 +123,9 @@ impl Desk {
             title: config.title.clone(),
             hosts: config.web.hosts.clone(),
             public_url: config.web.public_url.clone(),
+            is_encrypted: config.web.certificate.is_some(),
+            is_trusted: certificate.is_some_and(|certificate| !certificate.is_self_signed),
+            refuses_other_machines: config.web.refuses_other_machines(),
             clock,
             to_loop,
             pulse,
@@ -256,5 +269,6 @@ fn router(desk: Desk) -> Router {
         .method_not_allowed_fallback(async || refusal::method_not_allowed())
         .layer(from_fn_with_state(desk.clone(), guard::origin))
         .layer(DefaultBodyLimit::max(BODY))
+        .layer(from_fn(guard::seated))
         .with_state(desk)
 }

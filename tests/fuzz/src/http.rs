@@ -46,7 +46,7 @@ impl Desk {
             title: "fuzz".into(),
             state_dir: state.path().into(),
             broker: Broker::at("mqtt://127.0.0.1:1").expect("an address where nobody is"),
-            web: Web { listen: "127.0.0.1:0".parse().expect("an address"), hosts: vec![], public_url: None },
+            web: Web::at("127.0.0.1:0".parse().expect("an address")),
             channels: vec![],
             organisation: shouwang_board::Organisation::default(),
             escalation: shouwang_board::Escalation::default(),

@@ -10,6 +10,7 @@ mod alarms;
 mod call_procedure;
 mod cases;
 mod cases_model;
+mod certificate;
 mod changes;
 mod cooking;
 mod cries;

@@ -9,8 +9,52 @@ use crate::exit::Exit;
 use crate::print;
 
 pub(super) fn show(config: &Config, json: bool) -> Result<(), Exit> {
+    show_web(config, json)?;
     show_ladder(config, json)?;
     if config.organisation.responders.is_empty() { Ok(()) } else { show_answers(config, json) }
+}
+
+/// Who can open the pages, and until when their certificate is good.
+fn show_web(config: &Config, json: bool) -> Result<(), Exit> {
+    let web = &config.web;
+    let Some(certificate) = &web.certificate else {
+        if web.listen.ip().is_loopback() {
+            return Ok(());
+        }
+        let (code, zh, en) = match web.allow_plaintext {
+            true => (
+                "plaintext",
+                "网页不加密,密码和登录会明文经过网络",
+                "pages are in the clear: passwords and sessions cross the network readable",
+            ),
+            false => (
+                "this_machine_only",
+                "网页没有证书,只有本机能打开;在 [web] 写 certificate = \"generated\"",
+                "pages have no certificate, so only this machine is answered: write certificate = \"generated\" below [web]",
+            ),
+        };
+        return print::line(&match json {
+            true => json!({"warning": code}).to_string(),
+            false => format!("警告:{zh} · warning: {en}"),
+        });
+    };
+    // It was read with the configuration; one that is to be made is not there yet.
+    let Ok(Some(about)) = certificate.read(&config.state_dir) else {
+        return print::line(&match json {
+            true => json!({"certificate": {"made_at_start": true}}).to_string(),
+            false => "证书:首次启动时自己做一张 · certificate: made at the first start".into(),
+        });
+    };
+    let (fingerprint, ends) = (&about.fingerprint, about.ends.to_string());
+    if json {
+        let object = json!({"certificate": {"fingerprint": fingerprint, "ends": ends,
+            "self_signed": about.is_self_signed}});
+        return print::line(&object.to_string());
+    }
+    let day = ends.get(..10).unwrap_or_default();
+    print::line(&format!(
+        "证书:到 {day},SHA-256 指纹 · certificate: until {day}, SHA-256 fingerprint\n  {fingerprint}"
+    ))
 }
 
 fn show_ladder(config: &Config, json: bool) -> Result<(), Exit> {

@@ -63,7 +63,7 @@ pub(super) fn duty_room(
 ) -> Result<duty_room::Config, Exit> {
     let text = format!(
         "name = \"duty-1\"\ntitle = \"和平社区值班室\"\nstate_dir = {:?}\n\
-         [broker]\nurl = \"mqtt://{broker}\"\n[web]\nlisten = \"{listen}\"\n",
+         [broker]\nurl = \"mqtt://{broker}\"\n[web]\nlisten = \"{listen}\"\nallow_plaintext = true\n",
         state.join("duty-room")
     );
     duty_room::Config::parse(Path::new("demo/duty-room.toml"), &text)

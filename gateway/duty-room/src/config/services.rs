@@ -6,9 +6,10 @@ use toml::de::DeTable;
 
 use super::reader::Reader;
 use super::{Broker, Web};
+use crate::certificate::Certificate;
 
 const BROKER_KEYS: &[&str] = &["url", "username", "password_file", "allow_plaintext", "ca_file"];
-const WEB_KEYS: &[&str] = &["listen", "hosts", "public_url"];
+const WEB_KEYS: &[&str] = &["listen", "hosts", "public_url", "certificate", "key", "allow_plaintext"];
 
 impl Reader<'_> {
     pub(super) fn broker(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Broker> {
@@ -41,15 +42,49 @@ impl Reader<'_> {
         self.unknown_keys(table, "web.", WEB_KEYS);
         let hosts = self.hosts(table);
         let public_url = self.public_url(table);
+        let allow_plaintext = self.flag(table, "allow_plaintext");
+        let certificate = self.certificate(span.clone(), table);
         let remedy = r#"write listen = "127.0.0.1:8080""#;
         let (span, listen) = self.required(table, span, "listen", remedy)?;
         match listen.parse() {
-            Ok(listen) => Some(Web { listen, hosts, public_url }),
+            Ok(listen) => Some(Web { listen, hosts, public_url, certificate, allow_plaintext }),
             Err(_) => {
                 self.problem(span, format!("{listen:?} is not an address with a port"), remedy);
                 None
             }
         }
+    }
+
+    fn certificate(&mut self, section: Range<usize>, table: &DeTable<'_>) -> Option<Certificate> {
+        let Some((span, certificate)) = self.text(table, "certificate") else {
+            if let Some(key) = table.get("key") {
+                let remedy = r#"write certificate = "/etc/shouwang/duty-room.pem" too, or "generated""#;
+                self.problem(key.span(), "a key without its certificate", remedy);
+            }
+            return None;
+        };
+        let key = self.text(table, "key");
+        let certificate = match (certificate.as_str(), key) {
+            ("generated", None) => return Some(Certificate::Generated),
+            ("generated", Some((span, _))) => {
+                self.problem(span, "a generated certificate has its own key", "leave key out");
+                return None;
+            }
+            (_, None) => {
+                let remedy =
+                    r#"write key = "/etc/shouwang/secrets/duty-room.key", or certificate = "generated""#;
+                self.problem(section, "certificate without its key", remedy);
+                return None;
+            }
+            (file, Some((_, key))) => {
+                Certificate::Files { certificate: self.beside(file), key: self.beside(&key) }
+            }
+        };
+        if let Err(what) = certificate.read(&self.beside("")) {
+            let remedy = "name PEM files: the certificate with those above it, and its key";
+            self.problem(span, format!("certificate: {what}"), remedy);
+        }
+        Some(certificate)
     }
 
     fn public_url(&mut self, table: &DeTable<'_>) -> Option<String> {

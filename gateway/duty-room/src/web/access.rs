@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::refusal::{Refusal, not_found, refusal};
+use super::seats::Seat;
 use super::{Desk, guard};
 use crate::accounts::sessions::Standing;
 use crate::accounts::{Person, Role};
@@ -88,6 +89,9 @@ async fn admit(State((desk, who)): State<(Desk, Who)>, mut request: Request, nex
         Err(barred) => return barred.refusal().into_response(),
     }
     if let Some(person) = person {
+        if let Some(seat) = request.extensions().get::<Seat>() {
+            seat.is_known();
+        }
         request.extensions_mut().insert(person);
         request.extensions_mut().insert(standing);
     }

@@ -1,4 +1,7 @@
 //! What a handler takes out of a request: who asks and from where, and the JSON of a change.
+use std::convert::Infallible;
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::rejection::ExtensionRejection;
 use axum::extract::{Extension, FromRequest, FromRequestParts, Request};
@@ -7,12 +10,15 @@ use axum::http::{StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use shouwang_message::Text;
+use tokio::time::timeout;
 
 use super::refusal::{Refusal, mistake, refusal};
-use super::{Peer, guard};
+use super::{Desk, Peer, guard};
 use crate::accounts::Person;
 use crate::accounts::changes::Asker;
 
+/// A change's JSON must be complete within this.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// Characters of a reason or a person's name.
 pub(super) const LONGEST_TEXT: usize = 200;
 
@@ -21,6 +27,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         Extension::from_request_parts(parts, state).await.map(|Extension(peer)| peer)
+    }
+}
+
+/// Of the browser that asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Browser {
+    /// What it is given reaches it over TLS.
+    pub(super) is_encrypted: bool,
+}
+
+impl FromRequestParts<Desk> for Browser {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Infallible> {
+        Ok(Self { is_encrypted: guard::is_encrypted(desk, &parts.headers) })
     }
 }
 
@@ -64,7 +85,12 @@ impl<S: Send + Sync> FromRequest<S> for Unread {
                 "Send Content-Type: application/json",
             ));
         }
-        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
+        let late = || {
+            let (zh, en) = ("请求内容 10 秒内没有到齐", "The body was not complete within 10 s");
+            refusal(StatusCode::REQUEST_TIMEOUT, "late", zh, en)
+        };
+        let body = timeout(BODY_WITHIN, Bytes::from_request(request, state)).await.map_err(|_| late())?;
+        body.map(Self).map_err(|rejection| {
             refusal(rejection.status(), "body", "请求内容过长或中断", "The body is too long or broken")
         })
     }

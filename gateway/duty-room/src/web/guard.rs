@@ -6,6 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::refusal::{Refusal, refusal};
+use super::seats::Seat;
 use super::{Desk, Peer};
 use crate::accounts::Person;
 use crate::accounts::sessions::Standing;
@@ -17,14 +18,35 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; 
 
 /// The `Host` must be ours, so that no other name can be pointed at us; a change must come from our own pages.
 pub(super) async fn origin(State(desk): State<Desk>, request: Request, next: Next) -> Response {
-    let response = match objection(&desk, request.method(), request.headers()) {
+    let response = match objection(&desk, &request) {
         Some(refused) => refused.into_response(),
         None => next.run(request).await,
     };
-    with_policy(response)
+    with_policy(&desk, response)
 }
 
-fn objection(desk: &Desk, method: &Method, headers: &HeaderMap) -> Option<Refusal> {
+/// Whoever is being answered is not shown out of their place.
+pub(super) async fn seated(request: Request, next: Next) -> Response {
+    let _busy = request.extensions().get::<Seat>().map(Seat::busy);
+    next.run(request).await
+}
+
+fn objection(desk: &Desk, request: &Request) -> Option<Refusal> {
+    let (method, headers) = (request.method(), request.headers());
+    if desk.inner.refuses_other_machines && !is_near(request) {
+        return Some(refusal(
+            StatusCode::FORBIDDEN,
+            "plaintext",
+            "这里没有加密,不能从别的机器打开:请在 duty-room.toml 的 [web] 写 certificate = \"generated\"",
+            "Nothing is encrypted here, so no other machine is answered: write certificate = \"generated\" below [web] in \
+             duty-room.toml",
+        ));
+    }
+    // Two lengths of one body: whoever stands between us and the asker may take the other one (RFC 9112, 6.1).
+    if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
+        let (zh, en) = ("请求写了两种长度", "The request has two lengths");
+        return Some(refusal(StatusCode::BAD_REQUEST, "two_lengths", zh, en));
+    }
     let host = text(headers, &header::HOST).unwrap_or_default();
     if !is_ours(desk, host) {
         return Some(refusal(
@@ -55,6 +77,19 @@ fn objection(desk: &Desk, method: &Method, headers: &HeaderMap) -> Option<Refusa
     ))
 }
 
+/// From this machine, or a sign of life that says nothing.
+fn is_near(request: &Request) -> bool {
+    let is_here = request.extensions().get::<Peer>().is_none_or(|peer| peer.0.to_canonical().is_loopback());
+    is_here || matches!(request.uri().path(), "/healthz" | "/readyz")
+}
+
+/// What a browser is given reaches it over TLS, ours or that of a proxy in front.
+pub(super) fn is_encrypted(desk: &Desk, headers: &HeaderMap) -> bool {
+    let origin = text(headers, &header::ORIGIN).unwrap_or_default();
+    let passed_on = text(headers, &HeaderName::from_static("x-forwarded-proto")).unwrap_or_default();
+    desk.inner.is_encrypted || origin.starts_with("https://") || passed_on.eq_ignore_ascii_case("https")
+}
+
 /// The request was made on this machine for this machine. What a proxy here passes on names another host.
 pub(super) fn is_local(request: &Request) -> bool {
     let peer = request.extensions().get::<Peer>();
@@ -69,7 +104,7 @@ pub(super) fn is_local(request: &Request) -> bool {
 }
 
 /// Plain addresses cannot be pointed elsewhere by DNS; names must be known.
-fn is_ours(desk: &Desk, host: &str) -> bool {
+pub(super) fn is_ours(desk: &Desk, host: &str) -> bool {
     let name = host_name(host);
     let lower = name.to_ascii_lowercase();
     lower == "localhost" || name.parse::<std::net::IpAddr>().is_ok() || desk.inner.hosts.contains(&lower)
@@ -104,7 +139,7 @@ pub(super) fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h 
     headers.get(name)?.to_str().ok()
 }
 
-fn with_policy(mut response: Response) -> Response {
+fn with_policy(desk: &Desk, mut response: Response) -> Response {
     let headers = response.headers_mut();
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
     set(header::CONTENT_SECURITY_POLICY, POLICY);
@@ -112,6 +147,9 @@ fn with_policy(mut response: Response) -> Response {
     set(header::REFERRER_POLICY, "no-referrer");
     set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    if desk.inner.is_trusted {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -139,7 +139,7 @@ impl Pages {
             title: "matrix".into(),
             state_dir: state.path().into(),
             broker: Broker::at("mqtt://127.0.0.1:1").unwrap(),
-            web: Web { listen: "127.0.0.1:0".parse().unwrap(), hosts: vec![], public_url: None },
+            web: Web::at("127.0.0.1:0".parse().unwrap()),
             channels: vec![],
             organisation: shouwang_board::Organisation::default(),
             escalation: shouwang_board::Escalation::default(),
@@ -160,7 +160,7 @@ impl Pages {
         }
         let door = Door::open(clock.clone(), people, &to_store).unwrap();
         Self {
-            desk: Desk::new(&config, clock, to_loop, pulse, door, crate::metrics::Metrics::new()),
+            desk: Desk::new(&config, None, clock, to_loop, pulse, door, crate::metrics::Metrics::new()),
             _state: state,
         }
     }

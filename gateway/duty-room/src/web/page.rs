@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
+use super::extract::Browser;
 use super::paper::page;
 use super::refusal::{Refusal, not_found};
 use super::session::with_session;
@@ -122,13 +123,14 @@ pub(super) async fn accounts(words: Words) -> Result<Html<String>, Refusal> {
 pub(super) async fn enter(
     State(desk): State<Desk>,
     Peer(from): Peer,
+    Browser { is_encrypted }: Browser,
     Path(token): Path<String>,
 ) -> Result<Response, Refusal> {
     let Some(session) = desk.inner.door.enter(&token) else {
         return Ok(see_other("/login"));
     };
     desk.note(desk.inner.door.line(GUEST, from, "login")).await?;
-    Ok(with_session(see_other("/"), &session))
+    Ok(with_session(see_other("/"), &session, is_encrypted))
 }
 
 pub(super) async fn asset(Path(name): Path<String>) -> Result<impl IntoResponse, Refusal> {

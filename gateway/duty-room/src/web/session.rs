@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::extract::Change;
+use super::extract::{Browser, Change};
 use super::refusal::Refusal;
 use super::{Desk, Peer, guard};
 use crate::accounts::log_in::Wanted;
@@ -24,10 +24,11 @@ pub(super) struct LogIn {
 pub(super) async fn log_in(
     State(desk): State<Desk>,
     Peer(from): Peer,
+    Browser { is_encrypted }: Browser,
     Change(LogIn { account, password }): Change<LogIn>,
 ) -> Result<Response, Refusal> {
     let (token, person) = desk.inner.door.log_in(from, account.trim(), &password).await?;
-    Ok(entered(&token, &person))
+    Ok(entered(&token, &person, is_encrypted))
 }
 
 #[derive(Deserialize)]
@@ -43,11 +44,12 @@ pub(super) struct SetUp {
 pub(super) async fn set_up(
     State(desk): State<Desk>,
     Peer(from): Peer,
+    Browser { is_encrypted }: Browser,
     Change(SetUp { code, id, name, password }): Change<SetUp>,
 ) -> Result<Response, Refusal> {
     let wanted = Wanted { id: id.trim().to_owned(), name, role: Role::Lead, password };
     let (token, person) = desk.inner.door.set_up(from, &code, wanted).await?;
-    Ok(entered(&token, &person))
+    Ok(entered(&token, &person, is_encrypted))
 }
 
 #[derive(Deserialize)]
@@ -62,11 +64,12 @@ pub(super) struct Recover {
 pub(super) async fn recover(
     State(desk): State<Desk>,
     Peer(from): Peer,
+    Browser { is_encrypted }: Browser,
     Change(Recover { account, code, password }): Change<Recover>,
 ) -> Result<Response, Refusal> {
     let typed = (account.trim(), code.as_str(), password.as_str());
     let (token, person) = desk.inner.door.recover(from, &desk.inner.recovery, typed).await?;
-    Ok(entered(&token, &person))
+    Ok(entered(&token, &person, is_encrypted))
 }
 
 /// `GET /api/v1/session`: who I am, whether I may act, and what people are called.
@@ -85,28 +88,31 @@ pub(super) async fn who(
 pub(super) async fn log_out(
     State(desk): State<Desk>,
     Peer(from): Peer,
+    Browser { is_encrypted }: Browser,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let sessions = guard::sessions(&headers).map(str::to_owned).collect();
     desk.inner.door.log_out(from, sessions).await?;
-    Ok(with_cookie(Json(json!({ "ok": true })).into_response(), &cookie("", 0)))
+    Ok(with_cookie(Json(json!({ "ok": true })).into_response(), &cookie("", 0, is_encrypted)))
 }
 
 pub(super) fn shown(person: &Person) -> Value {
     json!({ "id": person.id, "name": person.name, "role": person.role })
 }
 
-fn entered(token: &Token, person: &Person) -> Response {
-    with_session(Json(json!({ "account": shown(person) })).into_response(), token)
+fn entered(token: &Token, person: &Person, is_encrypted: bool) -> Response {
+    with_session(Json(json!({ "account": shown(person) })).into_response(), token, is_encrypted)
 }
 
 /// The answer with a new session for the browser.
-pub(super) fn with_session(response: Response, token: &Token) -> Response {
-    with_cookie(response, &cookie(&token.to_string(), KEPT.as_secs()))
+pub(super) fn with_session(response: Response, token: &Token, is_encrypted: bool) -> Response {
+    with_cookie(response, &cookie(&token.to_string(), KEPT.as_secs(), is_encrypted))
 }
 
-fn cookie(value: &str, seconds: u64) -> String {
-    format!("{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict", guard::COOKIE)
+/// One that came by TLS never goes out in the clear.
+fn cookie(value: &str, seconds: u64, is_encrypted: bool) -> String {
+    let secure = if is_encrypted { "; Secure" } else { "" };
+    format!("{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}", guard::COOKIE)
 }
 
 fn with_cookie(mut response: Response, cookie: &str) -> Response {

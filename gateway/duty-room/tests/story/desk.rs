@@ -77,7 +77,7 @@ pub(crate) fn config(state_dir: &Path, broker_port: u16) -> Config {
         title: "和平社区值班室".into(),
         state_dir: state_dir.into(),
         broker: Broker::at(&format!("mqtt://127.0.0.1:{broker_port}")).unwrap(),
-        web: Web { listen: "127.0.0.1:0".parse().unwrap(), hosts: vec![], public_url: None },
+        web: Web::at("127.0.0.1:0".parse().unwrap()),
         channels: vec![],
         organisation: shouwang_board::Organisation::default(),
         escalation: shouwang_board::Escalation::default(),

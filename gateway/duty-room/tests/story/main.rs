@@ -12,6 +12,7 @@ mod desk;
 mod devices;
 mod handover;
 mod hearing;
+mod https;
 mod ladder;
 mod metrics;
 mod openapi;
