@@ -15,6 +15,11 @@ pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
     ("shouwang-board", "gateway/board", Some(&["shouwang-message", "shouwang-river"])),
     ("shouwang-catalog", "gateway/catalog", Some(&["shouwang-core", "shouwang-message"])),
     ("shouwang-serial", "gateway/serial", Some(&[])),
+    (
+        "shouwang-installer",
+        "gateway/installer",
+        Some(&["shouwang-catalog", "shouwang-core", "shouwang-message"]),
+    ),
     ("shouwang-modem", "gateway/modem", Some(&["shouwang-message", "shouwang-serial"])),
     (
         "shouwang-gateway",

@@ -12,13 +12,13 @@ use tempfile::TempDir;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What a finished run left: its ending in words, and what it said.
-struct Outcome {
-    ending: String,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Outcome {
+    pub(crate) ending: String,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
-fn shouwang(arguments: &[&str]) -> Outcome {
+pub(crate) fn shouwang(arguments: &[&str]) -> Outcome {
     let directory = TempDir::with_prefix("shouwang-cli-").expect("a directory for the output");
     let mut command = Command::new(binary());
     let mut program = Program::start("shouwang", command.args(arguments), directory.path());
@@ -37,6 +37,8 @@ fn help_and_version_are_told() {
         "duty-room",
         "check",
         "simulate",
+        "scan",
+        "read",
         "profile",
         "replay",
         "logbook",

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::read::Read;
+use crate::scan::Scan;
+
 /// 守望:社区报警边缘网关 · Shouwang: an edge gateway that keeps watch over a community
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, arg_required_else_help = true)]
@@ -57,6 +60,10 @@ pub(crate) enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// 找出线路上的设备:只读,不写;完成 0,连不上或没人应答 3,地址冲突 4 · Find the devices on a line; reads only
+    Scan(Scan),
+    /// 读一台或几台设备,按型号或按寄存器;--watch 看刚碰的是哪台 · Read devices, by profile or raw
+    Read(Read),
     /// 设备型号库 · Device profiles
     Profile {
         #[command(subcommand)]

@@ -9,9 +9,12 @@ mod check;
 mod demo;
 mod exit;
 mod logbook;
+mod port;
 mod print;
 mod profile;
+mod read;
 mod replay;
+mod scan;
 mod schema;
 mod serve;
 mod signal;
@@ -33,6 +36,8 @@ fn main() -> ExitCode {
         Verb::DutyRoom { config } => serve::duty_room(&config),
         Verb::Check { config, json } => check::check(&config, json),
         Verb::Simulate { config, json } => simulate::simulate(&config, json),
+        Verb::Scan(wanted) => scan::verb(wanted),
+        Verb::Read(wanted) => read::verb(wanted),
         Verb::Profile { verb } => profile::profile(verb),
         Verb::Replay { recording, all, json } => replay::replay(&recording, all, json),
         Verb::Channel { verb: ChannelVerb::Test { config, id, to, json } } => {

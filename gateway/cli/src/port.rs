@@ -1,0 +1,308 @@
+//! A line in an installer's hands: opened for one verb, asked through the same wire as a gateway's line, and
+//! given back on Ctrl-C.
+use std::io::{self, IsTerminal as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use modbus_wire::{Failure, Response};
+use rustix::event::{EventfdFlags, eventfd};
+use shouwang_core::Instant;
+use shouwang_core::profile::{Parity, Table};
+use shouwang_gateway::clock;
+use shouwang_gateway::line::Link;
+use shouwang_gateway::line::wire::{self, Attention, End, Wire};
+use shouwang_installer::{Bus, Heard, Lost, Question, Setting, Traffic};
+
+use crate::exit::{Code, Exit};
+use crate::{serve, signal};
+
+/// Where the line is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Where {
+    Serial(PathBuf),
+    Tcp { address: String, rtu_frames: bool },
+}
+
+/// How a serial line speaks, where one setting is meant.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Speech {
+    /// 波特率 · Baud rate of a serial line
+    #[arg(long, default_value_t = 9600)]
+    baud: u32,
+    #[command(flatten)]
+    frame: Frame,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    /// 校验 · Parity
+    #[arg(long, value_enum, default_value = "none")]
+    parity: ParityName,
+    /// 停止位 · Stop bits
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    stop_bits: u8,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ParityName {
+    None,
+    Even,
+    Odd,
+}
+
+impl Frame {
+    pub(crate) fn at(self, baud: u32) -> Setting {
+        let parity = match self.parity {
+            ParityName::None => Parity::None,
+            ParityName::Even => Parity::Even,
+            ParityName::Odd => Parity::Odd,
+        };
+        Setting::Serial { baud, parity, stop_bits: self.stop_bits }
+    }
+}
+
+impl Where {
+    /// A path, `tcp://host:port`, or `rtu-tcp://host:port` for a converter that carries RTU frames.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let tcp = |address: &str, rtu_frames| match address.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+                Ok(Self::Tcp { address: address.to_owned(), rtu_frames })
+            }
+            _ => Err(format!("{text}:写成 tcp://主机:502 · write tcp://host:502")),
+        };
+        match text.split_once("://") {
+            Some(("tcp", address)) => tcp(address, false),
+            Some(("rtu-tcp", address)) => tcp(address, true),
+            Some(_) => Err(format!(
+                "{text}:只有串口路径、tcp://、rtu-tcp:// · only a serial path, tcp:// and rtu-tcp:// are known"
+            )),
+            None => Ok(Self::Serial(text.into())),
+        }
+    }
+
+    /// The one setting to speak at.
+    pub(crate) fn setting(&self, speech: Speech) -> Setting {
+        match self {
+            Self::Serial(_) => speech.frame.at(speech.baud),
+            Self::Tcp { rtu_frames, .. } => Setting::Tcp { rtu_frames: *rtu_frames },
+        }
+    }
+
+    fn link(&self, setting: Setting) -> Link {
+        match (self, setting) {
+            (Self::Serial(path), Setting::Serial { baud, parity, stop_bits }) => {
+                Link::Serial { path: path.clone(), baud, parity, stop_bits }
+            }
+            (Self::Serial(path), Setting::Tcp { .. }) => {
+                Link::Serial { path: path.clone(), baud: 9600, parity: Parity::None, stop_bits: 1 }
+            }
+            (Self::Tcp { address, rtu_frames }, _) => {
+                Link::Tcp { address: address.clone(), rtu_frames: *rtu_frames }
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Where {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Serial(path) => path.display().fmt(f),
+            Self::Tcp { address, rtu_frames: false } => write!(f, "tcp://{address}"),
+            Self::Tcp { address, rtu_frames: true } => write!(f, "rtu-tcp://{address}"),
+        }
+    }
+}
+
+/// Does `work` with the line on a thread of its own; Ctrl-C ends its waits with [`Lost::Interrupted`].
+pub(crate) fn with_port<T: Send + 'static>(
+    place: &Where,
+    work: impl FnOnce(&mut Port) -> Result<T, Exit> + Send + 'static,
+) -> Result<T, Exit> {
+    let stop = Stop::new().map_err(|error| Exit::failed(&error))?;
+    let mut port = Port {
+        place: place.clone(),
+        stop: stop.clone(),
+        begun: clock::now(),
+        open: None,
+        past: Traffic::default(),
+    };
+    serve::runtime()?.block_on(async {
+        let asked = signal::asked().map_err(|error| Exit::failed(&error))?;
+        let mut work = tokio::task::spawn_blocking(move || work(&mut port));
+        let done = tokio::select! {
+            done = &mut work => done,
+            _ = asked => {
+                stop.raise();
+                work.await
+            }
+        };
+        done.map_err(|error| Exit::failed(&error))?
+    })
+}
+
+/// A line that is lost, as a verb says it.
+pub(crate) fn lost(lost: &Lost) -> Exit {
+    match lost {
+        Lost::Interrupted => Exit::Said(Code::Interrupted),
+        Lost::Line(why) => Exit::Because(Code::Unreached, why.clone()),
+    }
+}
+
+/// Whether to draw progress for a person.
+pub(crate) fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Raised by Ctrl-C; ends every wait on the line.
+#[derive(Clone, Debug)]
+struct Stop(Arc<OwnedFd>);
+
+impl Stop {
+    fn new() -> io::Result<Self> {
+        Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
+    }
+
+    fn raise(&self) {
+        // It can only fail when it is full: then it is raised already.
+        let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
+    }
+}
+
+impl Attention for Stop {
+    fn wake(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    fn is_over(&self, woken: bool) -> bool {
+        woken
+    }
+}
+
+/// The line. It is opened by [`Bus::set`].
+pub(crate) struct Port {
+    place: Where,
+    stop: Stop,
+    begun: Instant,
+    open: Option<Open>,
+    /// Of settings that were given up.
+    past: Traffic,
+}
+
+struct Open {
+    port: OwnedFd,
+    /// For ids that nobody was heard at yet: an answer names its id, so late ones need not be waited out.
+    seeking: Wire,
+    /// For devices that were heard.
+    known: Wire,
+}
+
+impl Bus for Port {
+    fn set(&mut self, setting: Setting) -> Result<(), Lost> {
+        self.past = Traffic::default();
+        // A serial port is ours alone: it must be closed before it is opened again.
+        self.open = None;
+        let link = self.place.link(setting);
+        let port = wire::open(&link, self.stop.wake()).map_err(|error| self.not_open(&error))?;
+        let kind = wire::kind(&link);
+        let timing = wire::timing(kind);
+        let seeking = Wire::new(kind, modbus_wire::Timing { late_window_us: 0, ..timing });
+        let mut known = Wire::new(kind, timing);
+        known.conversation.reset(clock::now().as_micros());
+        self.open = Some(Open { port, seeking, known });
+        Ok(())
+    }
+
+    fn ask(&mut self, question: &Question) -> Result<Heard, Lost> {
+        let Some(open) = &mut self.open else { return Err(Lost::Line("the line is not open".into())) };
+        let wire = if question.known { &mut open.known } else { &mut open.seeking };
+        let table = match question.table {
+            Table::Coil => modbus_wire::Table::Coil,
+            Table::DiscreteInput => modbus_wire::Table::DiscreteInput,
+            Table::InputRegister => modbus_wire::Table::InputRegister,
+            Table::HoldingRegister => modbus_wire::Table::HoldingRegister,
+        };
+        let request = modbus_wire::Request::Read { table, address: question.address, count: question.count };
+        let first_byte_us = u32::try_from(question.wait.as_micros()).unwrap_or(u32::MAX);
+        let ask = modbus_wire::Ask { unit_id: question.unit_id, request, first_byte_us };
+        let now = clock::now();
+        wire.conversation.begin(now.as_micros(), &ask).map_err(|cannot| Lost::Line(cannot.to_string()))?;
+        wire.carry_out(open.port.as_fd(), &self.stop, now).map_err(|end| match end {
+            End::Stopped => Lost::Interrupted,
+            End::Lost(why) => Lost::Line(format!("{}: {why}", self.place)),
+        })?;
+        heard(wire).map_err(|why| Lost::Line(format!("{}: {why}", self.place)))
+    }
+
+    fn traffic(&self) -> Traffic {
+        let wires = self.open.iter().flat_map(|open| [&open.seeking, &open.known]);
+        wires.map(|wire| wire.conversation.counts()).fold(self.past, |sum, counts| Traffic {
+            stray_bytes: sum.stray_bytes.saturating_add(counts.stray_bytes),
+            own_echoes: sum.own_echoes.saturating_add(counts.own_echoes),
+        })
+    }
+
+    fn elapsed(&self) -> Duration {
+        clock::now().since(self.begun)
+    }
+}
+
+impl Port {
+    /// Waits, with the line open.
+    pub(crate) fn rest(&mut self, time: Duration) -> Result<(), Lost> {
+        let until = clock::now() + time;
+        let Some(open) = &mut self.open else { return Ok(()) };
+        while clock::now() < until {
+            let waited = open.known.wait(open.port.as_fd(), &self.stop, until);
+            waited.map_err(|end| match end {
+                End::Stopped => Lost::Interrupted,
+                End::Lost(why) => Lost::Line(format!("{}: {why}", self.place)),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn not_open(&self, error: &io::Error) -> Lost {
+        use io::ErrorKind::{Interrupted, NotFound, PermissionDenied, ResourceBusy, WouldBlock};
+        if error.kind() == Interrupted {
+            return Lost::Interrupted;
+        }
+        let remedy = match (&self.place, error.kind()) {
+            (Where::Serial(_), NotFound) => {
+                "没有这个串口:插上转换器,再看 ls /dev/ttyRS485-* /dev/ttyUSB* · there is no such port: plug the adapter \
+                 in, and look with ls /dev/ttyRS485-* /dev/ttyUSB*"
+            }
+            (Where::Serial(_), PermissionDenied) => {
+                "没有权限:sudo usermod -aG dialout $USER,再重新登录 · no right to it: sudo usermod -aG dialout $USER, \
+                 and log in again"
+            }
+            (Where::Serial(_), WouldBlock | ResourceBusy) => {
+                "被别的程序占着,也许是运行中的网关:先 sudo systemctl stop shouwang-gateway,完后再 start · another \
+                 program holds it, perhaps the running gateway: sudo systemctl stop shouwang-gateway first, and start it \
+                 afterwards"
+            }
+            (Where::Serial(_), _) => {
+                "打不开,或不支持这个波特率 · it cannot be opened, or does not know this baud rate"
+            }
+            (Where::Tcp { .. }, _) => {
+                "连不上:检查地址、端口和网线 · not reached: check the address, the port and the cable"
+            }
+        };
+        Lost::Line(format!("{}: {error}\n  {remedy}", self.place))
+    }
+}
+
+fn heard(wire: &Wire) -> Result<Heard, &'static str> {
+    let delay = Duration::from_micros(wire.conversation.reply_delay_us().unwrap_or(0).into());
+    match wire.conversation.answer().map(|answer| answer.response) {
+        Ok(Response::Registers(registers)) => Ok(Heard::Words(registers.iter().collect(), delay)),
+        Ok(Response::Bits(bits)) => Ok(Heard::Bits(bits.iter().collect(), delay)),
+        Ok(Response::Exception(code)) => Ok(Heard::Exception(code.0, delay)),
+        Err(Failure::Timeout) => Ok(Heard::Silence),
+        Err(Failure::WrongUnitId(other)) => Ok(Heard::Other(other)),
+        Err(Failure::Stream) => Err("回来的不是 Modbus TCP · what came back is not Modbus TCP"),
+        Ok(_) | Err(_) => Ok(Heard::Garbled),
+    }
+}

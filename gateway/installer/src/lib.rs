@@ -1,0 +1,21 @@
+//! What an installer does with a line: find who is on it, tell which model each is, and read it.
+//!
+//! What to ask next and what the answers mean is decided here; how a question crosses the wire is behind
+//! [`Bus`]. A scan only reads (function codes 1 to 4) and never speaks to unit id 0.
+#![forbid(unsafe_code)]
+
+mod bus;
+mod examine;
+mod fits;
+mod pass;
+mod read;
+mod scan;
+mod setting;
+
+pub use bus::{Bus, Heard, Lost, Question, Traffic};
+pub use examine::{Device, Doubt};
+pub use fits::{Candidate, Fit};
+pub use pass::{Pass, Wanted, passes};
+pub use read::{Named, read, read_raw};
+pub use scan::{News, Report, WireTrouble, scan};
+pub use setting::{Setting, Settings};

@@ -1,0 +1,177 @@
+//! An installer's first minutes with a line: `scan` and `read` against a Modbus server that is not ours, on TCP
+//! and on a pty, and against the simulated field at its own pace.
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use shouwang_tests::gateway::binary;
+use shouwang_tests::modbus_server::Table;
+use shouwang_tests::program::{Program, ending};
+use shouwang_tests::{ModbusServer, SerialLine, wait_until};
+use tempfile::TempDir;
+
+use crate::command_line::shouwang;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn objects(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect()
+}
+
+/// Unit ids that were found, and the last object.
+fn found(text: &str) -> (Vec<u64>, Value) {
+    let mut objects = objects(text);
+    let last = objects.pop().expect("a last object");
+    let ids = objects.iter().filter_map(|object| object["unit_id"].as_u64()).collect();
+    (ids, last)
+}
+
+/// A smoke alarm's register, and who else wants to be found.
+fn furnish(server: &mut ModbusServer) {
+    server.set(3, Table::Holding, 3, &[0]);
+    server.set(12, Table::Holding, 0, &[1, 2, 3, 4]);
+}
+
+#[test]
+fn scan_finds_who_answers_on_tcp() {
+    let mut server = ModbusServer::tcp();
+    furnish(&mut server);
+    let place = format!("tcp://{}", server.address());
+    let outcome = shouwang(&["scan", &place, "--units", "1-20", "--json"]);
+    assert_eq!(outcome.ending, "exit 0", "{}", outcome.stderr);
+    let (ids, last) = found(&outcome.stdout);
+    assert_eq!((ids, &last["requests"], &last["interrupted"]), (vec![3, 12], &json!(20), &json!(false)));
+    let smoke = &objects(&outcome.stdout)[0];
+    let fits = smoke["fits"].as_array().expect("fits");
+    let fit = fits.iter().find(|fit| fit["profile"] == "renke-rs-yg-n01").expect("the smoke alarm's profile");
+    assert_eq!((&fit["agreed"], &fit["asked"], &smoke["setting"]), (&json!(1), &json!(1), &json!("tcp")));
+    assert!(smoke["rtt_ms"].is_number(), "{smoke}");
+}
+
+#[test]
+fn scan_and_read_a_serial_line() {
+    let line = SerialLine::new();
+    let mut server = ModbusServer::serial(line.devices_path());
+    furnish(&mut server);
+    let place = line.gateway_path().display().to_string();
+    let outcome = shouwang(&["scan", &place, "--units", "1-16", "--baud", "9600", "--json"]);
+    assert_eq!(outcome.ending, "exit 0", "{}", outcome.stderr);
+    let (ids, last) = found(&outcome.stdout);
+    assert_eq!((ids, &last["requests"]), (vec![3, 12], &json!(16)));
+
+    // The words a person gets, and what they are told to type next, which works as it stands.
+    let outcome = shouwang(&["scan", &place, "--units", "1-4", "--baud", "9600"]);
+    let next =
+        outcome.stdout.lines().last().and_then(|line| line.split_once("shouwang ")).expect("a next step");
+    let words: Vec<_> = next.1.split(' ').collect();
+    assert_eq!((words[0], words[1], &words[2..4]), ("read", place.as_str(), &["--unit", "3"][..]));
+    let read = shouwang(&words);
+    assert_eq!(read.ending, "exit 0", "{next:?}: {}{}", read.stdout, read.stderr);
+
+    let read = shouwang(&["read", &place, "--unit", "12", "--address", "0", "--count", "4", "--json"]);
+    let values: Vec<_> =
+        objects(&read.stdout).iter().map(|object| object["reading"]["value"].clone()).collect();
+    assert_eq!(values, [1, 2, 3, 4]);
+    let read = shouwang(&["read", &place, "--unit", "3", "--profile", "renke-rs-yg-n01", "--json"]);
+    assert_eq!(objects(&read.stdout)[0]["reading"], json!({"value": false, "quality": "good"}));
+}
+
+#[test]
+fn nobody_and_nothing_are_told_apart() {
+    let mut server = ModbusServer::tcp();
+    server.set(200, Table::Holding, 0, &[0]);
+    let place = format!("tcp://{}", server.address());
+    let outcome = shouwang(&["scan", &place, "--units", "1-3", "--json"]);
+    assert_eq!((outcome.ending.as_str(), found(&outcome.stdout).0), ("exit 3", vec![]));
+
+    for (place, remedy) in [("/dev/ttyRS485-none", "ls /dev/ttyRS485-*"), ("tcp://127.0.0.1:1", "连不上")]
+    {
+        let outcome = shouwang(&["scan", place]);
+        assert_eq!((outcome.ending.as_str(), outcome.stdout.as_str()), ("exit 3", ""), "{place}");
+        assert!(outcome.stderr.contains(remedy), "{}", outcome.stderr);
+    }
+    for bad in [
+        &["scan", "tcp://nowhere"][..],
+        &["scan", "/dev/null", "--units", "0-3"],
+        &["scan", "/dev/null", "--units", "9-3"],
+        &["read", "/dev/null", "--unit", "0", "--address", "0"],
+        &["read", "/dev/null", "--unit", "1"],
+        &["read", "/dev/null", "--unit", "1", "--profile", "no-such"],
+    ] {
+        let outcome = shouwang(bad);
+        assert_eq!(outcome.ending, "exit 2", "{bad:?}: {}{}", outcome.stdout, outcome.stderr);
+    }
+}
+
+/// `simulate` with devices on a paced serial line, and where that line is.
+fn field(devices: &str) -> (Program, String, TempDir) {
+    let directory = TempDir::with_prefix("shouwang-field-").expect("a directory for the field");
+    let file = directory.path().join("field.toml");
+    let link = directory.path().join("line").display().to_string();
+    let text = format!("[[line]]\nname = \"b3\"\npty = {{ baud = 9600, link = \"{link}\" }}\n{devices}");
+    std::fs::write(&file, text).expect("the field's file");
+    let mut simulate = Command::new(binary());
+    let simulate = simulate.arg("simulate").arg("--config").arg(&file);
+    let program = Program::start("field", simulate, directory.path());
+    wait_until(LIMIT, "the field should be up", || program.stdout().contains(&link));
+    (program, link, directory)
+}
+
+const SMOKE_7: &str =
+    "[[device]]\nid = \"smoke-7\"\nline = \"b3\"\nunit_id = 7\nprofile = \"renke-rs-yg-n01\"\n";
+
+#[test]
+fn an_interrupted_scan_keeps_what_it_found() {
+    let (_field, place, directory) = field(SMOKE_7);
+    let mut command = Command::new(binary());
+    let command = command.args(["scan", &place, "--json"]);
+    let mut program = Program::start("scan", command, directory.path());
+    wait_until(LIMIT, "the smoke alarm should be found", || program.stdout().contains("\"unit_id\":7"));
+    program.signal(Signal::INT);
+    assert_eq!(ending(program.wait(LIMIT)), "exit 130");
+    let (ids, last) = found(&program.stdout());
+    assert_eq!((ids, &last["interrupted"]), (vec![7], &json!(true)));
+}
+
+#[test]
+fn an_answer_full_of_errors_is_told_as_a_conflict() {
+    let (_field, place, _directory) = field(&format!("{SMOKE_7}faults = [\"noisy 100\"]\n"));
+    let outcome = shouwang(&["scan", &place, "--units", "5-9", "--baud", "9600"]);
+    assert_eq!(outcome.ending, "exit 4", "{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.contains("两台设备同一地址"), "{}", outcome.stdout);
+}
+
+#[test]
+fn watching_tells_which_device_was_touched() {
+    let (mut field, place, directory) = field(&format!(
+        "{SMOKE_7}[[device]]\nid = \"smoke-8\"\nline = \"b3\"\nunit_id = 8\nprofile = \"renke-rs-yg-n01\"\n"
+    ));
+    let mut orders = field.take_stdin();
+    let mut command = Command::new(binary());
+    let command =
+        command.args(["read", &place, "--unit", "7,8", "--profile", "renke-rs-yg-n01", "--watch", "--json"]);
+    let mut program = Program::start("watch", command, directory.path());
+    wait_until(LIMIT, "both should be read", || program.stdout().lines().count() == 2);
+    std::io::Write::write_all(&mut orders, b"set smoke-8 smoke true\n").expect("the field takes orders");
+    wait_until(LIMIT, "a change should be told", || program.stdout().lines().count() == 3);
+    let told = objects(&program.stdout()).pop().expect("the change");
+    assert_eq!(
+        (&told["unit_id"], &told["changed"], &told["reading"]["value"]),
+        (&json!(8), &json!(true), &json!(true))
+    );
+    program.signal(Signal::INT);
+    assert_eq!(ending(program.wait(LIMIT)), "exit 130");
+}
+
+#[test]
+fn a_line_that_is_held_says_by_whom() {
+    let (_field, place, directory) = field(SMOKE_7);
+    let mut command = Command::new(binary());
+    let command = command.args(["read", &place, "--unit", "7", "--profile", "renke-rs-yg-n01", "--watch"]);
+    let holder = Program::start("holder", command, directory.path());
+    wait_until(LIMIT, "the line should be held", || !holder.stdout().is_empty());
+    let outcome = shouwang(&["scan", &place, "--units", "7-7"]);
+    assert_eq!(outcome.ending, "exit 3", "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("systemctl stop shouwang-gateway"), "{}", outcome.stderr);
+}
