@@ -7,6 +7,7 @@
 mod examples;
 mod manifest;
 mod rules;
+mod security;
 mod source;
 mod tree;
 

@@ -9,6 +9,7 @@ const TOP_LEVEL: &[&str] = &[
     "Cargo.toml",
     "LICENSE",
     "README.md",
+    "SECURITY.md",
     "device-profiles",
     "firmware",
     "gateway",

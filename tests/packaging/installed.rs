@@ -79,6 +79,7 @@ fn runs_as_installed(debian: &Container) {
     for page in ["shouwang", "shouwang-run", "shouwang-duty-room"] {
         debian.run(&format!("zgrep -q '^.TH {page} 1' /usr/share/man/man1/{page}.1.gz"));
     }
+    debian.run("grep -q '\"bomFormat\": \"CycloneDX\"' /usr/share/doc/shouwang/shouwang.cdx.json");
     let user =
         debian.run(&format!("systemctl show --property=MainPID --value {GATEWAY} | xargs ps -o user= -p"));
     assert_eq!(user.trim(), "shouwang");
