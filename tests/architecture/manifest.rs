@@ -20,6 +20,7 @@ pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
         "gateway/installer",
         Some(&["shouwang-catalog", "shouwang-core", "shouwang-message"]),
     ),
+    ("shouwang-trust", "gateway/trust", Some(&["shouwang-message"])),
     ("shouwang-modem", "gateway/modem", Some(&["shouwang-message", "shouwang-serial"])),
     (
         "shouwang-gateway",
@@ -32,6 +33,7 @@ pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
             "shouwang-modem",
             "shouwang-river",
             "shouwang-serial",
+            "shouwang-trust",
         ]),
     ),
     (
@@ -44,6 +46,7 @@ pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
             "shouwang-modem",
             "shouwang-river",
             "shouwang-serial",
+            "shouwang-trust",
         ]),
     ),
     (

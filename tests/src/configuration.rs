@@ -33,6 +33,12 @@ impl Configuration {
         Self { directory, head, uplink, tables: String::new() }
     }
 
+    /// These keys of `[uplink]` instead.
+    pub fn uplink(mut self, keys: &str) -> Self {
+        self.uplink = format!("\n[uplink]\n{keys}\n");
+        self
+    }
+
     /// A key of the top level, as TOML: `profile_dirs = ["..."]`.
     pub fn top(mut self, line: &str) -> Self {
         writeln!(self.head, "{line}").expect("text grows");

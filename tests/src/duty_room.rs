@@ -53,19 +53,33 @@ impl DutyRoom {
         Self::start_anew(broker, [0, 0])
     }
 
+    /// With these keys of `[broker]` and this environment, and an operator logged in.
+    pub fn start_by(keys: &str, environment: &[(&str, String)]) -> Self {
+        Self::start_keyed(keys, environment, [0, 0]).signed_in()
+    }
+
+    /// The same with no account, and not waiting until it hears the broker.
+    pub fn launch_by(keys: &str, environment: &[(&str, String)]) -> Self {
+        Self::start_keyed(keys, environment, [0, 0])
+    }
+
+    fn start_anew(broker: &Mosquitto, night: [i64; 2]) -> Self {
+        Self::start_keyed(&format!("url = \"{}\"", broker.url()), &[], night)
+    }
+
     /// `night` is from this hour to that one.
-    fn start_anew(broker: &Mosquitto, [from, to]: [i64; 2]) -> Self {
+    fn start_keyed(keys: &str, environment: &[(&str, String)], [from, to]: [i64; 2]) -> Self {
         let directory = TempDir::with_prefix("shouwang-duty-room-").expect("a directory for the duty room");
         let file = directory.path().join("duty-room.toml");
         let state = directory.path().join("state");
         let text = format!(
-            "name = \"duty-1\"\ntitle = \"和平社区值班室\"\nstate_dir = \"{}\"\n\n[broker]\nurl = \"{}\"\n\n\
+            "name = \"duty-1\"\ntitle = \"和平社区值班室\"\nstate_dir = \"{}\"\n\n[broker]\n{keys}\n\n\
              [web]\nlisten = \"127.0.0.1:0\"\n\n[night]\nfrom = \"{from:02}:00\"\nto = \"{to:02}:00\"\n",
             state.display(),
-            broker.url()
         );
         std::fs::write(&file, text).expect("the duty room's configuration");
         let mut command = Command::new(binary());
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         // As in its unit.
         command.env("MALLOC_TRIM_THRESHOLD_", "131072").arg("duty-room").arg("--config").arg(file);
         let program = Program::start("duty-room", &mut command, directory.path());
@@ -109,6 +123,16 @@ impl DutyRoom {
         let mut lead = Visitor::new(self.operator.address(), LIMIT);
         lead.log_in("lead", PASSWORD).expect("the lead logs in");
         SignedIn { address: self.page("/"), cookie: lead.cookie().expect("the lead is logged in").to_owned() }
+    }
+
+    /// What it logged.
+    pub fn stderr(&self) -> String {
+        self.program.stderr()
+    }
+
+    /// Whether it hears the broker.
+    pub fn is_ready(&self) -> bool {
+        self.operator.get("/readyz").is_ok_and(|answer| answer.status == 200)
     }
 
     /// What it printed.

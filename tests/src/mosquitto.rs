@@ -21,6 +21,10 @@ const ATTEMPTS: u32 = 5;
 #[derive(Debug)]
 pub struct Mosquitto {
     port: u16,
+    /// A second listener, by its port and its lines of the configuration.
+    further: Option<(u16, String)>,
+    /// Of the program.
+    environment: Vec<(String, String)>,
     program: Option<Program>,
     keeps: bool,
     directory: PathBuf,
@@ -32,20 +36,53 @@ impl Mosquitto {
     pub fn start() -> Self {
         let temporary = TempDir::with_prefix("shouwang-broker-").expect("a directory for the broker");
         let directory = temporary.path().to_owned();
-        Self { port: 0, program: None, keeps: true, directory, _temporary: Some(temporary) }.started()
+        Self::anew(directory, Some(temporary)).started()
+    }
+
+    /// With a second listener, by these lines of mosquitto's configuration; the first still takes everybody.
+    pub fn start_with_listener(lines: &str) -> Self {
+        Self::start_with_listener_in(lines, &[])
+    }
+
+    /// As [`Mosquitto::start_with_listener`], with these variables in its environment.
+    pub fn start_with_listener_in(lines: &str, environment: &[(&str, String)]) -> Self {
+        let temporary = TempDir::with_prefix("shouwang-broker-").expect("a directory for the broker");
+        let directory = temporary.path().to_owned();
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        Self {
+            further: Some((0, lines.to_owned())),
+            environment: environment.collect(),
+            ..Self::anew(directory, Some(temporary))
+        }
+        .started()
+    }
+
+    fn anew(directory: PathBuf, temporary: Option<TempDir>) -> Self {
+        let environment = Vec::new();
+        Self {
+            port: 0,
+            further: None,
+            environment,
+            program: None,
+            keeps: true,
+            directory,
+            _temporary: temporary,
+        }
     }
 
     /// With its words and what it stores in `directory`; one that does not keep forgets its sessions and
     /// retained messages whenever it goes away.
     pub fn start_in(directory: &Path, keeps: bool) -> Self {
-        let directory = directory.to_owned();
-        Self { port: 0, program: None, keeps, directory, _temporary: None }.started()
+        Self { keeps, ..Self::anew(directory.to_owned(), None) }.started()
     }
 
     fn started(mut self) -> Self {
         let broker = &mut self;
         for _ in 0..ATTEMPTS {
             broker.port = port::free();
+            if let Some((further, _)) = &mut broker.further {
+                *further = port::free();
+            }
             if broker.try_run() {
                 return self;
             }
@@ -55,6 +92,11 @@ impl Mosquitto {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Of its second listener; 0 without one.
+    pub fn further_port(&self) -> u16 {
+        self.further.as_ref().map_or(0, |(port, _)| *port)
     }
 
     pub fn url(&self) -> String {
@@ -97,6 +139,7 @@ impl Mosquitto {
         let file = self.directory.join("mosquitto.conf");
         std::fs::write(&file, self.configuration()).expect("the broker's configuration");
         let mut command = Command::new(program_file());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut program = Program::start("mosquitto", command.arg("-c").arg(file), &self.directory);
         let address = ("127.0.0.1", self.port);
         let mut up = false;
@@ -113,15 +156,22 @@ impl Mosquitto {
     fn configuration(&self) -> String {
         let (port, directory) = (self.port, self.directory.display());
         let keeps = self.keeps;
+        let (mut apart, mut further) = ("", String::new());
+        if let Some((port, lines)) = &self.further {
+            apart = "per_listener_settings true\n";
+            further = format!("listener {port} 127.0.0.1\n{lines}\n");
+        }
         // As root it would become the user `mosquitto`, who may not write here.
         format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nset_tcp_nodelay true\n\
+            "{apart}listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nset_tcp_nodelay true\n\
              persistence {keeps}\npersistence_location {directory}/\nmax_queued_messages 0\n\
-             max_inflight_messages 0\nlog_dest stderr\nlog_type error\nlog_type warning\n"
+             max_inflight_messages 0\nlog_dest stderr\nlog_type error\nlog_type warning\n\
+             {further}"
         )
     }
 
-    fn words(&self) -> String {
+    /// What it said on standard error.
+    pub fn words(&self) -> String {
         std::fs::read_to_string(self.directory.join("mosquitto.err")).unwrap_or_default()
     }
 }

@@ -1,6 +1,5 @@
 //! The one place that reads clocks: time since the machine started for every decision, and the wall clock
 //! with what is known of its worth for the stamps that people read.
-use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::event::Timespec;
@@ -9,8 +8,6 @@ use shouwang_core::{Clock, Instant, Timestamp};
 
 /// A wall clock before this was never set: 2026-11-01, when this program did not exist yet.
 const NOT_BEFORE_UNIX_MS: i64 = 1_793_491_200_000;
-/// systemd-timesyncd makes this file when it has set the clock from the network.
-const SYNCHRONISED: &str = "/run/systemd/timesync/synchronized";
 
 /// Microseconds since the machine started, time asleep included; never set back. The same for all threads.
 pub fn now() -> Instant {
@@ -23,7 +20,7 @@ pub fn now() -> Instant {
 /// it the clock counts as running free. It opens no connection and takes microseconds.
 pub fn wall() -> (Timestamp, Clock) {
     let unix_ms = unix_ms();
-    (Timestamp::from_unix_ms(unix_ms), trust(unix_ms, Path::new(SYNCHRONISED).exists()))
+    (Timestamp::from_unix_ms(unix_ms), trust(unix_ms, shouwang_trust::clock::is_synchronised()))
 }
 
 /// Asked of the C library rather than of the kernel, so that a test can put a wrong clock in between.

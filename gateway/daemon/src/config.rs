@@ -98,12 +98,7 @@ pub struct Modem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Security {
     Plain,
-    Tls {
-        /// None: the system's authorities.
-        ca_file: Option<PathBuf>,
-        /// Certificate chain and private key.
-        client: Option<(PathBuf, PathBuf)>,
-    },
+    Tls(shouwang_trust::Files),
 }
 
 impl Config {

@@ -13,6 +13,7 @@ use shouwang_core::engine::{Engine, Start};
 use shouwang_core::input::{Input, StoreTrouble};
 use shouwang_core::output::Output;
 use shouwang_message::StoreHealth;
+use shouwang_trust::Floor;
 use tokio::sync::{mpsc, watch};
 
 use crate::broker::{Broker, BrokerError};
@@ -238,7 +239,11 @@ impl Gateway {
             None => None,
         };
         let (site, id) = (config.core.site.clone(), config.core.gateway.clone());
-        let uplink = Uplink::new(site, id, config.broker, config.keys, sender.clone())?;
+        let floor = Floor::of_the_build();
+        if let Some(newest) = store.newest_time() {
+            floor.raise(newest.unix_ms());
+        }
+        let uplink = Uplink::new(site, id, config.broker, config.keys, floor, sender.clone())?;
         let turns = watchdog.watch("event loop", None, HUNG_AFTER);
         let writes = watchdog.watch("store", Some("store-writer"), HUNG_AFTER);
         let reads = watchdog.watch("log reader", Some("store-reader"), HUNG_AFTER);

@@ -240,6 +240,15 @@ impl Store {
         Reader::open(&self.place)
     }
 
+    /// The latest time that the newest thousand events bear; none if there are none or they cannot be read.
+    pub fn newest_time(&self) -> Option<Timestamp> {
+        let read = self.reader().map(|reader| reader.newest_time());
+        match read {
+            Ok(Ok(newest)) => newest,
+            _ => None,
+        }
+    }
+
     /// After a failed write nothing in memory can be trusted: close, and if the file is damaged take it
     /// out of the way, so that the next start begins a new log.
     fn give_up(&mut self, source: &rusqlite::Error) -> StoreTrouble {

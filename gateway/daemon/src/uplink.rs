@@ -10,6 +10,7 @@ use std::time::Duration;
 use shouwang_core::input::{Disconnect, Input};
 use shouwang_core::output::Publication;
 use shouwang_message::Id;
+use shouwang_trust::Floor;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -43,6 +44,8 @@ struct Link {
     gateway: Id,
     broker: Broker,
     keys: TrustedKeys,
+    /// The least that certificates are judged by.
+    floor: Floor,
     tell: mpsc::Sender<Input>,
     ignored: AtomicU64,
 }
@@ -57,15 +60,17 @@ struct Current {
 
 impl Uplink {
     /// Checks that the certificates and the password can be read now; they are read again at every
-    /// connection, so that they can be renewed under a running gateway. `tell` is the event loop.
+    /// connection, so that they can be renewed under a running gateway. Certificates are judged as of `floor` or
+    /// later. `tell` is the event loop.
     pub fn new(
         site: Id,
         gateway: Id,
         broker: Broker,
         keys: TrustedKeys,
+        floor: Floor,
         tell: mpsc::Sender<Input>,
     ) -> Result<Self, TransportError> {
-        let link = Link { site, gateway, broker, keys, tell, ignored: AtomicU64::new(0) };
+        let link = Link { site, gateway, broker, keys, floor, tell, ignored: AtomicU64::new(0) };
         transport::options(&link, "")?;
         Ok(Self { link: Arc::new(link), current: None })
     }

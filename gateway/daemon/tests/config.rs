@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use shouwang_core::configuration::LineKind;
 use shouwang_gateway::config::{self, Config, Link, Problem, Security};
+use shouwang_trust::Files;
 
 const GOOD: &str = r#"
 site = "heping"
@@ -35,7 +36,7 @@ fn the_default_file_loads_and_says_what_its_comments_say() {
     let config = load(config::example()).unwrap();
     assert_eq!(config.core.lines.len(), 2);
     assert_eq!(config.core.stations[0].lines["guarantee"], 3.8);
-    assert!(matches!(config.broker.security, Security::Tls { ca_file: None, client: None }));
+    assert!(matches!(config.broker.security, Security::Tls(ref files) if *files == Files::default()));
     assert!(config.core.digest.starts_with("sha256:") && config.core.digest.len() == 71);
     assert_eq!(config.alarm_rounds().len(), 2);
     // Every key that is commented out is a key all the same.

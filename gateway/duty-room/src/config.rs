@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use shouwang_board::{Escalation, Night, Organisation};
 use shouwang_message::Id;
+use shouwang_trust::Files;
 use toml::de::DeTable;
 
 use crate::certificate::Certificate;
@@ -53,12 +54,10 @@ pub struct Config {
 pub struct Broker {
     pub host: String,
     pub port: u16,
-    /// `mqtts://`.
-    pub tls: bool,
+    /// The certificates of `mqtts://`; none: `mqtt://`.
+    pub tls: Option<Files>,
     pub username: Option<String>,
     pub password: Option<Secret>,
-    /// PEM; none: the system's certificates.
-    pub ca_file: Option<PathBuf>,
 }
 
 /// The pages.
@@ -203,7 +202,7 @@ impl Broker {
         if !tls && !is_loopback(&host) {
             return Err(format!("{url} would send everything in the clear"));
         }
-        Ok(Self { host, port, tls, username: None, password: None, ca_file: None })
+        Ok(Self { host, port, tls: tls.then(Files::default), username: None, password: None })
     }
 }
 
@@ -280,7 +279,7 @@ hosts = ["duty.example.cn"]
     fn a_good_file() {
         let config = Config::parse(Path::new("/etc/shouwang/duty-room.toml"), GOOD).unwrap();
         assert_eq!(config.state_dir, Path::new("/etc/shouwang/state"));
-        assert_eq!((config.broker.port, config.broker.tls), (8883, true));
+        assert_eq!((config.broker.port, config.broker.tls), (8883, Some(Files::default())));
         assert_eq!(config.web.hosts, ["duty.example.cn"]);
     }
 

@@ -94,9 +94,14 @@ pub struct Running {
 /// Starts a duty room: opens its store, listens, and connects to the broker for as long as it runs (a broker
 /// that is away is tried again, it is no error here). Must be called within a tokio runtime.
 pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
-    let transport = tls::transport(&config.broker)?;
+    let floor = shouwang_trust::Floor::of_the_build();
+    // Read again at every connection; here so that a file that cannot be used is told at once.
+    tls::transport(&config.broker, &floor).map_err(StartError::Tls)?;
     let lock = store::lock(&config.state_dir).await?;
     let store::Opened { store, kept, people } = store::Store::open(&config.state_dir)?;
+    if let Some(newest) = store.newest_time() {
+        floor.raise(newest.unix_ms());
+    }
     let random = |error: getrandom::Error| StartError::Randomness(error.to_string());
     let seed = getrandom::u64().map_err(random)?;
     let run = getrandom::u64().map_err(random)?;
@@ -145,7 +150,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         .map_err(StartError::Thread)?;
     let mut tasks = Vec::new();
     tasks.push(tokio::spawn(link::run(
-        link::Link::new(&config, transport),
+        link::Link::new(&config, floor),
         input.clone(),
         outbox.clone(),
         stopped.clone(),

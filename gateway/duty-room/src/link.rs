@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS,
-    SubscribeFilter, SubscribeReasonCode, Transport,
+    SubscribeFilter, SubscribeReasonCode,
 };
 use shouwang_board::{GatewayName, Input};
 use shouwang_message::{Command, CommandName, HeardDocument, Id, Leaf, Topic, to_bytes, topic};
+use shouwang_trust::Floor;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 use crate::eventloop::Message;
 use crate::stop::Stopped;
-use crate::{Broker, Config};
+use crate::{Broker, Config, tls};
 
 /// What a duty room listens to, below `shouwang/v1/+/+/`.
 const LEAVES: [&str; 8] =
@@ -94,7 +95,8 @@ enum Sent {
 pub(crate) struct Link {
     name: Id,
     broker: Broker,
-    transport: Transport,
+    /// The least that certificates are judged by.
+    floor: Floor,
 }
 
 /// Why a connection ended.
@@ -106,16 +108,17 @@ enum End {
 }
 
 impl Link {
-    pub(crate) fn new(config: &Config, transport: Transport) -> Self {
-        Self { name: config.name.clone(), broker: config.broker.clone(), transport }
+    pub(crate) fn new(config: &Config, floor: Floor) -> Self {
+        Self { name: config.name.clone(), broker: config.broker.clone(), floor }
     }
 
-    fn client(&self) -> (AsyncClient, EventLoop) {
+    /// Reads the certificates anew.
+    fn client(&self) -> Result<(AsyncClient, EventLoop), String> {
         // The same client id every time: a new connection ends a half-open old one.
         let id = format!("shouwang-{}", self.name);
         let mut options = MqttOptions::new(id, self.broker.host.as_str(), self.broker.port);
         options
-            .set_transport(self.transport.clone())
+            .set_transport(tls::transport(&self.broker, &self.floor)?)
             .set_clean_session(true)
             .set_keep_alive(Duration::from_secs(10))
             .set_max_packet_size(LONGEST_IN, LONGEST_OUT)
@@ -128,7 +131,7 @@ impl Link {
         let mut network = rumqttc::NetworkOptions::new();
         network.set_tcp_nodelay(true);
         events.set_network_options(network);
-        (client, events)
+        Ok((client, events))
     }
 }
 
@@ -147,7 +150,7 @@ pub(crate) async fn run(link: Link, to_loop: mpsc::Sender<Message>, outbox: Outb
         let wait = match end {
             End::Stopped => return,
             End::Refused(why) => {
-                tracing::error!(%why, "the broker refuses us: check [broker] username and password_file");
+                tracing::error!(%why, "the broker refuses us: check [broker]: username and password_file, or client_certificate");
                 REFUSED_RETRY
             }
             End::Broken(why) => {
@@ -178,7 +181,10 @@ async fn connection(
     stopped: &mut Stopped,
     was_up: &mut bool,
 ) -> End {
-    let (client, mut events) = link.client();
+    let (client, mut events) = match link.client() {
+        Ok(made) => made,
+        Err(why) => return End::Broken(why),
+    };
     let (polled, mut arrivals) = mpsc::channel(256);
     let poll = tokio::spawn(async move {
         loop {
@@ -214,7 +220,7 @@ async fn connection(
         };
         match event {
             None => break End::Broken("the client ended".into()),
-            Some(Err(error)) => break ended(&error),
+            Some(Err(error)) => break ended(&error, link.broker.tls.is_none() && !*was_up),
             Some(Ok(event)) => match incoming(&client, event, to_loop, &mut outstanding).await {
                 Ok(up) => *was_up |= up,
                 Err(end) => break end,
@@ -225,11 +231,20 @@ async fn connection(
     end
 }
 
-fn ended(error: &ConnectionError) -> End {
+/// `unheard_plain`: nothing was heard yet on a connection without TLS.
+fn ended(error: &ConnectionError, unheard_plain: bool) -> End {
+    if let Some(trouble) = shouwang_trust::trouble(error) {
+        let why = format!("{} · {}: {error}", trouble.text.zh, trouble.text.en);
+        return if trouble.refused { End::Refused(why) } else { End::Broken(why) };
+    }
     match error {
         ConnectionError::ConnectionRefused(
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
         ) => End::Refused(error.to_string()),
+        ConnectionError::MqttState(_) | ConnectionError::NotConnAck(_) if unheard_plain => {
+            let text = shouwang_trust::of_plain();
+            End::Broken(format!("{} · {}: {error}", text.zh, text.en))
+        }
         _ => End::Broken(error.to_string()),
     }
 }

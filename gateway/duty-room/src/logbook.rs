@@ -38,6 +38,17 @@ pub(crate) struct Line {
     pub(crate) previous: String,
 }
 
+/// The latest time that one of the newest thousand lines bears; none if there are none.
+pub(crate) fn newest_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let mut query = connection.prepare("SELECT line FROM logbook ORDER BY number DESC LIMIT 1000")?;
+    let lines = query.query_map([], |row| row.get::<_, String>(0))?;
+    let mut newest = None;
+    for line in lines {
+        newest = newest.max(serde_json::from_str::<Line>(&line?).ok().map(|line| line.at));
+    }
+    Ok(newest)
+}
+
 /// Where the chain ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Head {

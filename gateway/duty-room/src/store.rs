@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 use shouwang_board::{KEPT_PREFIXES, Transaction, bounds};
-use shouwang_message::{Event, to_bytes};
+use shouwang_message::{Event, Timestamp, to_bytes};
 use tokio::sync::mpsc;
 
 pub(crate) use people::{KeptPeople, People, PersonChange};
@@ -113,6 +113,11 @@ impl Store {
         let people = people::read(&connection).map_err(failed)?;
         let run = getrandom::u64().map_err(|error| StartError::Randomness(error.to_string()))?.cast_signed();
         Ok(Opened { store: Self { path, connection, run }, kept, people })
+    }
+
+    /// When the logbook's newest line was written here; none if there is none.
+    pub(crate) fn newest_time(&self) -> Option<Timestamp> {
+        logbook::newest_time(&self.connection).ok().flatten()
     }
 
     fn commit(&mut self, group: &[Transaction]) -> rusqlite::Result<()> {

@@ -156,7 +156,24 @@ impl Check<'_> {
                 ),
             );
         }
-        Security::Tls { ca_file, client: certificate.zip(private) }
+        let files = shouwang_trust::Files { ca_file, client: certificate.zip(private) };
+        self.readable(&files);
+        Security::Tls(files)
+    }
+
+    /// What is in the files; that they are there was looked at before, and is told once.
+    fn readable(&mut self, files: &shouwang_trust::Files) {
+        let named = files.ca_file.iter().chain(files.client.iter().flat_map(|(one, other)| [one, other]));
+        if !self.look_at_files
+            || named.clone().next().is_none()
+            || named.into_iter().any(|file| !file.is_file())
+        {
+            return;
+        }
+        if let Err(error) = files.client(&shouwang_trust::Floor::of_the_build()) {
+            let at = [Step::Key("uplink"), Step::Key(error.key().map_or("url", shouwang_trust::Key::as_str))];
+            self.wrong(&at, error.what(), error.remedy());
+        }
     }
 
     fn plain(&mut self, draft: &Uplink, host: &str) -> Security {

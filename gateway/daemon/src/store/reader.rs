@@ -1,12 +1,15 @@
 //! Reading the log beside the writer: short looks, so that the WAL never grows behind a reader.
 use rusqlite::{Connection, OpenFlags};
+use serde::Deserialize;
 use shouwang_core::input::StoredEvent;
-use shouwang_message::Sequence;
+use shouwang_message::{Sequence, Timestamp};
 
 use super::{Place, StoreError, is_damage};
 
 /// What one look returns at most, bytes of events; one larger event still comes alone.
 const FETCH_BYTES: usize = 1024 * 1024;
+/// How many of the newest events are looked at for their time: more than a box writes in a hundred starts in 1970.
+const NEWEST: u32 = 1_000;
 
 /// A read-only connection.
 #[derive(Debug)]
@@ -42,6 +45,23 @@ impl Reader {
             events.push(event);
         }
         Ok(events)
+    }
+
+    /// The latest time that one of the newest events bears.
+    pub(super) fn newest_time(&self) -> rusqlite::Result<Option<Timestamp>> {
+        #[derive(Deserialize)]
+        struct Timed {
+            time: Timestamp,
+        }
+        let mut statement =
+            self.connection.prepare("SELECT body FROM event ORDER BY sequence DESC LIMIT ?1")?;
+        let bodies = statement.query_map([NEWEST], |row| row.get::<_, Vec<u8>>(0))?;
+        let mut newest = None;
+        for body in bodies {
+            let timed: Option<Timed> = serde_json::from_slice(&body?).ok();
+            newest = newest.max(timed.map(|timed| timed.time));
+        }
+        Ok(newest)
     }
 
     /// Looks at every page once. Some seconds on a large log: run it after the first poll.

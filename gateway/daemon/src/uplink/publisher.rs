@@ -37,7 +37,12 @@ pub(super) async fn run(
         }
     };
     if let Err(error) = events.poll().await {
-        tracing::info!(connection, %error, "no connection to the broker");
+        match transport::advice(&link, &error) {
+            Some(advice) => {
+                tracing::warn!(connection, %error, "{} · {}", advice.zh, advice.en);
+            }
+            None => tracing::info!(connection, %error, "no connection to the broker"),
+        }
         return transport::why(&error);
     }
     link.tell(Input::Connected { connection }).await;
@@ -230,6 +235,7 @@ mod tests {
             gateway: "gw-0007".parse().unwrap(),
             broker,
             keys: TrustedKeys::default(),
+            floor: shouwang_trust::Floor::of_the_build(),
             tell,
             ignored: AtomicU64::new(0),
         };

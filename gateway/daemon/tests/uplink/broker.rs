@@ -10,6 +10,7 @@ use shouwang_core::output::Publication;
 use shouwang_gateway::config::{Broker as Settings, Security, TrustedKeys};
 use shouwang_gateway::uplink::Uplink;
 use shouwang_message::{Leaf, Topic};
+use shouwang_trust::Floor;
 use tokio::sync::mpsc;
 
 pub(crate) struct Broker {
@@ -96,8 +97,8 @@ pub(crate) fn settings(port: u16, security: Security) -> Settings {
 
 pub(crate) fn uplink(broker: Settings, keys: TrustedKeys) -> (Uplink, mpsc::Receiver<Input>) {
     let (tell, told) = mpsc::channel(64);
-    let uplink =
-        Uplink::new("heping".parse().unwrap(), "gw-0007".parse().unwrap(), broker, keys, tell).unwrap();
+    let (site, gateway) = ("heping".parse().unwrap(), "gw-0007".parse().unwrap());
+    let uplink = Uplink::new(site, gateway, broker, keys, Floor::of_the_build(), tell).unwrap();
     (uplink, told)
 }
 

@@ -5,6 +5,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use shouwang_core::input::{Disconnect, Input};
 use shouwang_gateway::config::{Broker as Settings, Security, TrustedKeys};
 use shouwang_message::Leaf;
+use shouwang_trust::Files;
 
 use crate::broker::{Broker, next, publication, settings, uplink, will, write};
 
@@ -64,7 +65,7 @@ async fn the_broker_and_the_gateway_prove_who_they_are() {
     .await;
     let tls = |ca: &str, client: Option<&str>| {
         let client = client.map(|name| (at(&format!("{name}.pem")), at(&format!("{name}.key"))));
-        settings(broker.port, Security::Tls { ca_file: Some(at(ca)), client })
+        settings(broker.port, Security::Tls(Files { ca_file: Some(at(ca)), client }))
     };
     let lost = Input::Disconnected { connection: 1, why: Disconnect::Lost };
     let refused = Input::Disconnected { connection: 1, why: Disconnect::Refused };

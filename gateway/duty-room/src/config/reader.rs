@@ -181,10 +181,20 @@ impl Reader<'_> {
     }
 
     pub(super) fn ca_file(&mut self, table: &DeTable<'_>) -> Option<PathBuf> {
-        let (span, file) = self.text(table, "ca_file")?;
+        self.named_file(table, "ca_file", false)
+    }
+
+    /// A PEM file that must be there; a secret one must not be open to everybody.
+    pub(super) fn named_file(&mut self, table: &DeTable<'_>, key: &str, secret: bool) -> Option<PathBuf> {
+        let (span, file) = self.text(table, key)?;
         let file = self.beside(&file);
-        if let Err(error) = std::fs::metadata(&file) {
-            self.problem(span, format!("ca_file {}: {error}", file.display()), "name a PEM file");
+        match std::fs::metadata(&file) {
+            Err(error) => self.problem(span, format!("{key} {}: {error}", file.display()), "name a PEM file"),
+            Ok(about) if secret && about.permissions().mode() & 0o007 != 0 => {
+                let what = format!("everybody can read {key} {}", file.display());
+                self.problem(span, what, format!("run chmod 600 {}", file.display()));
+            }
+            Ok(_) => {}
         }
         Some(file)
     }

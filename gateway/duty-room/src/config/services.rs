@@ -2,13 +2,16 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
+use shouwang_trust::{Files, Floor, Key};
+use toml::Spanned;
 use toml::de::DeTable;
 
 use super::reader::Reader;
 use super::{Broker, Web};
 use crate::certificate::Certificate;
 
-const BROKER_KEYS: &[&str] = &["url", "username", "password_file", "allow_plaintext", "ca_file"];
+const BROKER_KEYS: &[&str] =
+    &["url", "username", "password_file", "allow_plaintext", "ca_file", "client_certificate", "client_key"];
 const WEB_KEYS: &[&str] = &["listen", "hosts", "public_url", "certificate", "key", "allow_plaintext"];
 
 impl Reader<'_> {
@@ -17,7 +20,7 @@ impl Reader<'_> {
         let allow_plaintext = self.flag(table, "allow_plaintext");
         let username = self.text(table, "username").map(|(_, username)| username);
         let password = self.secret(table, "password_file");
-        let ca_file = self.ca_file(table);
+        let files = self.tls_files(table);
         let remedy = r#"write url = "mqtts://broker.example:8883""#;
         let (span, url) = self.required(table, span, "url", remedy)?;
         match broker_url(&url) {
@@ -34,8 +37,44 @@ impl Reader<'_> {
                 );
                 None
             }
-            Ok((tls, host, port)) => Some(Broker { host, port, tls, username, password, ca_file }),
+            Ok((false, host, port)) => {
+                for key in [Key::CaFile, Key::ClientCertificate, Key::ClientKey].map(Key::as_str) {
+                    if let Some((span, _)) = self.text(table, key) {
+                        let what = format!("{key} has no use with mqtt://");
+                        self.problem(span, what, "use mqtts://, or take it out");
+                    }
+                }
+                Some(Broker { host, port, tls: None, username, password })
+            }
+            Ok((true, host, port)) => Some(Broker { host, port, tls: Some(files), username, password }),
         }
+    }
+
+    /// The certificates, as far as they are there; what is wrong with them is told at the key that names them.
+    fn tls_files(&mut self, table: &DeTable<'_>) -> Files {
+        let known = self.problems.len();
+        let ca_file = self.ca_file(table);
+        let certificate = self.named_file(table, "client_certificate", false);
+        let key = self.named_file(table, "client_key", true);
+        if certificate.is_some() != key.is_some() {
+            let one = if certificate.is_some() { "client_certificate" } else { "client_key" };
+            let span = table.get(one).map_or(0..0, Spanned::span);
+            self.problem(
+                span,
+                "a client certificate and its key go together",
+                "write both client_certificate and client_key",
+            );
+        }
+        let files = Files { ca_file, client: certificate.zip(key) };
+        // A machine without authorities of its own may still be prepared for one that has them.
+        if self.problems.len() == known
+            && files != Files::default()
+            && let Err(error) = files.client(&Floor::of_the_build())
+        {
+            let at = error.key().and_then(|key| table.get(key.as_str()));
+            self.problem(at.map_or(0..0, Spanned::span), error.what().en, error.remedy().en);
+        }
+        files
     }
 
     pub(super) fn web(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Web> {
