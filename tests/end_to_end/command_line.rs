@@ -39,6 +39,8 @@ fn help_and_version_are_told() {
         "simulate",
         "scan",
         "read",
+        "set-unit-id",
+        "write",
         "profile",
         "replay",
         "logbook",

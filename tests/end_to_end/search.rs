@@ -1,5 +1,6 @@
 //! An installer's first minutes with a line: `scan` and `read` against a Modbus server that is not ours, on TCP
 //! and on a pty, and against the simulated field at its own pace.
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use tempfile::TempDir;
 use crate::command_line::shouwang;
 
 const LIMIT: Duration = Duration::from_secs(60);
+/// The machines that run tests are busy: 50 ms, which is enough for devices, is not for processes there.
+const PATIENT: &str = "--timeout-ms=400";
 
 fn objects(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect()
@@ -55,13 +58,13 @@ fn scan_and_read_a_serial_line() {
     let mut server = ModbusServer::serial(line.devices_path());
     furnish(&mut server);
     let place = line.gateway_path().display().to_string();
-    let outcome = shouwang(&["scan", &place, "--units", "1-16", "--baud", "9600", "--json"]);
+    let outcome = shouwang(&["scan", &place, "--units", "1-16", "--baud", "9600", PATIENT, "--json"]);
     assert_eq!(outcome.ending, "exit 0", "{}", outcome.stderr);
     let (ids, last) = found(&outcome.stdout);
     assert_eq!((ids, &last["requests"]), (vec![3, 12], &json!(16)));
 
     // The words a person gets, and what they are told to type next, which works as it stands.
-    let outcome = shouwang(&["scan", &place, "--units", "1-4", "--baud", "9600"]);
+    let outcome = shouwang(&["scan", &place, "--units", "1-4", "--baud", "9600", PATIENT]);
     let next =
         outcome.stdout.lines().last().and_then(|line| line.split_once("shouwang ")).expect("a next step");
     let words: Vec<_> = next.1.split(' ').collect();
@@ -125,7 +128,7 @@ const SMOKE_7: &str =
 fn an_interrupted_scan_keeps_what_it_found() {
     let (_field, place, directory) = field(SMOKE_7);
     let mut command = Command::new(binary());
-    let command = command.args(["scan", &place, "--json"]);
+    let command = command.args(["scan", &place, "--timeout-ms=150", "--json"]);
     let mut program = Program::start("scan", command, directory.path());
     wait_until(LIMIT, "the smoke alarm should be found", || program.stdout().contains("\"unit_id\":7"));
     program.signal(Signal::INT);
@@ -137,7 +140,7 @@ fn an_interrupted_scan_keeps_what_it_found() {
 #[test]
 fn an_answer_full_of_errors_is_told_as_a_conflict() {
     let (_field, place, _directory) = field(&format!("{SMOKE_7}faults = [\"noisy 100\"]\n"));
-    let outcome = shouwang(&["scan", &place, "--units", "5-9", "--baud", "9600"]);
+    let outcome = shouwang(&["scan", &place, "--units", "5-9", "--baud", "9600", PATIENT]);
     assert_eq!(outcome.ending, "exit 4", "{}{}", outcome.stdout, outcome.stderr);
     assert!(outcome.stdout.contains("两台设备同一地址"), "{}", outcome.stdout);
 }
@@ -174,4 +177,84 @@ fn a_line_that_is_held_says_by_whom() {
     let outcome = shouwang(&["scan", &place, "--units", "7-7"]);
     assert_eq!(outcome.ending, "exit 3", "{}", outcome.stdout);
     assert!(outcome.stderr.contains("systemctl stop shouwang-gateway"), "{}", outcome.stderr);
+}
+
+/// The unit ids 1 to 16 that answer.
+fn answering(place: &str) -> Vec<u64> {
+    found(&shouwang(&["scan", place, "--units", "1-16", "--baud", "9600", PATIENT, "--json"]).stdout).0
+}
+
+#[test]
+fn a_device_gets_another_unit_id_only_if_nothing_can_go_wrong() {
+    let level = "[[device]]\nid = \"level-1\"\nline = \"b3\"\nunit_id = 1\nprofile = \"generic-qdy30a\"\nunit = \"mm\"\n";
+    let (_field, place, _directory) = field(&format!("{SMOKE_7}{level}"));
+    let set = |from: &str, to: &str, profile: &str| {
+        shouwang(&["set-unit-id", &place, "--from", from, "--to", to, "--profile", profile])
+    };
+    for (from, to, profile, ending, word) in [
+        ("5", "9", "renke-rs-yg-n01", "exit 3", "没有设备应答"),
+        ("7", "1", "renke-rs-yg-n01", "exit 4", "已有设备"),
+        ("7", "9", "wirenboard-wb-mcm8", "exit 2", "没有改地址的步骤"),
+        ("7", "7", "renke-rs-yg-n01", "exit 2", "不同于旧地址"),
+        ("7", "250", "renke-rs-yg-n01", "exit 2", "1 到 247"),
+        ("1", "9", "shouwang-call-button", "exit 4", "不是这个型号"),
+    ] {
+        let outcome = set(from, to, profile);
+        assert_eq!(outcome.ending, ending, "{from} {to} {profile}: {}{}", outcome.stdout, outcome.stderr);
+        assert!(outcome.stderr.contains(word), "{}", outcome.stderr);
+    }
+    assert_eq!(answering(&place), [1, 7], "nothing was changed");
+
+    // One whose recipe is one write, and one that must be told to keep it at its new id.
+    assert_eq!(set("7", "12", "renke-rs-yg-n01").ending, "exit 0");
+    assert_eq!(set("1", "5", "generic-qdy30a").ending, "exit 0");
+    assert_eq!(answering(&place), [5, 12]);
+}
+
+#[test]
+fn write_takes_what_a_profile_lists_or_force() {
+    let relay =
+        "[[device]]\nid = \"relay\"\nline = \"b3\"\nunit_id = 2\nprofile = \"waveshare-rtu-relay-8ch\"\n";
+    let (_field, place, _directory) = field(relay);
+    let write =
+        |more: &[&str]| shouwang(&[&["write", place.as_str(), "--unit", "2", "--json"][..], more].concat());
+    let by_name = ["--profile", "waveshare-rtu-relay-8ch", "--point"];
+    let outcome = write(&[&by_name[..], &["relay_0", "--value", "1"]].concat());
+    assert_eq!(outcome.ending, "exit 0", "{}", outcome.stderr);
+    let told = &objects(&outcome.stdout)[0];
+    assert_eq!((&told["result"], &told["now"]), (&json!("confirmed"), &json!(1)));
+
+    let outcome = write(&[&by_name[..], &["no-such", "--value", "1"]].concat());
+    assert_eq!(outcome.ending, "exit 2");
+    assert!(outcome.stderr.contains("relay_0"), "what is writable is listed: {}", outcome.stderr);
+    assert_eq!(
+        write(&["--address", "0", "--value", "0"]).ending,
+        "exit 2",
+        "without a profile only with --force"
+    );
+    let outcome = write(&["--force", "--table", "coil", "--address", "0", "--value", "0"]);
+    assert_eq!((outcome.ending.as_str(), &objects(&outcome.stdout)[0]["now"]), ("exit 0", &json!(0)));
+    let outcome = write(&["--force", "--address", "9999", "--value", "0"]);
+    assert_eq!(
+        (outcome.ending.as_str(), &objects(&outcome.stdout)[0]["result"]),
+        ("exit 4", &json!("refused"))
+    );
+}
+
+/// Debian's own client reads what was set.
+#[test]
+fn mbpoll_reads_what_set_unit_id_wrote() {
+    let mbpoll = Path::new("/usr/bin/mbpoll");
+    assert!(mbpoll.exists(), "mbpoll is not installed: run `tests/run`");
+    let (_field, place, directory) = field(SMOKE_7);
+    let outcome =
+        shouwang(&["set-unit-id", &place, "--from", "7", "--to", "21", "--profile", "renke-rs-yg-n01"]);
+    assert_eq!(outcome.ending, "exit 0", "{}", outcome.stderr);
+    let mut command = Command::new(mbpoll);
+    // 0x07D0 counted from 0.
+    let command =
+        command.args(["-m", "rtu", "-a", "21", "-b", "9600", "-P", "none", "-0", "-r", "2000", "-1", &place]);
+    let mut program = Program::start("mbpoll", command, directory.path());
+    let ending = ending(program.wait(LIMIT));
+    assert!(program.stdout().contains("[2000]: \t21"), "{ending}: {}{}", program.stdout(), program.stderr());
 }

@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use crate::read::Read;
 use crate::scan::Scan;
+use crate::set_unit_id::{SetUnitId, Write};
 
 /// 守望:社区报警边缘网关 · Shouwang: an edge gateway that keeps watch over a community
 #[derive(Debug, Parser)]
@@ -64,6 +65,10 @@ pub(crate) enum Verb {
     Scan(Scan),
     /// 读一台或几台设备,按型号或按寄存器;--watch 看刚碰的是哪台 · Read devices, by profile or raw
     Read(Read),
+    /// 按型号的步骤给一台设备换地址,读回为证 · Give a device another unit id by its profile's recipe, and prove it
+    SetUnitId(SetUnitId),
+    /// 写一个寄存器一次:型号列为可写的,或 --force · Write one register once: listed as writable, or --force
+    Write(Write),
     /// 设备型号库 · Device profiles
     Profile {
         #[command(subcommand)]

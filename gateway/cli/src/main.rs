@@ -17,6 +17,7 @@ mod replay;
 mod scan;
 mod schema;
 mod serve;
+mod set_unit_id;
 mod signal;
 mod simulate;
 
@@ -38,6 +39,8 @@ fn main() -> ExitCode {
         Verb::Simulate { config, json } => simulate::simulate(&config, json),
         Verb::Scan(wanted) => scan::verb(wanted),
         Verb::Read(wanted) => read::verb(wanted),
+        Verb::SetUnitId(wanted) => set_unit_id::set(wanted),
+        Verb::Write(wanted) => set_unit_id::write(wanted),
         Verb::Profile { verb } => profile::profile(verb),
         Verb::Replay { recording, all, json } => replay::replay(&recording, all, json),
         Verb::Channel { verb: ChannelVerb::Test { config, id, to, json } } => {

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use modbus_wire::{Failure, Response};
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::io::Errno;
 use shouwang_core::Instant;
 use shouwang_core::profile::{Parity, Table};
 use shouwang_gateway::clock;
 use shouwang_gateway::line::Link;
 use shouwang_gateway::line::wire::{self, Attention, End, Wire};
-use shouwang_installer::{Bus, Heard, Lost, Question, Setting, Traffic};
+use shouwang_installer::{Bus, Heard, Lost, Order, Question, Setting, Traffic, Writing, Wrote};
 
 use crate::exit::{Code, Exit};
 use crate::{serve, signal};
@@ -158,7 +159,7 @@ pub(crate) fn is_watched() -> bool {
 
 /// Raised by Ctrl-C; ends every wait on the line.
 #[derive(Clone, Debug)]
-struct Stop(Arc<OwnedFd>);
+pub(crate) struct Stop(Arc<OwnedFd>);
 
 impl Stop {
     fn new() -> io::Result<Self> {
@@ -168,6 +169,25 @@ impl Stop {
     fn raise(&self) {
         // It can only fail when it is full: then it is raised already.
         let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
+    }
+
+    /// Waits for a line on standard input.
+    pub(crate) fn until_enter(&self) -> Result<(), Lost> {
+        let stdin = io::stdin();
+        let mut fds = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(&*self.0, PollFlags::IN)];
+        loop {
+            match poll(&mut fds, None) {
+                Ok(_) => break,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(Lost::Line(error.to_string())),
+            }
+        }
+        let interrupted = !fds[1].revents().is_empty();
+        let mut line = String::new();
+        match interrupted || stdin.read_line(&mut line).map_err(|error| Lost::Line(error.to_string()))? == 0 {
+            true => Err(Lost::Interrupted),
+            false => Ok(()),
+        }
     }
 }
 
@@ -216,24 +236,12 @@ impl Bus for Port {
     }
 
     fn ask(&mut self, question: &Question) -> Result<Heard, Lost> {
-        let Some(open) = &mut self.open else { return Err(Lost::Line("the line is not open".into())) };
-        let wire = if question.known { &mut open.known } else { &mut open.seeking };
-        let table = match question.table {
-            Table::Coil => modbus_wire::Table::Coil,
-            Table::DiscreteInput => modbus_wire::Table::DiscreteInput,
-            Table::InputRegister => modbus_wire::Table::InputRegister,
-            Table::HoldingRegister => modbus_wire::Table::HoldingRegister,
-        };
+        let table = wire_table(question.table);
         let request = modbus_wire::Request::Read { table, address: question.address, count: question.count };
-        let first_byte_us = u32::try_from(question.wait.as_micros()).unwrap_or(u32::MAX);
-        let ask = modbus_wire::Ask { unit_id: question.unit_id, request, first_byte_us };
-        let now = clock::now();
-        wire.conversation.begin(now.as_micros(), &ask).map_err(|cannot| Lost::Line(cannot.to_string()))?;
-        wire.carry_out(open.port.as_fd(), &self.stop, now).map_err(|end| match end {
-            End::Stopped => Lost::Interrupted,
-            End::Lost(why) => Lost::Line(format!("{}: {why}", self.place)),
-        })?;
-        heard(wire).map_err(|why| Lost::Line(format!("{}: {why}", self.place)))
+        let ask =
+            modbus_wire::Ask { unit_id: question.unit_id, request, first_byte_us: micros(question.wait) };
+        let place = self.place.to_string();
+        heard(self.exchange(&ask, question.known)?).map_err(|why| Lost::Line(format!("{place}: {why}")))
     }
 
     fn traffic(&self) -> Traffic {
@@ -249,19 +257,56 @@ impl Bus for Port {
     }
 }
 
-impl Port {
-    /// Waits, with the line open.
-    pub(crate) fn rest(&mut self, time: Duration) -> Result<(), Lost> {
+impl Writing for Port {
+    fn write(&mut self, order: &Order) -> Result<Wrote, Lost> {
+        let Order { unit_id, table, address, value, wait } = *order;
+        let request = match table {
+            Table::Coil | Table::DiscreteInput => modbus_wire::Request::WriteCoil { address, on: value != 0 },
+            Table::HoldingRegister | Table::InputRegister => {
+                modbus_wire::Request::WriteRegister { address, value }
+            }
+        };
+        let ask = modbus_wire::Ask { unit_id, request, first_byte_us: micros(wait) };
+        Ok(match self.exchange(&ask, true)?.conversation.answer().map(|answer| answer.response) {
+            Ok(Response::Exception(code)) => Wrote::Exception(code.0),
+            Ok(_) => Wrote::Confirmed,
+            Err(_) => Wrote::Unclear,
+        })
+    }
+
+    fn rest(&mut self, time: Duration) -> Result<(), Lost> {
         let until = clock::now() + time;
-        let Some(open) = &mut self.open else { return Ok(()) };
+        let place = self.place.to_string();
+        let stop = self.stop.clone();
+        let open = self.opened()?;
         while clock::now() < until {
-            let waited = open.known.wait(open.port.as_fd(), &self.stop, until);
-            waited.map_err(|end| match end {
-                End::Stopped => Lost::Interrupted,
-                End::Lost(why) => Lost::Line(format!("{}: {why}", self.place)),
-            })?;
+            let waited = open.known.wait(open.port.as_fd(), &stop, until);
+            waited.map_err(|end| ended(&place, end))?;
         }
         Ok(())
+    }
+}
+
+impl Port {
+    /// Raised by Ctrl-C.
+    pub(crate) fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    fn opened(&mut self) -> Result<&mut Open, Lost> {
+        self.open.as_mut().ok_or_else(|| Lost::Line("the line is not open".into()))
+    }
+
+    /// One exchange with what hears best what is asked for.
+    fn exchange(&mut self, ask: &modbus_wire::Ask<'_>, known: bool) -> Result<&Wire, Lost> {
+        let place = self.place.to_string();
+        let stop = self.stop.clone();
+        let open = self.opened()?;
+        let wire = if known { &mut open.known } else { &mut open.seeking };
+        let now = clock::now();
+        wire.conversation.begin(now.as_micros(), ask).map_err(|cannot| Lost::Line(cannot.to_string()))?;
+        wire.carry_out(open.port.as_fd(), &stop, now).map_err(|end| ended(&place, end))?;
+        Ok(wire)
     }
 
     fn not_open(&self, error: &io::Error) -> Lost {
@@ -291,6 +336,26 @@ impl Port {
             }
         };
         Lost::Line(format!("{}: {error}\n  {remedy}", self.place))
+    }
+}
+
+fn ended(place: &str, end: End) -> Lost {
+    match end {
+        End::Stopped => Lost::Interrupted,
+        End::Lost(why) => Lost::Line(format!("{place}: {why}")),
+    }
+}
+
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
+}
+
+fn wire_table(table: Table) -> modbus_wire::Table {
+    match table {
+        Table::Coil => modbus_wire::Table::Coil,
+        Table::DiscreteInput => modbus_wire::Table::DiscreteInput,
+        Table::InputRegister => modbus_wire::Table::InputRegister,
+        Table::HoldingRegister => modbus_wire::Table::HoldingRegister,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use shouwang_core::profile::Table;
-use shouwang_installer::{Bus as _, Candidate, Heard, Lost, Named, Setting, read, read_raw};
+use shouwang_installer::{Bus as _, Candidate, Heard, Lost, Named, Setting, Writing, read, read_raw};
 
 use crate::exit::{Code, Exit};
 use crate::port::{self, Port, Speech, Where};
@@ -102,7 +102,7 @@ pub(crate) fn verb(wanted: Read) -> Result<(), Exit> {
                 let silent = |said: &Option<Vec<Said>>| said.iter().flatten().all(|said| said.text == SILENT);
                 return Ok(!before.iter().all(silent));
             }
-            port.rest(ROUND).map_err(|lost| port::lost(&lost))?;
+            Writing::rest(port, ROUND).map_err(|lost| port::lost(&lost))?;
         }
     })?;
     if answered { Ok(()) } else { Err(Exit::Said(Code::Unreached)) }
@@ -115,11 +115,7 @@ fn how(wanted: &Read) -> Result<How, Exit> {
         let address = wanted.address.unwrap_or(0);
         return Ok(How::Raw { table: wanted.table.into(), address, count: wanted.count });
     };
-    let candidates = scan::candidates(&wanted.dir)?;
-    candidates.into_iter().find(|candidate| candidate.name == *name).map(How::Profile).ok_or_else(|| {
-        let why = format!("没有型号 {name} · no profile is called {name}\n  shouwang profile list");
-        Exit::Because(Code::Bad, why)
-    })
+    Ok(How::Profile(scan::candidate(name, &wanted.dir)?))
 }
 
 fn read_one(

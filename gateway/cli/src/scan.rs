@@ -26,9 +26,9 @@ pub(crate) struct Scan {
     baud: Vec<u32>,
     #[command(flatten)]
     frame: Frame,
-    /// 每个地址等多少毫秒;慢的设备要 350 · How long to wait for each id; slow devices need 350
-    #[arg(long, value_name = "MS", default_value_t = 50, value_parser = clap::value_parser!(u16).range(10..=5000))]
-    timeout_ms: u16,
+    /// 每个地址等多少毫秒(串口 50,TCP 500);慢的设备要 350 · How long to wait for each id (50, on TCP 500); slow devices need 350
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u16).range(10..=5000))]
+    timeout_ms: Option<u16>,
     /// 除随附型号外还读这些目录 · Read these folders besides the shipped profiles
     #[arg(long, value_name = "DIR")]
     dir: Vec<PathBuf>,
@@ -44,6 +44,8 @@ pub(crate) fn verb(wanted: Scan) -> Result<(), Exit> {
         Where::Serial(_) => baud.into_iter().map(|baud| frame.at(baud)).collect(),
         Where::Tcp { rtu_frames, .. } => vec![Setting::Tcp { rtu_frames: *rtu_frames }],
     };
+    let usual = if matches!(place, Where::Serial(_)) { 50 } else { 500 };
+    let timeout_ms = timeout_ms.unwrap_or(usual);
     let wait = Duration::from_millis(timeout_ms.into());
     let searched = Wanted { units, settings };
     let report = port::with_port(&place, move |port| {
@@ -68,6 +70,14 @@ pub(crate) fn candidates(dirs: &[PathBuf]) -> Result<Vec<Candidate>, Exit> {
         profile: entry.profile.clone(),
     };
     Ok(catalog.iter().map(candidate).collect())
+}
+
+/// One profile, by name.
+pub(crate) fn candidate(name: &str, dirs: &[PathBuf]) -> Result<Candidate, Exit> {
+    candidates(dirs)?.into_iter().find(|candidate| candidate.name == name).ok_or_else(|| {
+        let why = format!("没有型号 {name} · no profile is called {name}\n  shouwang profile list");
+        Exit::Because(Code::Bad, why)
+    })
 }
 
 fn units(text: &str) -> Result<RangeInclusive<u8>, String> {

@@ -1,7 +1,8 @@
 //! What an installer does with a line: find who is on it, tell which model each is, and read it.
 //!
 //! What to ask next and what the answers mean is decided here; how a question crosses the wire is behind
-//! [`Bus`]. A scan only reads (function codes 1 to 4) and never speaks to unit id 0.
+//! [`Bus`], which only reads (function codes 1 to 4), so a scan cannot write; what may is [`Writing`]. Nothing
+//! ever speaks to unit id 0.
 #![forbid(unsafe_code)]
 
 mod bus;
@@ -10,6 +11,7 @@ mod fits;
 mod pass;
 mod read;
 mod scan;
+mod set_unit_id;
 mod setting;
 
 pub use bus::{Bus, Heard, Lost, Question, Traffic};
@@ -18,4 +20,5 @@ pub use fits::{Candidate, Fit};
 pub use pass::{Pass, Wanted, passes};
 pub use read::{Named, read, read_raw};
 pub use scan::{News, Report, WireTrouble, scan};
+pub use set_unit_id::{Change, Order, Refused, Writing, Wrote, has_recipe, set_unit_id};
 pub use setting::{Setting, Settings};
