@@ -54,7 +54,7 @@ impl Board {
         match topic.leaf {
             Leaf::Event => self.event_arrived(now, &whom, trust::document(payload)?)?,
             Leaf::State => self.state_arrived(now, &whom, &trust::document(payload)?, retained),
-            Leaf::Info => self.info_arrived(now, &whom, trust::document(payload)?),
+            Leaf::Info => self.info_arrived(now, &whom, trust::document(payload)?, retained),
             Leaf::Heartbeat => self.heartbeat_arrived(now, &whom, &trust::document(payload)?),
             Leaf::Alarm(id) if payload.is_empty() => self.alarm_withdrawn(&whom, id),
             Leaf::Alarm(id) => self.alarm_arrived(&whom, id, trust::document(payload)?)?,
@@ -175,6 +175,9 @@ impl Board {
         self.boot_seen(whom, before, state.boot);
         self.changed = true;
         if state.state == shouwang_message::GatewayState::Ready {
+            if let Some(gateway) = self.gateways.get_mut(whom).filter(|_| !retained) {
+                gateway.processes.born(state.boot, state.connection);
+            }
             if let Some(gateway) = self.gateways.get_mut(whom) {
                 gateway.catches_up_until = now + CATCHES_UP_WITHIN;
             }
@@ -191,11 +194,14 @@ impl Board {
         }
     }
 
-    fn info_arrived(&mut self, now: Instant, whom: &GatewayName, info: InfoDocument) {
+    fn info_arrived(&mut self, now: Instant, whom: &GatewayName, info: InfoDocument, retained: bool) {
         if self.follow_log(whom, info.log)
             && let Some(cursor) = self.gateway(whom).and_then(|gateway| gateway.logs.get_mut(&info.log))
         {
             cursor.missing(now);
+        }
+        if !retained {
+            self.note_process(now, whom, &info);
         }
         let Some(gateway) = self.gateway(whom) else { return };
         gateway.title = Some(info.name);

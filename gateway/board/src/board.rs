@@ -34,6 +34,7 @@ use crate::row::{Row, RowKind};
 use crate::self_test::SelfTests;
 use crate::shift::Shift;
 use crate::sounder::Sounder;
+use crate::takeover::Processes;
 use crate::telling::Outreach;
 use crate::trust::Refusal;
 use crate::watching::Guard;
@@ -148,6 +149,8 @@ pub(crate) struct Gateway {
     pub(crate) catches_up_until: Instant,
     /// When to look whether a lost device still has no fault of its own.
     pub(crate) devices_at: Instant,
+    /// Who speaks as this gateway.
+    pub(crate) processes: Processes,
 }
 
 #[derive(Debug, Default)]
@@ -289,6 +292,7 @@ impl Board {
         for gateway in self.gateways.values() {
             let askable = self.link_up && gateway.may_answer();
             next = next.min(gateway.watch.next_deadline().unwrap_or(Instant::NEVER)).min(gateway.devices_at);
+            next = next.min(gateway.processes.next_deadline());
             for cursor in gateway.logs.values() {
                 next = next.min(cursor.next_deadline(askable));
             }
@@ -369,6 +373,7 @@ impl Board {
             self.look_at_store(whom);
             self.repair(now, whom);
             self.look_at_devices(now, whom);
+            self.look_at_processes(now, whom);
         }
         if self.link_row_at <= now {
             self.link_row_at = Instant::NEVER;
@@ -435,6 +440,7 @@ impl Gateway {
             resends: VecDeque::new(),
             catches_up_until: Instant::default(),
             devices_at: Instant::NEVER,
+            processes: Processes::default(),
         }
     }
 

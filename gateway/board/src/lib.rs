@@ -51,6 +51,7 @@ mod self_test;
 mod shift;
 mod sounder;
 mod sounding;
+mod takeover;
 mod telling;
 mod testing;
 mod trust;

@@ -145,7 +145,12 @@ fn is_same_room(one: &Place, other: &Place) -> bool {
 impl Row {
     /// It stays until a person has seen it: a loss that is an emergency, or what was acknowledged by mistake.
     pub(crate) fn waits_for_a_person(&self) -> bool {
-        (self.after_alarm && self.acknowledged.is_none()) || self.is_taken_back()
+        (self.must_be_seen() && self.acknowledged.is_none()) || self.is_taken_back()
+    }
+
+    /// It outlives its cause and this process, until a person has seen it.
+    pub(crate) fn must_be_seen(&self) -> bool {
+        self.after_alarm || self.is_takeover()
     }
 
     /// What it says to a person.

@@ -156,7 +156,7 @@ impl Board {
 
     /// Rows that are made anew by the next process are not kept, unless a person must see them.
     pub(crate) fn keep_if_kept(&mut self, row: &Row) {
-        if row.after_alarm || (row.kind == RowKind::Fault && !row.made_here) {
+        if row.must_be_seen() || (row.kind == RowKind::Fault && !row.made_here) {
             self.keep_row(row, false);
         }
     }

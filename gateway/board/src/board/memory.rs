@@ -23,6 +23,7 @@ impl Board {
                 let mut row: Row = serde_json::from_str(value).ok()?;
                 self.gateway(&row.whom())?;
                 self.link_kept_loss(&mut row);
+                self.link_kept_takeover(&mut row);
                 self.rows.insert(row.id(), row);
             }
             "finished" => {

@@ -34,6 +34,7 @@ mod readings;
 mod self_test;
 mod shift;
 mod sounder;
+mod takeover;
 mod taking_back;
 mod testing;
 mod world;
