@@ -36,6 +36,7 @@ fn help_and_version_are_told() {
         "run",
         "duty-room",
         "check",
+        "doctor",
         "simulate",
         "scan",
         "read",

@@ -13,6 +13,7 @@ mod commands;
 mod committed;
 mod dead_devices;
 mod demo;
+mod doctor;
 mod ending;
 mod hostile;
 mod hostile_serial;

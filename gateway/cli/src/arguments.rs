@@ -52,6 +52,18 @@ pub(crate) enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// 体检:串口、每台设备、broker、时钟、磁盘、证书,每条结果后面是下一步的命令 · Look at everything that could be wrong on site
+    Doctor {
+        /// gateway.toml / duty-room.toml
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// 另存一份支持包,密码、人名、电话、地点都已去掉 · Also write a support bundle without secrets, people, phones and places
+        #[arg(long, value_name = "FILE.tar")]
+        bundle: Option<PathBuf>,
+        /// 每行一个 JSON 对象 · One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// 只运行模拟设备 · Run a simulated field alone
     Simulate {
         /// 线路、设备、故障和剧本 · Lines, devices, faults and a story

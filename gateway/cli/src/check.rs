@@ -35,7 +35,7 @@ pub(crate) fn check(path: &Path, json: bool) -> Result<(), Exit> {
 }
 
 /// Whose file it is, by the sections and keys that only one of them has; a gateway's may hold a `[broker]` too.
-fn is_duty_room(path: &Path) -> bool {
+pub(crate) fn is_duty_room(path: &Path) -> bool {
     const GATEWAY: [&str; 7] = ["site", "gateway", "uplink", "line", "device", "local_alarm", "sms"];
     const DUTY_ROOM: [&str; 8] =
         ["broker", "channel", "organisation", "person", "responder", "escalation", "sounder", "night"];

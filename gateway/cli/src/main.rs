@@ -7,6 +7,7 @@ mod arguments;
 mod channel;
 mod check;
 mod demo;
+mod doctor;
 mod exit;
 mod logbook;
 mod port;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Verb::Run { config, record } => serve::gateway(&config, record),
         Verb::DutyRoom { config } => serve::duty_room(&config),
         Verb::Check { config, json } => check::check(&config, json),
+        Verb::Doctor { config, bundle, json } => doctor::doctor(&config, bundle.as_deref(), json),
         Verb::Simulate { config, json } => simulate::simulate(&config, json),
         Verb::Scan(wanted) => scan::verb(wanted),
         Verb::Read(wanted) => read::verb(wanted),

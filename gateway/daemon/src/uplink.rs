@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use shouwang_core::input::{Disconnect, Input};
 use shouwang_core::output::Publication;
-use shouwang_message::Id;
+use shouwang_message::{Id, Timestamp};
 use shouwang_trust::Floor;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -56,6 +56,19 @@ struct Current {
     /// None once the connection was told to end, or was found too far behind.
     orders: Option<mpsc::Sender<Order>>,
     task: JoinHandle<()>,
+}
+
+/// Options of another client of the same broker, for whoever looks whether the way there is free. Its id must be
+/// nobody else's: the broker ends an older connection of the same id. Certificates are judged at the time of `newest`,
+/// the newest record on disk, if this machine's clock is behind it.
+pub fn client_options(
+    broker: &Broker,
+    client: &str,
+    newest: Option<Timestamp>,
+) -> Result<rumqttc::MqttOptions, TransportError> {
+    let floor = Floor::of_the_build();
+    newest.into_iter().for_each(|newest| floor.raise(newest.unix_ms()));
+    transport::options_as(client, broker, &floor)
 }
 
 impl Uplink {

@@ -36,6 +36,7 @@ pub use certificate::{About, Certificate};
 pub use clock::Clock;
 pub use config::{Broker, Config, ConfigError, Problem, Web};
 pub use eventloop::HeardEvent;
+pub use link::client_options;
 
 use accounts::door::Door;
 use eventloop::{Channels, Pulse};

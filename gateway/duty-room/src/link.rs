@@ -116,23 +116,34 @@ impl Link {
     fn client(&self) -> Result<(AsyncClient, EventLoop), String> {
         // The same client id every time: a new connection ends a half-open old one.
         let id = format!("shouwang-{}", self.name);
-        let mut options = MqttOptions::new(id, self.broker.host.as_str(), self.broker.port);
+        let mut options = options(&id, &self.broker, &self.floor)?;
         options
-            .set_transport(tls::transport(&self.broker, &self.floor)?)
             .set_clean_session(true)
             .set_keep_alive(Duration::from_secs(10))
             .set_max_packet_size(LONGEST_IN, LONGEST_OUT)
             .set_inflight(100);
-        if let Some(username) = &self.broker.username {
-            let password = self.broker.password.as_ref().map_or("", |secret| secret.reveal());
-            options.set_credentials(username, password);
-        }
         let (client, mut events) = AsyncClient::new(options, 2 * OUTSTANDING);
         let mut network = rumqttc::NetworkOptions::new();
         network.set_tcp_nodelay(true);
         events.set_network_options(network);
         Ok((client, events))
     }
+}
+
+/// Options of another client of the same broker, for whoever looks whether the way there is free. Its id must be
+/// nobody else's: the broker ends an older connection of the same id.
+pub fn client_options(broker: &Broker, client: &str) -> Result<MqttOptions, String> {
+    options(client, broker, &Floor::of_the_build())
+}
+
+fn options(client: &str, broker: &Broker, floor: &Floor) -> Result<MqttOptions, String> {
+    let mut options = MqttOptions::new(client, broker.host.as_str(), broker.port);
+    options.set_transport(tls::transport(broker, floor)?);
+    if let Some(username) = &broker.username {
+        let password = broker.password.as_ref().map_or("", |secret| secret.reveal());
+        options.set_credentials(username, password);
+    }
+    Ok(options)
 }
 
 /// Keeps a connection until the duty room stops.

@@ -9,10 +9,10 @@ use rumqttc::{
 };
 use shouwang_core::input::Disconnect;
 use shouwang_message::Text;
-use shouwang_trust::{TrustError, trouble};
+use shouwang_trust::{Floor, TrustError, trouble};
 
 use super::Link;
-use crate::config::Security;
+use crate::config::{Broker, Security};
 
 /// A silent broker is noticed after one to two times this, and our silence by the broker after 1.5 times this:
 /// R5 allows 30 s, and what is noticed must still be shown.
@@ -33,8 +33,16 @@ pub enum TransportError {
 
 /// Options of a client with a clean session, named after the gateway and `suffix`. Every file is read now.
 pub(super) fn options(link: &Link, suffix: &str) -> Result<MqttOptions, TransportError> {
-    let broker = &link.broker;
-    let mut options = MqttOptions::new(client_id(link, suffix), &broker.host, broker.port);
+    options_as(&client_id(link, suffix), &link.broker, &link.floor)
+}
+
+/// The same under any client id.
+pub(super) fn options_as(
+    client: &str,
+    broker: &Broker,
+    floor: &Floor,
+) -> Result<MqttOptions, TransportError> {
+    let mut options = MqttOptions::new(client, &broker.host, broker.port);
     options
         .set_clean_session(true)
         .set_keep_alive(KEEP_ALIVE)
@@ -50,7 +58,7 @@ pub(super) fn options(link: &Link, suffix: &str) -> Result<MqttOptions, Transpor
         options.set_credentials(username, password.trim_end_matches(['\r', '\n']));
     }
     if let Security::Tls(files) = &broker.security {
-        options.set_transport(Transport::tls_with_config(files.client(&link.floor)?.into()));
+        options.set_transport(Transport::tls_with_config(files.client(floor)?.into()));
     }
     Ok(options)
 }
