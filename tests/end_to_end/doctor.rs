@@ -117,10 +117,6 @@ impl Site {
             } else {
                 line
             };
-            // Which of our verbs comes next is not this story.
-            let line = line
-                .split_once("  \u{2192} shouwang ")
-                .map_or(line.clone(), |(what, _)| format!("{what}  \u{2192} shouwang …"));
             plain.push_str(&without_figures(&line.replace(&self.web.to_string(), "8081")));
             plain.push('\n');
         }

@@ -1,14 +1,16 @@
 //! What is looked at on a duty room's machine: the box, the disk, the pages' address, who can be woken, the broker.
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::time::Duration;
 
 use shouwang_duty_room::config::channels::ChannelKind;
-use shouwang_duty_room::{Config, client_options};
+use shouwang_duty_room::{Certificate, Config, client_options};
 use shouwang_gateway::clock;
 use shouwang_message::topic::ROOT;
 
 use super::broker::Wanted;
 use super::bundle::About;
+use super::files::Named;
 use super::finding::{Finding, Report};
 use super::running::Running;
 use super::{broker, command, files, machine, port, running, store, table};
@@ -25,11 +27,16 @@ pub(super) async fn look(config: &Config, path: &Path, report: &mut Report) -> R
         format!("配置无误:值班室 {name},{channels} 个外呼通道"),
         format!("the configuration is sound: duty room {name}, {channels} channels"),
     ))?;
-    let running = Running::find(&config.state_dir.join("lock"), Some(config.web.listen));
-    let web = running.as_ref().map(|_| config.web.listen).filter(|listen| listen.port() != 0);
+    // Its own health pages are asked in the clear only: a certificate is for people's browsers to judge.
+    let plain =
+        Some(config.web.listen).filter(|listen| listen.port() != 0 && config.web.certificate.is_none());
+    let running = Running::find(&config.state_dir.join("lock"), plain);
+    let web = plain.filter(|_| running.is_some());
     report.add_all(running::look(running.as_ref(), web, UNIT))?;
     if running.is_none() {
         report.add(listen(config))?;
+    } else if plain.is_none() {
+        report.add(accepts(config))?;
     }
     let (wall, quality) = clock::wall();
     report.add(machine::clock(wall, quality, None))?;
@@ -40,7 +47,12 @@ pub(super) async fn look(config: &Config, path: &Path, report: &mut Report) -> R
     let checked = report.during("store: quick_check", checked).await;
     report.add(checked.map_err(|error| Exit::failed(&error))?)?;
     let beside = path.parent().unwrap_or(Path::new(""));
-    report.add_all(files::look(&files::named(&table(path), beside), wall))?;
+    let mut named = files::named(&table(path), beside);
+    let made = config.state_dir.join("https.pem");
+    if config.web.certificate == Some(Certificate::Generated) && made.exists() {
+        named.push(Named { key: "certificate".into(), path: made });
+    }
+    report.add_all(files::look(&named, wall))?;
     let holder = running.as_ref().map(|running| &running.holder);
     if let Some(sounder) = &config.sounder {
         report.add(port::look("sounder", &sounder.path, holder).finding)?;
@@ -80,6 +92,25 @@ fn listen(config: &Config) -> Finding {
                 format!("the pages' address {listen} cannot be used: {error}"),
             );
             Finding::wrong("web", what, format!("sudo ss -ltnp 'sport = :{}'", listen.port()))
+        }
+    }
+}
+
+/// Over HTTPS it is only seen whether somebody is there.
+fn accepts(config: &Config) -> Finding {
+    let listen = running::own(config.web.listen);
+    match TcpStream::connect_timeout(&listen, Duration::from_secs(5)) {
+        Ok(_) => Finding::good(
+            "web",
+            format!("网页 https://{listen} 接受连接"),
+            format!("the pages at https://{listen} accept connections"),
+        ),
+        Err(error) => {
+            let what = (
+                format!("网页 https://{listen} 连不上:{error}"),
+                format!("the pages at https://{listen} are not reached: {error}"),
+            );
+            Finding::unreached("web", what, format!("systemctl status {UNIT}"))
         }
     }
 }

@@ -31,7 +31,8 @@ pub(crate) fn named(configuration: &toml::Table, beside: &Path) -> Vec<Named> {
 
 fn collect(key: &str, value: &Value, beside: &Path, found: &mut Vec<Named>) {
     match value {
-        Value::String(text) if is_file(key) => {
+        // "generated" is no file but a word: the duty room makes one.
+        Value::String(text) if is_file(key) && text != "generated" => {
             found.push(Named { key: key.to_owned(), path: beside.join(text) });
         }
         Value::Table(table) => table.iter().for_each(|(key, value)| collect(key, value, beside, found)),

@@ -41,7 +41,7 @@ pub(super) async fn look(config: &Config, path: &Path, report: &mut Report) -> R
             port::look("modem", &modem.port.path, running.as_ref().map(|running| &running.holder)).finding,
         )?;
     }
-    lines::look(config, path, running.as_ref(), report).await?;
+    lines::look(config, running.as_ref(), report).await?;
     match wanted(config, path, running.is_some()) {
         Ok(wanted) => broker::look(wanted, report).await?,
         Err(finding) => report.add(*finding)?,

@@ -1,10 +1,7 @@
 //! Each line, and each device on it: asked once by the first read of its plan, unless a running gateway has the line;
 //! then the gateway's own figures tell. Only function codes 1 to 4 are sent, never a write.
-use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
-use clap::CommandFactory as _;
 use shouwang_core::configuration::{DeviceSettings, LineKind, LineSettings};
 use shouwang_core::input::{AskFailure, Input, Outcome};
 use shouwang_core::output::{Ask, Request};
@@ -17,7 +14,6 @@ use tokio::time::timeout;
 use super::finding::{Finding, Report};
 use super::port;
 use super::running::Running;
-use crate::arguments::Arguments;
 use crate::exit::Exit;
 
 /// A port opens, and a converter accepts, within this.
@@ -29,7 +25,6 @@ const TRIES: u64 = 2;
 
 pub(crate) async fn look(
     config: &Config,
-    path: &Path,
     running: Option<&Running>,
     report: &mut Report,
 ) -> Result<(), Exit> {
@@ -46,7 +41,7 @@ pub(crate) async fn look(
             config.core.devices.iter().filter(|device| device.line == index).collect();
         match running {
             Some(running) => report.add_all(as_told(settings, &devices, running))?,
-            None if is_free => ask(index, link, settings, &devices, path, report).await?,
+            None if is_free => ask(index, link, settings, &devices, report).await?,
             None => {}
         }
     }
@@ -94,7 +89,6 @@ async fn ask(
     link: &Link,
     settings: &LineSettings,
     devices: &[&DeviceSettings],
-    path: &Path,
     report: &mut Report,
 ) -> Result<(), Exit> {
     let name = &settings.name;
@@ -124,10 +118,10 @@ async fn ask(
         let what = format!("line {name}: {} ({}/{})", device.id, n + 1, devices.len());
         let answer = report.during(&what, one(index, &handle, &mut heard, settings, device, n)).await;
         silent_ones += usize::from(matches!(answer, Some(Outcome::Failed(AskFailure::Timeout))));
-        report.add(judge(device, settings, link, answer.as_ref(), path))?;
+        report.add(judge(device, settings, link, answer.as_ref()))?;
     }
     if silent_ones > 1 && silent_ones == devices.len() {
-        report.add(all_silent(settings, link, path))?;
+        report.add(all_silent(settings, link))?;
     }
     end(handle, heard).await
 }
@@ -190,13 +184,7 @@ fn late_window(kind: LineKind) -> Duration {
     }
 }
 
-fn judge(
-    device: &DeviceSettings,
-    line: &LineSettings,
-    link: &Link,
-    answer: Option<&Outcome>,
-    path: &Path,
-) -> Finding {
+fn judge(device: &DeviceSettings, line: &LineSettings, link: &Link, answer: Option<&Outcome>) -> Finding {
     let (id, unit, profile) = (&device.id, device.unit_id, &device.profile.name);
     match answer {
         Some(Outcome::Registers { delay_us, .. } | Outcome::Bits { delay_us, .. }) => {
@@ -226,11 +214,11 @@ fn judge(
                         "what answers for the device {id} (unit id {unit}) is damaged: two devices with one unit id, or noise"
                     ),
                 ),
-                search(line, link, path),
+                search(link),
             )
         }
         Some(Outcome::Written { .. } | Outcome::Failed(AskFailure::Timeout)) => {
-            silent(device, line.name.as_str(), Some(search(line, link, path)))
+            silent(device, line.name.as_str(), Some(search(link)))
         }
         Some(Outcome::Failed(AskFailure::LineDown)) | None => Finding::unreached(
             "device",
@@ -238,7 +226,7 @@ fn judge(
                 format!("问设备 {id} 时线路断了"),
                 format!("the line went away while the device {id} was asked"),
             ),
-            search(line, link, path),
+            search(link),
         ),
     }
 }
@@ -257,7 +245,7 @@ fn silent(device: &DeviceSettings, line: &str, next: Option<String>) -> Finding 
     )
 }
 
-fn all_silent(line: &LineSettings, link: &Link, path: &Path) -> Finding {
+fn all_silent(line: &LineSettings, link: &Link) -> Finding {
     let name = &line.name;
     let (zh, en) = match link {
         Link::Serial { baud, .. } => (
@@ -273,7 +261,7 @@ fn all_silent(line: &LineSettings, link: &Link, path: &Path) -> Finding {
             ),
         ),
     };
-    Finding::unreached("line", (zh, en), search(line, link, path))
+    Finding::unreached("line", (zh, en), search(link))
 }
 
 fn down(line: &LineSettings, link: &Link, why: &str) -> Finding {
@@ -289,18 +277,11 @@ fn down(line: &LineSettings, link: &Link, why: &str) -> Finding {
     Finding::unreached("line", what, next)
 }
 
-/// The verb that searches the line, if this version has it.
-fn search(line: &LineSettings, link: &Link, path: &Path) -> String {
-    let mut next = String::new();
-    if Arguments::command().find_subcommand("scan").is_some() {
-        let place = match link {
-            Link::Serial { path, .. } => path.display().to_string(),
-            Link::Tcp { address, .. } => address.clone(),
-        };
-        // Writing to a String cannot fail.
-        let _ = write!(next, "shouwang scan {place}");
-    } else {
-        let _ = write!(next, "shouwang check --config {} | grep -A3 {}", path.display(), line.name);
+/// The verb that searches the line.
+fn search(link: &Link) -> String {
+    match link {
+        Link::Serial { path, .. } => format!("shouwang scan {}", path.display()),
+        Link::Tcp { address, rtu_frames: false } => format!("shouwang scan tcp://{address}"),
+        Link::Tcp { address, rtu_frames: true } => format!("shouwang scan rtu-tcp://{address}"),
     }
-    next
 }

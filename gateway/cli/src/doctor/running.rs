@@ -80,14 +80,19 @@ pub(crate) fn look(running: Option<&Running>, web: Option<SocketAddr>, unit: &st
     found
 }
 
-/// One GET; of an address for everybody, the machine's own.
-pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<Answer> {
+/// An address for everybody is also the machine's own.
+pub(crate) fn own(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    let address = SocketAddr::new(ip, address.port());
+    SocketAddr::new(ip, address.port())
+}
+
+/// One GET.
+pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<Answer> {
+    let address = own(address);
     let mut stream = TcpStream::connect_timeout(&address, WITHIN)?;
     stream.set_read_timeout(Some(WITHIN))?;
     stream.set_write_timeout(Some(WITHIN))?;
