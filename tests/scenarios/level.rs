@@ -28,9 +28,9 @@ fn a_level_rises_through_its_lines_and_falls_back() {
     stage.says("3.40 m for 10 min and more: only guarantee clears");
     stage.level_mm("level-1", 3_400);
     stage.run(650.0);
-    stage.says("2.50 m for 10 min and more");
+    stage.says("2.50 m for 20 min and more: one line after the other");
     stage.level_mm("level-1", 2_500);
-    stage.run(650.0);
+    stage.run(1_250.0);
     pin!(stage);
 }
 

@@ -28,6 +28,8 @@ mod clock;
 mod commands;
 mod field;
 mod gas;
+mod history;
+mod hydrographs;
 mod level;
 mod local_alarm;
 mod outputs;

@@ -78,18 +78,36 @@ impl Site {
         let lines: BTreeMap<String, f64> = lines.map(|(line, metres)| (line.to_owned(), metres)).into();
         let device = site.last();
         let point = device.profile.point("level_m").unwrap_or_else(|| panic!("a level"));
-        device.conditions.extend(station::conditions(&lines, point));
-        site.configuration.stations.push(StationInfo {
+        let station = StationInfo {
             id: id("qingshi-bridge"),
             name: "青石桥".into(),
             device: Some(id(name)),
             point: Some("level_m".into()),
             datum: "1985".into(),
+            offset_m: None,
             lines,
             rules: BTreeMap::new(),
             interval_s: None,
-        });
+            range_m: None,
+            flat_after_s: None,
+        };
+        device.conditions.extend(station::conditions(&station, point));
+        site.configuration.stations.push(station);
         site
+    }
+
+    /// The last station, with something of its own.
+    pub(crate) fn station(mut self, change: impl FnOnce(&mut StationInfo)) -> Self {
+        if let Some(station) = self.configuration.stations.last_mut() {
+            change(station);
+        }
+        self
+    }
+
+    /// Devices that are no alarms are asked so often, s.
+    pub(crate) fn state_poll(mut self, seconds: u64) -> Self {
+        self.configuration.lines.iter_mut().for_each(|line| line.poll.state = Duration::from_secs(seconds));
+        self
     }
 
     /// A box with a siren, a lamp that shows lost contact, and a button for quiet; with the default times.
@@ -161,6 +179,11 @@ impl Site {
     pub(crate) fn signed_commands_only(mut self) -> Self {
         self.configuration.uplink.signed_commands_only = true;
         self
+    }
+
+    /// The last station made.
+    pub(crate) fn last_station(&self) -> &StationInfo {
+        self.configuration.stations.last().unwrap_or_else(|| panic!("a station first"))
     }
 
     pub(crate) fn configuration(self) -> Configuration {

@@ -11,7 +11,10 @@ use shouwang_core::configuration::Configuration;
 use shouwang_core::engine::{Engine, Start};
 use shouwang_core::input::{CommitId, Disconnect, Input, StoreTrouble};
 use shouwang_core::output::{Commit, NewEvent, Output};
-use shouwang_message::{Clock, Command, Instant, Leaf, LogId, Timestamp, Topic, from_bytes, to_bytes};
+use shouwang_message::{
+    Clock, Command, Event, EventData, HistoryDocument, Instant, Leaf, LogId, Timestamp, Topic, from_bytes,
+    to_bytes,
+};
 
 use crate::broker::{Broker, Leaving};
 use crate::devices::{Device, Manners};
@@ -56,6 +59,8 @@ pub(crate) struct Stage {
     failing: VecDeque<(u64, CommitId)>,
     under_way: BTreeMap<CommitId, Vec<NewEvent>>,
     duty_room: DutyRoom,
+    /// What came to the duty room's side as history, and when, us.
+    pub(crate) history: Vec<(u64, HistoryDocument)>,
     pub(crate) modem: Modem,
     engine: Option<Engine>,
     starts: u64,
@@ -85,6 +90,7 @@ impl Stage {
             failing: VecDeque::new(),
             under_way: BTreeMap::new(),
             duty_room: DutyRoom::new(0, Timestamp::from_unix_ms(WALL_START_MS), 7),
+            history: Vec::new(),
             modem: Modem::new(),
             engine: None,
             starts: 0,
@@ -135,6 +141,30 @@ impl Stage {
     pub(crate) fn retained(&self, part: &str) -> Vec<String> {
         let found = self.broker.retained().filter(|(topic, _)| topic.contains(part));
         found.map(|(topic, body)| format!("{topic} {}", String::from_utf8_lossy(body))).collect()
+    }
+
+    /// When the duty room had the first event of this condition's alarm on its disk, us.
+    pub(crate) fn heard_alarm_at(&self, condition: &str) -> Option<u64> {
+        let of_it = |event: &Event| match &event.data {
+            EventData::Alarm(_, document) => document.condition == condition,
+            _ => false,
+        };
+        let place = self.duty_room.heard.iter().position(of_it)?;
+        self.duty_room.heard_at.get(place).copied()
+    }
+
+    /// The gaps that were told: of what, and how many.
+    pub(crate) fn heard_gaps(&self) -> Vec<(String, u64)> {
+        let gap = |event: &Event| match &event.data {
+            EventData::Gap(gap) => Some((gap.what.clone(), gap.count)),
+            _ => None,
+        };
+        self.duty_room.heard.iter().filter_map(gap).collect()
+    }
+
+    /// How many pieces of state are on disk under keys that begin so.
+    pub(crate) fn kept(&self, prefix: &str) -> usize {
+        self.store.kept(prefix)
     }
 
     /// The transcript, after what must hold in every story was checked.
@@ -407,6 +437,10 @@ impl Stage {
             }
             Leaving::Receipt { connection, token } => self.give(Input::Receipted { connection, token }),
             Leaving::ToDutyRoom { topic, body, retained } => {
+                if topic.ends_with("/history") {
+                    let document = from_bytes(&body).unwrap_or_else(|error| panic!("{error}"));
+                    self.history.push((self.now, document));
+                }
                 self.tell_board(BoardInput::Arrived { topic, payload: body, retained });
             }
             Leaving::ToGateway { topic, body, retained } => self.arrive_at_gateway(&topic, &body, retained),

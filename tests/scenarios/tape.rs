@@ -5,7 +5,8 @@ use serde_json::Value as Json;
 use shouwang_core::input::{AskFailure, Outcome};
 use shouwang_core::output::Publication;
 use shouwang_message::{
-    AlarmDocument, AlarmId, Event, Leaf, PointValue, Reply, StateDocument, ValuesDocument, from_bytes,
+    AlarmDocument, AlarmId, Event, HistoryDocument, Leaf, PointValue, Quality, Reply, StateDocument,
+    ValuesDocument, from_bytes,
 };
 
 use crate::names::{self, Names};
@@ -19,6 +20,8 @@ const RUNNING_WORDS: [usize; 4] = [7, 8, 11, 12];
 pub(crate) struct Tape {
     pub(crate) names: Names,
     pub(crate) shows_heartbeats: bool,
+    /// Only what was judged: events, flagged values and what the story notes itself.
+    pub(crate) shows_judgements_only: bool,
     /// Nothing is written while the stage settles.
     pub(crate) is_off: bool,
     /// The moment that the transcript calls 0, us.
@@ -48,7 +51,13 @@ impl Tape {
     }
 
     pub(crate) fn note(&mut self, now: u64, kind: &str, text: &str) {
-        if !self.is_off {
+        let is_hidden = self.shows_judgements_only
+            && match kind {
+                "commit" | "river" | "gateway" => false,
+                "publish" => !(text.contains("/values") && text.contains("uncertain")),
+                _ => true,
+            };
+        if !self.is_off && !is_hidden {
             self.lines.push(format!("{:9.3}    {kind:<8} {text}", self.seconds(now)));
         }
     }
@@ -111,6 +120,15 @@ impl Tape {
                 let reply: Reply = read(body);
                 let error = reply.error.map(|error| format!("refused: {} ({})", error.code, error.text.en));
                 format!("reply/{name} {}", error.unwrap_or_else(|| "ok".to_owned()))
+            }
+            Leaf::History => {
+                let HistoryDocument { device, readings, .. } = read(body);
+                let said = readings.iter().map(|(at, value, quality)| {
+                    let value = value.map_or("-".to_owned(), |value| value.to_string());
+                    let mark = if *quality == Quality::Good { String::new() } else { format!(" {quality}") };
+                    format!("{} {value}{mark}", &at.to_string()[11..19])
+                });
+                format!("history {device}: {}", said.collect::<Vec<_>>().join(", "))
             }
             leaf => leaf.to_string(),
         };

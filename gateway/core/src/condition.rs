@@ -8,11 +8,12 @@ use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use shouwang_message::{Instant, Value};
+use shouwang_river::Slope;
 
+use crate::decode::round_to;
 use crate::planted;
 use crate::profile::{Condition, Test};
 use crate::reading::Reading;
-use crate::slope::Slope;
 
 /// How long a re-read may take before the alarm is raised without it (rules.md, section 3).
 pub const REREAD: Duration = Duration::from_millis(500);
@@ -214,13 +215,13 @@ impl Judge {
             }
             (Test::RateOfRise { limit_per_hour, .. }, Value::Number(number)) => {
                 let limit = *limit_per_hour;
-                if !good || !self.slope.add(now, *number) {
+                if !good || !self.slope.add(now.into(), *number) {
                     return Says::Nothing;
                 }
                 return self
                     .slope
-                    .per_hour()
-                    .map_or(Says::Nothing, |slope| compare(slope, limit, self.deadband));
+                    .fit()
+                    .map_or(Says::Nothing, |fit| compare(round_to(fit.per_hour, 4), limit, self.deadband));
             }
             _ => return Says::Nothing,
         };

@@ -13,6 +13,7 @@ mod lines;
 mod measures;
 mod outputs;
 mod restoring;
+mod rivers;
 mod speaking;
 mod stage;
 mod supervision;
@@ -35,6 +36,7 @@ use crate::alarm::Alarms;
 use crate::chance::Chance;
 use crate::configuration::{Configuration, DeviceIndex};
 use crate::fault::Faults;
+use crate::history::History;
 use crate::input::Input;
 use crate::line::Report;
 use crate::local_alarm::LocalAlarm;
@@ -99,6 +101,7 @@ pub struct Engine {
     stage: Stage,
     outbox: Outbox,
     session: Session,
+    history: History,
     nonces: Nonces,
     last_up: Instant,
     /// Since when an alarm has waited to be heard, and not for want of a connection.
@@ -160,13 +163,14 @@ impl Engine {
             boot,
             wall: Wall::new(now, wall, clock),
             lines: line_states(&configuration, &mut chance),
-            devices: configuration.devices.iter().map(|settings| Device::new(settings, now)).collect(),
+            devices: devices(&configuration, now),
             alarms: Alarms::default(),
             finished: BTreeSet::new(),
             faults: Faults::default(),
             stage: Stage::new(committed + u64::from(!planted::has(Bug::ReusesSequence))),
             outbox: Outbox::new(hearers, committed, first_kept),
             session: Session::new(&configuration.site, &configuration.gateway, now, chance.fork()),
+            history: History::default(),
             nonces: Nonces::default(),
             last_up: now,
             unheard_since: None,
@@ -218,6 +222,7 @@ impl Engine {
             .min(farewell)
             .min(self.stage.next_deadline())
             .min(self.session.next_deadline(&self.outbox))
+            .min(self.next_history())
             .min(self.next_heartbeat)
             .min(self.next_supervision)
     }
@@ -307,6 +312,7 @@ impl Engine {
             self.next_heartbeat = now + telling::HEARTBEAT;
             self.tell_heartbeat(now);
         }
+        self.tell_history(now);
         let at = self.session_time(now);
         let (boot, wall) = (self.boot, self.wall.timestamp(now));
         let will = |connection| telling::state(shouwang_message::GatewayState::Lost, boot, connection, wall);
@@ -317,6 +323,9 @@ impl Engine {
     fn committed(&mut self, now: Instant, commit: u64) {
         let Some(done) = self.stage.committed(commit) else { return };
         self.outbox.add(now, done.events, done.newest_alarm);
+        for (key, value) in &done.kept {
+            self.history.committed(key, value.as_deref());
+        }
         for (leaf, body) in done.documents {
             self.session.retain(leaf, body);
         }
@@ -367,12 +376,21 @@ impl Engine {
     }
 
     fn tell_gap(&mut self, now: Instant, count: u64, why: Text) {
+        self.tell_gap_of(now, "events", count, why);
+    }
+
+    fn tell_gap_of(&mut self, now: Instant, what: &str, count: u64, why: Text) {
         self.gaps += 1;
         let to = self.wall.timestamp(now);
-        let record = GapRecord { what: "events".to_string(), count, from: None, to, why };
+        let record = GapRecord { what: what.to_string(), count, from: None, to, why };
         let subject = self.configuration.gateway.to_string();
         self.tell(now, subject, EventData::Gap(record));
     }
+}
+
+fn devices(configuration: &Configuration, now: Instant) -> Vec<Device> {
+    let made = |settings| Device::new(settings, &configuration.stations, now);
+    configuration.devices.iter().map(made).collect()
 }
 
 fn alarm_key(id: AlarmId) -> String {

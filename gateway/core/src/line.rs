@@ -323,6 +323,14 @@ impl Line {
     }
 
     /// What this device is asked; none for a device of another line.
+    /// From now on this point is read at least this often, or as its poll class says if that is oftener. The
+    /// line's shares hold: an alarm block never waits for it.
+    pub fn read_at_least(&mut self, now: Instant, device: DeviceIndex, point: usize, every: Duration) {
+        if let Some(device) = self.devices.iter_mut().find(|known| known.index == device) {
+            device.read_at_least(now, point, every);
+        }
+    }
+
     pub fn plan(&self, device: DeviceIndex) -> Option<&Plan> {
         self.device(device).map(|device| &device.plan)
     }

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use shouwang_message::{PointValue, Quality, Value};
+use shouwang_river::Flag;
 
 use crate::input::AskFailure;
 
@@ -57,6 +58,8 @@ pub enum NoData {
     Inhibited,
     Test,
     Simulated,
+    /// What speaks against a level, by what its station's readings were before.
+    Flagged(Flag),
 }
 
 impl From<AskFailure> for NoData {
@@ -95,6 +98,7 @@ impl NoData {
             Self::Inhibited => "inhibited",
             Self::Test => "test",
             Self::Simulated => "simulated",
+            Self::Flagged(flag) => flag.word(),
         })
     }
 }

@@ -1,57 +1,75 @@
 //! A river station's lines as conditions of its measuring device.
 //!
 //! Each line is its own condition; a higher one explains the lower ones, so a jump tells the worst at once
-//! and nothing twice.
-use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+//! and nothing twice. They are judged together by their [`crate::gauge::Gauge`], not one by one.
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
-use shouwang_message::{Priority, Text};
+use shouwang_message::{Priority, StationInfo, Text};
+use shouwang_river::{Line, Lines};
 
 use crate::profile::{Condition, Raises, Test};
 
-/// The lines in rising order: name, condition, colour's priority, words.
-const LINES: [(&str, &str, Priority, &str, &str); 4] = [
-    ("design", "level_design", Priority::Ordinary, "水位超设防", "River over its design line"),
-    ("warning", "level_warning", Priority::Urgent, "水位超警戒", "River over its warning line"),
-    ("guarantee", "level_guarantee", Priority::Emergency, "水位超保证", "River over its guarantee line"),
-    ("record", "level_record", Priority::Emergency, "水位超历史最高", "River over its record"),
-];
+/// The name of this line's condition.
+pub fn condition_name(line: Line) -> String {
+    format!("level_{}", line.name())
+}
 
-/// Waves must not raise, nor clear (the design's filter table, level): the median of five readings, for a
-/// minute; lower by 3 cm for ten minutes.
-const MEDIAN: u8 = 5;
-const ON_DELAY: Duration = Duration::from_secs(60);
-const OFF_DELAY: Duration = Duration::from_secs(600);
-const DEADBAND_M: f64 = 0.03;
-
-/// The conditions that these lines (m, by the names `design`, `warning`, `guarantee`, `record`) make of a
-/// level at this point of the device's profile; the highest first, so that it is told first.
-pub fn conditions(lines: &BTreeMap<String, f64>, point: usize) -> Vec<Condition> {
+/// The conditions that a station's lines make of a level at this point of the device's profile; the highest
+/// first, so that it is told first. Limits are in the station's datum.
+pub fn conditions(station: &StationInfo, point: usize) -> Vec<Condition> {
+    let lines = Lines::of(station);
     let mut conditions: Vec<Condition> = Vec::new();
-    for (line, name, priority, zh, en) in LINES.iter().rev() {
-        let Some(limit) = lines.get(*line) else { continue };
-        let higher = conditions.last().map(|higher| higher.name.clone());
-        conditions.push(Condition {
-            name: name.to_string(),
-            text: Text::new(*zh, *en),
-            point,
-            test: Test::High { limit: *limit },
-            raises: Raises::Alarm,
-            priority: *priority,
-            latched: false,
-            deadband: DEADBAND_M,
-            on_delay: ON_DELAY,
-            off_delay: OFF_DELAY,
-            median: MEDIAN,
-            in_a_row: 1,
-            confirm: false,
-            suppressed_by: higher,
-            override_reason: None,
-        });
+    for of_the_pair in [false, true] {
+        let mut ladder: Vec<_> =
+            lines.iter().filter(|(line, _)| line.is_of_the_pair() == of_the_pair).collect();
+        ladder.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        let mut higher = None;
+        for (line, limit) in ladder {
+            let rule = lines.rule(line);
+            let name = condition_name(line);
+            conditions.push(Condition {
+                name: name.clone(),
+                text: words(line),
+                point,
+                test: Test::High { limit },
+                raises: Raises::Alarm,
+                priority: priority(line),
+                latched: false,
+                deadband: rule.deadband_m,
+                on_delay: rule.on_delay,
+                off_delay: rule.off_delay,
+                median: 1,
+                in_a_row: 1,
+                confirm: false,
+                suppressed_by: higher.replace(name),
+                override_reason: None,
+            });
+        }
     }
     conditions
+}
+
+/// The colour's (rules.md, section 3); people are to leave, or to make ready for it.
+fn priority(line: Line) -> Priority {
+    match line {
+        Line::Near | Line::Design => Priority::Ordinary,
+        Line::Warning | Line::Prepare => Priority::Urgent,
+        Line::Guarantee | Line::Record | Line::Evacuate => Priority::Emergency,
+    }
+}
+
+fn words(line: Line) -> Text {
+    match line {
+        Line::Near => Text::new("水位接近警戒", "River near its warning line"),
+        Line::Design => Text::new("水位超设防", "River over its design line"),
+        Line::Warning => Text::new("水位超警戒", "River over its warning line"),
+        Line::Guarantee => Text::new("水位超保证", "River over its guarantee line"),
+        Line::Record => Text::new("水位超历史最高", "River over its record"),
+        Line::Prepare => Text::new("水位到准备转移线", "River at the line to make ready to leave"),
+        Line::Evacuate => Text::new("水位到立即转移线", "River at the line to leave at once"),
+    }
 }
 
 #[cfg(test)]
@@ -59,10 +77,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_line_is_explained_by_the_next_higher() {
-        let lines = [("warning", 3.3), ("record", 4.2), ("guarantee", 3.8)];
-        let lines = lines.into_iter().map(|(name, limit)| (name.to_string(), limit)).collect();
-        let made = conditions(&lines, 2);
+    fn each_line_is_explained_by_the_next_higher_and_the_pair_by_itself() {
+        let lines =
+            [("warning", 3.3), ("record", 4.2), ("guarantee", 3.8), ("prepare", 3.5), ("evacuate", 3.9)];
+        let station = StationInfo {
+            id: "qingshi-bridge".parse().unwrap(),
+            name: "青石桥".into(),
+            device: None,
+            point: None,
+            datum: "1985".into(),
+            offset_m: None,
+            lines: lines.into_iter().map(|(name, limit)| (name.into(), limit)).collect(),
+            rules: Default::default(),
+            interval_s: None,
+            range_m: None,
+            flat_after_s: None,
+        };
+        let made = conditions(&station, 2);
         let short: Vec<_> =
             made.iter().map(|made| (made.name.as_str(), made.suppressed_by.as_deref())).collect();
         assert_eq!(
@@ -70,7 +101,9 @@ mod tests {
             [
                 ("level_record", None),
                 ("level_guarantee", Some("level_record")),
-                ("level_warning", Some("level_guarantee"))
+                ("level_warning", Some("level_guarantee")),
+                ("level_evacuate", None),
+                ("level_prepare", Some("level_evacuate")),
             ]
         );
         assert_eq!(made[2].test, Test::High { limit: 3.3 });

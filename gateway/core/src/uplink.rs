@@ -11,6 +11,7 @@ use core::time::Duration;
 use shouwang_message::{Id, Instant, Leaf, Sequence, Topic};
 
 use crate::chance::Chance;
+use crate::history::Number;
 use crate::input::{Disconnect, StoredEvent};
 use crate::outbox::Outbox;
 use crate::output::{Output, Publication};
@@ -35,6 +36,8 @@ const STATE_WINDOW: usize = 16;
 const VALUES_WINDOW: usize = 1;
 /// The rank of values among what is to be told.
 const VALUES: usize = 2;
+/// Between two documents of history on a link that is quick.
+const HISTORY_APART: Duration = Duration::from_millis(20);
 const FETCH: usize = 64;
 const FETCH_AGAIN: Duration = Duration::from_secs(1);
 const MAX_REPLIES: usize = 64;
@@ -70,6 +73,8 @@ pub(crate) struct Session {
     /// When the first unheard event was last sent.
     resend_from: Instant,
     resend_after: Duration,
+    /// Not before this is the next document of history told.
+    history_from: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +104,7 @@ struct Retained {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum InFlight {
     Event(Sequence),
+    History { number: Number, since: Instant },
     Retained { leaf: Leaf, version: u32 },
     Reply,
 }
@@ -134,6 +140,7 @@ impl Session {
             progress_at: now,
             resend_from: now,
             resend_after: RESEND,
+            history_from: now,
         }
     }
 
@@ -214,6 +221,11 @@ impl Session {
         match told {
             InFlight::Event(sequence) => Some(Receipt::Event(sequence)),
             InFlight::Reply => None,
+            InFlight::History { number, since } => {
+                // As long again belongs to others: half the link at most.
+                self.history_from = now + now.since(since).max(HISTORY_APART);
+                Some(Receipt::History(number))
+            }
             InFlight::Retained { leaf, version } => {
                 let current = self.retained.get(&leaf).filter(|retained| retained.version == version)?;
                 let emptied = current.body.is_empty();
@@ -297,6 +309,36 @@ impl Session {
         if let Link::Up { connection } = self.link {
             self.resend_what_was_not_heard(now, outbox);
             self.publish(now, connection, outbox, out);
+        }
+    }
+
+    /// From when on history may be told; never while anything else is under way or waits, or while nobody
+    /// hears: a broker alone would forget it.
+    pub(crate) fn history_from(&self, outbox: &Outbox) -> Instant {
+        let all_heard = outbox.unheard() == 0 && self.next > outbox.committed();
+        let others_wait =
+            !self.replies.is_empty() || self.waiting.iter().take(VALUES).any(|waiting| !waiting.is_empty());
+        if self.is_up() && self.in_flight.is_empty() && all_heard && !others_wait {
+            self.history_from
+        } else {
+            Instant::NEVER
+        }
+    }
+
+    pub(crate) fn may_tell_history(&self, now: Instant, outbox: &Outbox) -> bool {
+        now >= self.history_from(outbox)
+    }
+
+    pub(crate) fn tell_history(
+        &mut self,
+        now: Instant,
+        number: Number,
+        leaf: Leaf,
+        body: Vec<u8>,
+        out: &mut VecDeque<Output>,
+    ) {
+        if let Link::Up { connection } = self.link {
+            self.send(now, connection, leaf, body, InFlight::History { number, since: now }, out);
         }
     }
 
@@ -480,6 +522,7 @@ impl Session {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Receipt {
     Event(Sequence),
+    History(Number),
     Document(Told),
 }
 

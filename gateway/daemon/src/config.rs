@@ -254,7 +254,7 @@ fn judge_stations(stations: &[StationInfo], devices: &mut [DeviceSettings]) {
         let point =
             device.profile.points.iter().position(|point| Some(&point.name) == station.point.as_ref());
         if let Some(point) = point {
-            device.conditions.extend(station::conditions(&station.lines, point));
+            device.conditions.extend(station::conditions(station, point));
         }
     }
 }

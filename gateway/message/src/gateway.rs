@@ -73,6 +73,9 @@ pub struct StationInfo {
     pub device: Option<Id>,
     pub point: Option<String>,
     pub datum: String,
+    /// Added to the device's readings (m) it gives the stage in this datum; none: they are in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset_m: Option<f64>,
     /// Named lines (`design`, `warning`, `guarantee`, `record`; `near`, `prepare`, `evacuate`) in metres of
     /// the datum.
     pub lines: BTreeMap<String, f64>,
@@ -82,6 +85,12 @@ pub struct StationInfo {
     /// Seconds between two samples while nothing is near; none: 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval_s: Option<u32>,
+    /// The lowest and the highest stage that can be here, m; what is outside is flagged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range_m: Option<(f64, f64)>,
+    /// A sensor that has stood still for so many seconds is stuck; none: a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flat_after_s: Option<u32>,
 }
 
 /// How a station's line is held and left.

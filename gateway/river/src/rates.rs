@@ -1,4 +1,5 @@
 //! How fast a river rises: least squares over ten minutes, an hour and three; and whether it does at all.
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::{Fit, Moment, Recent};
@@ -8,10 +9,15 @@ const WINDOWS: [Duration; 3] =
     [Duration::from_secs(600), Duration::from_secs(3600), Duration::from_secs(3 * 3600)];
 /// Rising, steady and falling are told from so many readings.
 const NEWEST: usize = 5;
+/// At least so far apart: over a few minutes any river is steady.
+const APART: Duration = Duration::from_secs(240);
+/// What a straight line does not explain by half is waves.
+const LEAST_R_SQUARED: f64 = 0.5;
 /// A river that moved less than the centimetre a gauge resolves has not moved.
 const STEADY_M: f64 = 0.01;
 
-/// A rate of rise over one window; none with fewer than three good readings.
+/// A rate of rise over one window; none with fewer than three good readings, or while they span less than half
+/// of it: nobody knows what was before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     pub window: Duration,
@@ -36,12 +42,18 @@ pub struct Rates {
 impl Rates {
     pub fn of(recent: &Recent, now: Moment) -> Self {
         let [ten_minutes, hour, three_hours] =
-            WINDOWS.map(|window| Rate { window, fit: Fit::through(recent.good_within(now, window)) });
+            WINDOWS.map(|window| Rate { window, fit: fit(recent, now, window) });
         Self { ten_minutes, hour, three_hours }
     }
 }
 
-/// What the last five good readings of three hours say.
+fn fit(recent: &Recent, now: Moment, window: Duration) -> Option<Fit> {
+    let good = || recent.good_within(now, window);
+    let ((first, _), (last, _)) = (good().next()?, good().next_back()?);
+    if last.since(first) < window / 2 { None } else { Fit::through(good()) }
+}
+
+/// What the last five good readings that are four minutes apart say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trend {
     Rising,
@@ -52,10 +64,21 @@ pub enum Trend {
 impl Trend {
     /// None with fewer than three good readings.
     pub fn of(recent: &Recent, now: Moment) -> Option<Self> {
-        let newest = || recent.good_within(now, Duration::MAX).rev().take(NEWEST);
-        let fit = Fit::through(newest())?;
-        let (last, first) = (newest().next()?.0, newest().last()?.0);
+        let mut newest: Vec<(Moment, f64)> = Vec::new();
+        for reading in recent.good_within(now, Duration::MAX).rev() {
+            if newest.last().is_none_or(|(later, _)| later.since(reading.0) >= APART) {
+                newest.push(reading);
+            }
+            if newest.len() >= NEWEST {
+                break;
+            }
+        }
+        let fit = Fit::through(newest.iter().copied())?;
+        let (last, first) = (newest.first()?.0, newest.last()?.0);
         let moved_m = fit.per_hour * last.since(first).as_secs_f64() / 3600.0;
+        if fit.r_squared < LEAST_R_SQUARED {
+            return Some(Self::Steady);
+        }
         // Half a tenth of a millimetre of grace for decimals that binary numbers cannot hold.
         Some(if moved_m > STEADY_M - 5e-5 {
             Self::Rising

@@ -38,6 +38,8 @@ const FASTEST_M_PER_MIN: f64 = 0.40;
 /// What counts as rough whatever the scatter, and what a real rise may add to it, m and m a minute.
 const NEAR_M: f64 = 0.05;
 const USUAL_M_PER_MIN: f64 = 0.10;
+/// What was read before belongs to another burst.
+const LONGEST_BURST: Duration = Duration::from_secs(600);
 /// So many that agree are real.
 const AGREEING: usize = 3;
 /// A burst that scatters more than this, m, is rough water.
@@ -81,6 +83,9 @@ impl Waves {
             let flags = Flags::NONE.with(Flag::Limit);
             return Filtered { stage_m: Some(value_m), sigma_m: 0.0, flags };
         }
+        while self.burst.front().is_some_and(|(then, _)| at.since(*then) > LONGEST_BURST) {
+            self.burst.pop_front();
+        }
         let flat = self.is_flat(at, value_m, others_move);
         if let Some(flag) = self.suspicion(at, value_m)
             && !self.agrees(at, value_m)
@@ -114,8 +119,11 @@ impl Waves {
     /// Why it does not belong to the burst.
     fn suspicion(&self, at: Moment, value_m: f64) -> Option<Flag> {
         let (last, _) = *self.burst.back()?;
+        // A burst that is not full yet knows neither its middle nor its scatter.
+        if self.burst.len() < self.limits.median {
+            return None;
+        }
         let (middle_m, sigma_m) = self.burst();
-        // A burst that is not full yet has no middle to be far from.
         let off_m = distance(middle_m?, value_m);
         let minutes = at.since(last).as_secs_f64() / 60.0;
         let rough_m = NEAR_M.max(3.0 * sigma_m);

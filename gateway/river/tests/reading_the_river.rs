@@ -130,6 +130,17 @@ fn a_stuck_sensor_is_flat_sooner_while_others_move() {
 }
 
 #[test]
+fn after_a_silence_the_river_is_where_it_is_found() {
+    let mut waves = Waves::new(Limits::default());
+    (0..5).for_each(|index| {
+        waves.take(second(index * 5), 3.35, false);
+    });
+    let found = [1000, 1005, 1010].map(|at| waves.take(second(at), 2.5, false));
+    assert!(found.iter().all(|filtered| filtered.flags.is_empty()), "{found:?}");
+    assert_eq!(found.map(|filtered| filtered.stage_m), [None, None, Some(2.5)]);
+}
+
+#[test]
 fn what_a_station_cannot_have_is_flagged() {
     let mut waves = Waves::new(Limits { range_m: (0.0, 8.0), ..Limits::default() });
     assert!(waves.take(second(0), 8.1, false).flags.has(Flag::Limit));

@@ -10,13 +10,15 @@ pub(crate) struct DutyRoom {
     under_way: VecDeque<(u64, Transaction)>,
     /// Every event it ever made durable, in that order.
     pub(crate) heard: Vec<Event>,
+    /// When, us.
+    pub(crate) heard_at: Vec<u64>,
 }
 
 impl DutyRoom {
     pub(crate) fn new(now: u64, wall: Timestamp, seed: u64) -> Self {
         let settings = Settings::new(duty_room());
         let board = Board::restore(settings, seed, Instant::from_micros(now), wall, []);
-        Self { board, under_way: VecDeque::new(), heard: Vec::new() }
+        Self { board, under_way: VecDeque::new(), heard: Vec::new(), heard_at: Vec::new() }
     }
 
     /// Messages to publish that follow from the input.
@@ -46,6 +48,7 @@ impl DutyRoom {
     /// The next transaction that is durable by now.
     pub(crate) fn turn(&mut self, now: u64) -> Option<Input> {
         let (_, transaction) = self.under_way.pop_front_if(|(at, _)| *at <= now)?;
+        self.heard_at.extend(transaction.events.iter().map(|_| now));
         self.heard.extend(transaction.events);
         Some(Input::Committed { transaction: transaction.number })
     }

@@ -49,6 +49,11 @@ impl Store {
         }
     }
 
+    /// What is kept under keys that begin so.
+    pub(crate) fn kept(&self, prefix: &str) -> usize {
+        self.kept.keys().filter(|key| key.starts_with(prefix)).count()
+    }
+
     pub(crate) fn commit(&mut self, durable_at: u64, commit: Commit) {
         let after_last = self.under_way.back().map_or(durable_at, |(at, _)| durable_at.max(*at));
         self.under_way.push_back((after_last, commit));

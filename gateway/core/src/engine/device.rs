@@ -6,8 +6,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shouwang_message::{
-    Clock, DeviceState, DeviceStateDocument, Id, Instant, OutOfService, Quality, Timestamp, Value,
-    ValuesDocument, to_bytes,
+    Clock, DeviceState, DeviceStateDocument, Id, Instant, OutOfService, Quality, StationInfo, Timestamp,
+    Value, ValuesDocument, to_bytes,
 };
 
 use crate::alarm::SHELVE_BY_TWO;
@@ -15,6 +15,7 @@ use crate::call::{CallUnit, Counts};
 use crate::condition::Judge;
 use crate::configuration::DeviceSettings;
 use crate::decoder::Decoder;
+use crate::gauge::Gauge;
 use crate::profile::{Test, WarmUp};
 use crate::reading::{NoData, Reading};
 
@@ -30,6 +31,8 @@ pub(super) struct Device {
     id: Id,
     pub(super) decoder: Decoder,
     pub(super) judges: Vec<Judge>,
+    /// Of the stations that it measures for.
+    pub(super) gauges: Vec<Gauge>,
     pub(super) call: Option<CallLine>,
     points: Vec<PointNames>,
     heard_at: Instant,
@@ -104,7 +107,7 @@ pub(super) enum Loss {
 }
 
 impl Device {
-    pub(super) fn new(settings: &DeviceSettings, now: Instant) -> Self {
+    pub(super) fn new(settings: &DeviceSettings, stations: &[StationInfo], now: Instant) -> Self {
         let profile = &settings.profile;
         let call = profile.call.as_ref().map(|_| CallLine::new(CallUnit::default(), None));
         let points = profile
@@ -119,6 +122,7 @@ impl Device {
             id: settings.id.clone(),
             decoder: Decoder::new(settings, &BTreeMap::new()),
             judges: settings.conditions.iter().map(Judge::new).collect(),
+            gauges: stations.iter().filter_map(|station| Gauge::new(station, settings)).collect(),
             call,
             points: points.collect(),
             heard_at: now,
@@ -305,6 +309,9 @@ impl Device {
         if let Some(judge) = self.judges.get_mut(index) {
             judge.restore_active(active);
         }
+        if active {
+            self.gauges.iter_mut().for_each(|gauge| gauge.restore(index));
+        }
     }
 
     /// Remembers a counter that a condition has judged.
@@ -328,7 +335,7 @@ impl Device {
         settings: &DeviceSettings,
     ) -> Option<Vec<u8>> {
         let readings: Vec<Reading> =
-            (0..self.points.len()).map(|point| self.decoder.reading(&settings.profile, point)).collect();
+            (0..self.points.len()).map(|point| self.told_reading(settings, point)).collect();
         let since = self.told_at.map_or(Duration::MAX, |told| now.since(told));
         let worth = if readings == self.told {
             since >= VALUES_AGAIN
@@ -347,6 +354,19 @@ impl Device {
         Some(to_bytes(&document))
     }
 
+    /// A level with what its station's filter has against it: shown, and not to be trusted.
+    fn told_reading(&self, settings: &DeviceSettings, point: usize) -> Reading {
+        let flag = self.gauges.iter().find(|gauge| gauge.point == point).and_then(Gauge::flag);
+        match (self.decoder.reading(&settings.profile, point), flag) {
+            (Reading::Good(value), Some(flag)) => Reading::Uncertain(value, NoData::Flagged(flag)),
+            (reading, _) => reading,
+        }
+    }
+
+    pub(super) fn is_stuck(&self, point: usize) -> bool {
+        self.gauges.iter().any(|gauge| gauge.point == point && gauge.is_stuck())
+    }
+
     /// Asked for: the next reading is told whatever it says.
     pub(super) fn forget_told(&mut self) {
         self.told_at = None;
@@ -354,7 +374,8 @@ impl Device {
     }
 
     pub(super) fn next_judge_deadline(&self) -> Option<Instant> {
-        self.judges.iter().filter_map(Judge::next_deadline).min()
+        let gauges = self.gauges.iter().filter_map(Gauge::next_deadline);
+        self.judges.iter().filter_map(Judge::next_deadline).chain(gauges).min()
     }
 }
 

@@ -97,7 +97,8 @@ impl Engine {
             return;
         };
         let Some(known) = settings.profile.points.get(point) else { return };
-        let why = entry.decoder.implausible(&settings.profile, point);
+        let stuck = entry.is_stuck(point).then_some(NoData::Stuck);
+        let why = entry.decoder.implausible(&settings.profile, point).or(stuck);
         // While it does not answer, what it said before stands.
         let silent = matches!(
             entry.decoder.reading(&settings.profile, point).why(),

@@ -87,6 +87,7 @@ impl Engine {
         }
         self.output_read(now, device, &news);
         for point in news {
+            self.gauge_read(now, device, point);
             self.judge_point(now, device, point);
             self.settle_plausibility(now, device, point);
         }
@@ -103,6 +104,10 @@ impl Engine {
                 continue;
             }
             let Some(entry) = self.devices.get_mut(device) else { return };
+            // A station's lines are judged together, by its gauge.
+            if entry.gauges.iter().any(|gauge| gauge.judges(index)) {
+                continue;
+            }
             let reading = entry.decoder.reading(&settings.profile, point);
             let Some(judge) = entry.judges.get_mut(index) else { continue };
             let judgement = judge.reading(now, &reading);
@@ -137,6 +142,7 @@ impl Engine {
             for (index, judgement) in judgements {
                 self.judged(now, device, index, judgement);
             }
+            self.gauges_woke(now, device);
             self.reread_where_wanted(now, device);
             self.enter_judge_deadline(device);
         }
@@ -172,7 +178,13 @@ impl Engine {
         }
     }
 
-    fn judged(&mut self, now: Instant, device: DeviceIndex, condition: usize, judgement: Judgement) {
+    pub(super) fn judged(
+        &mut self,
+        now: Instant,
+        device: DeviceIndex,
+        condition: usize,
+        judgement: Judgement,
+    ) {
         let settings = self.configuration.devices.get(device);
         let judged = settings.and_then(|settings| settings.conditions.get(condition));
         let raises = judged.map(|condition| condition.raises);

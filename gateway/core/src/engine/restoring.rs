@@ -41,6 +41,9 @@ impl Engine {
                     }
                 }
                 Some(("nonce", nonce)) => self.nonces.restore(nonce, value),
+                Some(("history", _)) => {
+                    self.history.restore(key, value);
+                }
                 Some(("text", id)) => self.restore_text(now, key, id, value),
                 _ => {}
             }

@@ -28,6 +28,9 @@ impl Engine {
     pub(super) fn receipted(&mut self, now: Instant, connection: u32, token: u64) {
         let at = self.session_time(now);
         let Some(receipt) = self.session.receipted(at, connection, token) else { return };
+        if let Receipt::History(number) = receipt {
+            self.history_told(now, number);
+        }
         if let Some(sequence) = receipt.closes() {
             let hearers = self.configuration.uplink.hearers.clone();
             for hearer in

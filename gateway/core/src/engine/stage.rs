@@ -85,6 +85,7 @@ enum PendingState {
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) events: Vec<NewEvent>,
+    pub(crate) kept: Vec<(String, Option<Vec<u8>>)>,
     pub(crate) newest_alarm: Option<Sequence>,
     pub(crate) documents: BTreeMap<Leaf, Vec<u8>>,
     pub(crate) after: Vec<After>,
@@ -203,6 +204,7 @@ impl Stage {
         self.unsaid.retain(|leaf| self.staged.documents.contains_key(leaf));
         Some(Done {
             events: pending.commit.events,
+            kept: pending.commit.kept,
             newest_alarm: pending.rest.newest_alarm,
             documents: pending.rest.documents,
             after: pending.rest.after,

@@ -56,6 +56,7 @@ impl Engine {
         self.settle_fault(now, Source::ClockUnset, unset, || {
             gateway_words("clock_unset", "时钟未校准", "The clock has not been set", Priority::Ordinary)
         });
+        self.supervise_history(now);
         let dropped = self.stage.take_dropped();
         if dropped > 0 {
             let why =

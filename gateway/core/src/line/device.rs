@@ -72,6 +72,8 @@ pub(super) struct Device {
 pub(super) struct BlockState {
     pub(super) class: PollClass,
     pub(super) interval: Duration,
+    /// By its poll class.
+    usual: Duration,
     pub(super) due: Instant,
     pub(super) asked: Option<Instant>,
     pub(super) misses: u32,
@@ -438,6 +440,15 @@ impl Device {
         news
     }
 
+    pub(super) fn read_at_least(&mut self, now: Instant, point: usize, every: Duration) {
+        for (state, block) in self.blocks.iter_mut().zip(&self.plan.blocks) {
+            if block.points.contains(&point) {
+                state.interval = state.usual.min(every);
+                state.due = state.due.min(now + state.interval);
+            }
+        }
+    }
+
     pub(super) fn report_all(&self, now: Instant, why: NoData, reports: &mut Vec<Report>) {
         let read = |block| Report::Read { device: self.index, block, outcome: Err(why), at: now };
         reports.extend((0..self.blocks.len()).map(read));
@@ -454,6 +465,7 @@ impl BlockState {
         Self {
             class: block.class,
             interval,
+            usual: interval,
             due: Instant::default(),
             asked: None,
             misses: 0,

@@ -250,11 +250,50 @@ pub(super) struct Station {
     /// The height system that every line below is in.
     #[schemars(required)]
     pub(super) datum: Option<String>,
+    /// From the device's own datum to the station's, m: added to its readings.
+    #[schemars(range(min = -10000, max = 10000))]
+    pub(super) datum_offset_m: Option<f64>,
     #[schemars(required)]
     pub(super) lines: Option<StationLines>,
+    /// Per line, how it is held and left: 3 cm, 60 s and 600 s unless said otherwise.
+    #[serde(default)]
+    pub(super) rule: BTreeMap<String, StationRule>,
+    /// Between two samples while nothing is near; 300 unless said otherwise.
+    #[schemars(range(min = 1, max = 300))]
+    pub(super) interval_s: Option<u32>,
+    /// The lowest and the highest stage that can be here, m; what is outside is flagged.
+    pub(super) range_m: Option<StationRange>,
+    /// A sensor that has stood still for so long is stuck; 86400 unless said otherwise.
+    #[schemars(range(min = 10, max = 864000))]
+    pub(super) flat_after_s: Option<u32>,
 }
 
-/// Levels in metres of the datum, rising: 设防 警戒 保证 历史最高.
+/// How a station's line is held and left.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StationRule {
+    /// How far below the line the stage must fall.
+    #[schemars(range(min = 0, max = 5))]
+    pub(super) deadband_m: Option<f64>,
+    /// How long a stage must hold before the line is reached.
+    #[schemars(range(min = 0, max = 3600))]
+    pub(super) on_delay_s: Option<u32>,
+    /// How long it must be lower before the line is left.
+    #[schemars(range(min = 0, max = 86400))]
+    pub(super) off_delay_s: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StationRange {
+    #[schemars(required, range(min = -10000, max = 10000))]
+    pub(super) low: Option<f64>,
+    #[schemars(required, range(min = -10000, max = 10000))]
+    pub(super) high: Option<f64>,
+}
+
+/// Levels in metres of the datum, rising: 设防 警戒 保证 历史最高; near the warning line (接近警戒) by the station's
+/// own value; and the village's pair, 准备转移 立即转移.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StationLines {
@@ -266,6 +305,12 @@ pub(super) struct StationLines {
     pub(super) guarantee: Option<f64>,
     #[schemars(range(min = -10000, max = 10000))]
     pub(super) record: Option<f64>,
+    #[schemars(range(min = -10000, max = 10000))]
+    pub(super) near: Option<f64>,
+    #[schemars(range(min = -10000, max = 10000))]
+    pub(super) prepare: Option<f64>,
+    #[schemars(range(min = -10000, max = 10000))]
+    pub(super) evacuate: Option<f64>,
 }
 
 /// A point of a device that the gateway switches on and off.

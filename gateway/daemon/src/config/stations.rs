@@ -3,10 +3,13 @@ use std::collections::BTreeMap;
 
 use shouwang_catalog::strict::Step;
 use shouwang_core::configuration::DeviceSettings;
-use shouwang_message::{Id, StationInfo, Text};
+use shouwang_message::{Id, LineRule, StationInfo, Text};
 
 use super::check::{At, Check, Taken};
-use super::draft::{Device, Station, StationLines};
+use super::draft::{Device, Station, StationLines, StationRange, StationRule};
+
+/// How a line is held and left unless its rule says otherwise (the filter table of rules.md, level).
+const USUAL: LineRule = LineRule { deadband_m: 0.03, on_delay_s: 60, off_delay_s: 600 };
 
 impl Check<'_> {
     pub(super) fn stations(
@@ -15,7 +18,7 @@ impl Check<'_> {
         all_devices: &[Device],
         devices: &[DeviceSettings],
     ) -> Vec<StationInfo> {
-        let mut ids = Taken::new();
+        let (mut ids, mut measured) = (Taken::new(), Taken::new());
         let mut stations = Vec::new();
         for (index, draft) in drafts.iter().enumerate() {
             let key = |key| [Step::Key("station"), index.into(), Step::Key(key)];
@@ -28,10 +31,27 @@ impl Check<'_> {
             let datum = self.words(&key("datum"), draft.datum.as_ref());
             let lines = draft.lines.as_ref().map(|lines| self.station_lines(&key("lines"), lines));
             let device = self.measured_by(index, draft, all_devices, devices);
+            if let (Some(device), Some(point)) = (&device, &draft.point) {
+                let what = Text::new("这个点已经属于一个站", "this point belongs to a station already");
+                self.once(&mut measured, (device.clone(), point.clone()), &key("point"), &what);
+            }
+            let rules = self.station_rules(&key("rule"), draft);
+            let range_m = draft.range_m.as_ref().and_then(|range| self.station_range(&key("range_m"), range));
             if let (Some(id), Some(name), Some(datum), Some(lines)) = (id, name, datum, lines) {
                 let point = device.as_ref().and(draft.point.clone());
-                let (rules, interval_s) = (BTreeMap::new(), None);
-                stations.push(StationInfo { id, name, device, point, datum, lines, rules, interval_s });
+                stations.push(StationInfo {
+                    id,
+                    name,
+                    device,
+                    point,
+                    datum,
+                    offset_m: draft.datum_offset_m,
+                    lines,
+                    rules,
+                    interval_s: draft.interval_s,
+                    range_m,
+                    flat_after_s: draft.flat_after_s,
+                });
             }
         }
         stations
@@ -40,23 +60,33 @@ impl Check<'_> {
     /// Rising from line to line, so that a higher colour never comes before a lower one.
     fn station_lines(&mut self, at: At<'_>, draft: &StationLines) -> BTreeMap<String, f64> {
         let mut lines = BTreeMap::new();
-        let mut below: Option<(&str, f64)> = None;
-        for (name, metres) in [
-            ("design", draft.design),
-            ("warning", draft.warning),
-            ("guarantee", draft.guarantee),
-            ("record", draft.record),
-        ] {
-            let Some(metres) = metres else { continue };
-            if let Some((lower, _)) = below.filter(|(_, below)| metres <= *below) {
-                self.wrong(
-                    &[at, &[Step::Key(name)]].concat(),
-                    Text::new(format!("{name} 应高于 {lower}"), format!("{name} must be above {lower}")),
-                    Text::new("核对水位线，或去掉没有的", "check the levels, or leave out what there is not"),
-                );
+        let ladders: [&[(&'static str, Option<f64>)]; 3] = [
+            &[
+                ("design", draft.design),
+                ("warning", draft.warning),
+                ("guarantee", draft.guarantee),
+                ("record", draft.record),
+            ],
+            &[("near", draft.near), ("warning", draft.warning)],
+            &[("prepare", draft.prepare), ("evacuate", draft.evacuate)],
+        ];
+        for ladder in ladders {
+            let mut below: Option<(&str, f64)> = None;
+            for (name, metres) in ladder {
+                let Some(metres) = *metres else { continue };
+                if let Some((lower, _)) = below.filter(|(_, below)| metres <= *below) {
+                    self.wrong(
+                        &[at, &[Step::Key(name)]].concat(),
+                        Text::new(format!("{name} 应高于 {lower}"), format!("{name} must be above {lower}")),
+                        Text::new(
+                            "核对水位线，或去掉没有的",
+                            "check the levels, or leave out what there is not",
+                        ),
+                    );
+                }
+                below = Some((name, metres));
+                lines.insert((*name).to_owned(), metres);
             }
-            below = Some((name, metres));
-            lines.insert(name.to_owned(), metres);
         }
         if lines.is_empty() {
             self.wrong(
@@ -66,6 +96,53 @@ impl Check<'_> {
             );
         }
         lines
+    }
+
+    /// Of lines that the station has.
+    fn station_rules(&mut self, at: At<'_>, draft: &Station) -> BTreeMap<String, LineRule> {
+        let of = |lines: &StationLines| {
+            [
+                ("design", lines.design),
+                ("warning", lines.warning),
+                ("guarantee", lines.guarantee),
+                ("record", lines.record),
+                ("near", lines.near),
+                ("prepare", lines.prepare),
+                ("evacuate", lines.evacuate),
+            ]
+        };
+        let lines = draft.lines.as_ref().map(of).unwrap_or_default();
+        let there = lines.iter().filter(|(_, metres)| metres.is_some()).map(|(name, _)| *name);
+        let mut rules = BTreeMap::new();
+        for (name, rule) in &draft.rule {
+            let at = [at, &[Step::Key(name)]].concat();
+            if self.known(&at, name, ("水位线", "line"), there.clone()).is_some() {
+                let StationRule { deadband_m, on_delay_s, off_delay_s } = rule;
+                let rule = LineRule {
+                    deadband_m: deadband_m.unwrap_or(USUAL.deadband_m),
+                    on_delay_s: on_delay_s.unwrap_or(USUAL.on_delay_s),
+                    off_delay_s: off_delay_s.unwrap_or(USUAL.off_delay_s),
+                };
+                rules.insert(name.clone(), rule);
+            }
+        }
+        rules
+    }
+
+    fn station_range(&mut self, at: At<'_>, draft: &StationRange) -> Option<(f64, f64)> {
+        let range = draft.low.zip(draft.high)?;
+        if range.0 >= range.1 {
+            self.wrong(
+                &[at, &[Step::Key("high")]].concat(),
+                Text::new("high 应高于 low", "high must be above low"),
+                Text::new(
+                    "写本站可能的最低和最高水位",
+                    "write the lowest and the highest stage that can be here",
+                ),
+            );
+            return None;
+        }
+        Some(range)
     }
 
     /// The measuring device: known, with the point, and in the station's datum.
@@ -97,8 +174,19 @@ impl Check<'_> {
         self.known(&key("point"), point, ("点", "point"), points);
         let installed = &device.installed;
         let zero = installed.datum_m.or(installed.mounting_height_m);
+        let is_other = draft.datum.is_some() && installed.datum != draft.datum;
+        if draft.datum_offset_m.is_some() && draft.datum.is_some() && !is_other {
+            self.wrong(
+                &key("datum_offset_m"),
+                Text::new(
+                    format!("设备 {name} 已经在这个基面里"),
+                    format!("device {name} is in this datum already"),
+                ),
+                Text::new("去掉 datum_offset_m", "take out datum_offset_m"),
+            );
+        }
         if let Some(datum) = &draft.datum
-            && (installed.datum.as_ref() != Some(datum) || zero.is_none())
+            && ((is_other && draft.datum_offset_m.is_none()) || zero.is_none())
         {
             self.wrong(
                 &key("datum"),
@@ -107,8 +195,13 @@ impl Check<'_> {
                     format!("device {name} does not say how high its zero is in this datum"),
                 ),
                 Text::new(
-                    format!("在设备上写 datum = {datum:?} 和 datum_m（零点高程，米）"),
-                    format!("give the device datum = {datum:?} and datum_m (height of its zero, m)"),
+                    format!(
+                        "在设备上写 datum = {datum:?} 和 datum_m（零点高程，米），或给本站写 datum_offset_m（加到它的读数上，米）"
+                    ),
+                    format!(
+                        "give the device datum = {datum:?} and datum_m (height of its zero, m), or the station a \
+                         datum_offset_m (added to its readings, m)"
+                    ),
                 ),
             );
         }
