@@ -67,6 +67,14 @@ fn the_demo_tells_its_story() {
         alarms(&demo).into_iter().find(|line| line["device"] == "smoke-3-2-403").expect("smoke in 403");
     assert!((5000.0..20_000.0).contains(&late["heard_ms"].as_f64().expect("ms")), "{late}");
     assert!(late["answer"].is_string(), "the bytes that brought it: {late}");
+    // The river crossed design and warning together, then guarantee, then its record; a false spike crossed nothing.
+    let river: Vec<String> = alarms(&demo)
+        .into_iter()
+        .filter(|line| line["class"] == "water_level")
+        .map(|line| line["text"]["en"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    let crossed = ["warning line", "design line", "guarantee line", "record"];
+    assert_eq!(river, crossed.map(|line| format!("River over its {line} raised")), "the highest first");
     let end = lines(&demo).pop().expect("a last line");
     assert_eq!(
         (&end["type"], &end["heard"], &end["twice"]),

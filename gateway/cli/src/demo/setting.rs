@@ -7,13 +7,17 @@ use std::time::Duration;
 use shouwang_duty_room as duty_room;
 use shouwang_field::{Place, Running};
 use shouwang_gateway::config::Config;
-use shouwang_message::{Class, Mode};
+use shouwang_message::{LineRule, Mode};
 
 use crate::exit::{Code, Exit};
 
 /// A river's delays are minutes; the demo's viewer has seconds.
 pub(super) const RIVER_ON_DELAY: Duration = Duration::from_secs(1);
-const RIVER_OFF_DELAY: Duration = Duration::from_secs(5);
+/// A line is left after so many seconds, a sample is kept as often as that, and a sensor that stands still for so
+/// long is stuck.
+const RIVER_OFF_S: u32 = 4;
+const RIVER_SAMPLE_S: u32 = 2;
+pub(super) const RIVER_STUCK_S: u32 = 20;
 
 /// Writes the configuration of the gateway for this field; its path.
 pub(super) fn write_gateway(field: &Running, broker: SocketAddr, state: &Path) -> Result<PathBuf, Exit> {
@@ -46,11 +50,12 @@ pub(super) fn write_gateway(field: &Running, broker: SocketAddr, state: &Path) -
 pub(super) fn gateway(path: &Path) -> Result<Config, Exit> {
     let mut config = Config::load(path).map_err(|problems| Exit::bad(&problems))?;
     config.core.mode = Mode::Simulated;
-    for device in config.core.devices.iter_mut().filter(|device| device.profile.class == Class::WaterLevel) {
-        for condition in &mut device.conditions {
-            condition.on_delay = RIVER_ON_DELAY;
-            condition.off_delay = RIVER_OFF_DELAY;
-        }
+    for station in &mut config.core.stations {
+        let on_delay_s = u32::try_from(RIVER_ON_DELAY.as_secs()).unwrap_or(1);
+        let quick = LineRule { deadband_m: 0.03, on_delay_s, off_delay_s: RIVER_OFF_S };
+        station.rules = station.lines.keys().map(|line| (line.clone(), quick)).collect();
+        station.interval_s = Some(RIVER_SAMPLE_S);
+        station.flat_after_s = Some(RIVER_STUCK_S);
     }
     Ok(config)
 }

@@ -45,11 +45,26 @@ pub(super) fn story() -> Vec<Step> {
         ),
         step(5.0, gas(31.0), scene("101 厨房燃气 31 %LEL", "gas in the kitchen of 101, 31 %LEL")),
         step(
+            10.0,
+            river(4.6),
+            scene(
+                "一个假尖峰 4.60 米:存下、标可疑,不报警",
+                "a false spike of 4.60 m: kept, flagged, and no alarm",
+            ),
+        ),
+        step(10.25, river(3.43), None),
+        step(
             20.0,
             Act::Press,
             scene("401 又按了一次:再次报警,要重新确认", "401 presses again: a second cry is not silent"),
         ),
+        step(
+            22.0,
+            river(3.86),
+            scene("青石桥 3.86 米,过保证线:橙", "the river is over its guarantee line: orange"),
+        ),
         step(25.0, smoke("smoke-3-2-402", false), None),
+        step(28.0, river(4.25), scene("青石桥 4.25 米,超历史最高:红", "the river is over its record: red")),
         step(30.0, gas(2.0), None),
         step(34.0, Act::BrokerAway, None),
         step(
@@ -60,10 +75,27 @@ pub(super) fn story() -> Vec<Step> {
                 "smoke in 403 meanwhile: nobody hears it yet, it is on disk",
             ),
         ),
+        step(38.0, river(4.31), None),
+        step(41.0, river(4.24), None),
         step(44.0, Act::BrokerBack, None),
+        step(
+            45.0,
+            river(4.21),
+            scene(
+                "断开时的水位也补上,各带自己的时间;从这时起水位计卡住了",
+                "the stages of the outage come too, with their own times; from now on the sensor is stuck",
+            ),
+        ),
         step(52.0, smoke("smoke-3-2-403", false), None),
         step(54.0, Act::Unplug, None),
-        step(60.0, river(2.9), None),
+        step(
+            67.0,
+            river(2.9),
+            scene(
+                "水位计 20 秒不动:故障“卡住”,颜色不降;现在又动了,颜色一级一级地降",
+                "stuck for 20 s: a fault, and the colour stays; now it moves, and the colour comes down step by step",
+            ),
+        ),
         step(74.0, Act::Replug, None),
         step(80.0, Act::Kill, None),
         step(

@@ -13,7 +13,7 @@ use shouwang_message::{AlarmChange, Class, Event, EventData, Text, Timestamp};
 use super::count::Count;
 use super::ledger::{Way, hex};
 use super::person::{Done, LONGER_PATIENCE, PATIENCE, Wish};
-use super::setting::RIVER_ON_DELAY;
+use super::setting::{RIVER_ON_DELAY, RIVER_STUCK_S};
 use crate::exit::Exit;
 use crate::print;
 
@@ -74,7 +74,8 @@ impl Teller {
         let delay = RIVER_ON_DELAY.as_secs();
         print::line(&format!("  MQTT {broker}"))?;
         print::line(&format!(
-            "  河道报警延时在演示中缩短为 {delay} 秒 · the river's delay is shortened to {delay} s here"
+            "  河道报警延时在演示中缩短为 {delay} 秒,{RIVER_STUCK_S} 秒不动就算水位计卡住 · the river's delay is shortened \
+             to {delay} s here, and a sensor that stands still for {RIVER_STUCK_S} s is stuck"
         ))?;
         let (first, later) = (PATIENCE.as_secs(), LONGER_PATIENCE.as_secs());
         print::line(&format!(
