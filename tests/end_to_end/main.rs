@@ -24,6 +24,7 @@ mod search;
 #[path = "../chaos/shim.rs"]
 #[expect(dead_code, reason = "the clock and the slow disk are for other stories")]
 mod shim;
+mod signed;
 mod storage;
 mod street;
 mod supervision;

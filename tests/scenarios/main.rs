@@ -36,6 +36,7 @@ mod outputs;
 mod overlays;
 mod restarts;
 mod running;
+mod signed;
 mod smoke;
 mod store;
 mod uplink;

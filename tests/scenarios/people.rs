@@ -61,6 +61,7 @@ impl Stage {
             from: None,
             output: None,
             on: None,
+            to: None,
         }
     }
 

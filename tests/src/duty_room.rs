@@ -171,6 +171,11 @@ impl DutyRoom {
         self.program.signal(signal);
     }
 
+    /// Its duty-room.toml.
+    pub fn configuration(&self) -> PathBuf {
+        self.directory.path().join("duty-room.toml")
+    }
+
     /// Where its database is.
     pub fn state_directory(&self) -> PathBuf {
         self.directory.path().join("state")

@@ -247,6 +247,7 @@ impl Pending {
             from: None,
             output: None,
             on: None,
+            to: Some(CommandPayload::target(&self.site, &self.gateway, self.request.command())),
         }))
     }
 
@@ -276,6 +277,7 @@ impl Pending {
 pub(crate) fn resend(
     wall: Timestamp,
     by: &Id,
+    whom: &GatewayName,
     txn: &str,
     from: shouwang_message::Sequence,
     chance: &mut Chance,
@@ -296,6 +298,7 @@ pub(crate) fn resend(
         from: Some(from),
         output: None,
         on: None,
+        to: Some(CommandPayload::target(&whom.site, &whom.gateway, CommandName::Resend)),
     })
 }
 

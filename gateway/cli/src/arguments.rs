@@ -42,6 +42,12 @@ pub(crate) enum Verb {
         /// duty-room.toml
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// 只打印网关 trusted_keys 要写的公钥 · Only print its public key, for the gateways' trusted_keys
+        #[arg(long)]
+        show_key: bool,
+        /// 与 --show-key 同用,输出一个 JSON 对象 · With --show-key: one JSON object
+        #[arg(long, requires = "show_key")]
+        json: bool,
     },
     /// 检查网关或值班室的配置,并算出每条线路的报警轮询时间 · Check a configuration; compute each line's alarm round
     Check {

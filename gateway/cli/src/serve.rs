@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::json;
 use shouwang_duty_room as duty_room;
+use shouwang_duty_room::signing::Signer;
 use shouwang_gateway::config::Config;
 use shouwang_gateway::eventloop::{self, Options};
 use shouwang_gateway::systemd::Notifier;
 use tracing_subscriber::EnvFilter;
 
 use crate::exit::{Code, Exit};
+use crate::print;
 use crate::signal::{self, Asked};
 
 /// The unit's WatchdogSec is 15 s.
@@ -73,6 +76,21 @@ pub(crate) fn duty_room(config: &Path) -> Result<(), Exit> {
         running.stop().await.map_err(|error| Exit::failed(&error))?;
         ended(by)
     })
+}
+
+/// The key by which gateways know this duty room's commands; made if it is not there yet.
+pub(crate) fn show_key(config: &Path, json: bool) -> Result<(), Exit> {
+    let config =
+        duty_room::Config::load(config).map_err(|error| Exit::Because(Code::Bad, error.to_string()))?;
+    let signer = Signer::open(&config.name, &config.state_dir, config.command_key.as_deref());
+    let key = signer.map_err(|error| Exit::failed(&error))?.trusted_key();
+    if json {
+        return print::line(&json!({"duty_room": config.name, "trusted_key": key}).to_string());
+    }
+    print::line(&format!(
+        "# 写进每个网关的 gateway.toml;已有别的公钥时加在后面 · into each gateway.toml; beside the keys that stand there\n\
+         [commands]\ntrusted_keys = [\"{key}\"]"
+    ))
 }
 
 /// Feeds systemd's watchdog as long as the duty room lives; systemd starts anew what it no longer hears of.

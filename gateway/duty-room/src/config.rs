@@ -37,6 +37,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     pub broker: Broker,
     pub web: Web,
+    /// The key that signs commands; none: the one in `state_dir`, made at the first start.
+    pub command_key: Option<PathBuf>,
     /// The ways out of the house, by which people are woken.
     pub channels: Vec<Channel>,
     /// Who there is to tell.
@@ -148,6 +150,7 @@ const TOP_KEYS: &[&str] = &[
     "state_dir",
     "broker",
     "web",
+    "commands",
     "channel",
     "sounder",
     "night",
@@ -222,6 +225,7 @@ impl Reader<'_> {
         let state_dir = self.required(top, 0..0, "state_dir", remedy).map(|(_, dir)| self.beside(&dir));
         let broker = self.table(top, "broker").and_then(|(span, table)| self.broker(span, table));
         let web = self.table(top, "web").and_then(|(span, table)| self.web(span, table));
+        let command_key = self.command_key(top);
         let channels = self.channels(top);
         let sounder = match top.contains_key("sounder") {
             true => self.table(top, "sounder").and_then(|(span, table)| self.sounder(span, table)),
@@ -243,6 +247,7 @@ impl Reader<'_> {
             state_dir,
             broker,
             web,
+            command_key,
             channels,
             organisation,
             escalation,
@@ -292,7 +297,7 @@ hosts = ["duty.example.cn"]
             [
                 "duty-room.toml:1:1: state_dir is missing; write state_dir = \"/var/lib/shouwang-duty-room\"",
                 "duty-room.toml:1:8: name: an id has 1 to 32 characters of a-z, 0-9 and '-', not \"Duty 1\"; write for example name = \"duty-1\"",
-                "duty-room.toml:2:1: unknown key stat_dir; known here: name, title, state_dir, broker, web, channel, sounder, night, organisation, person, responder, escalation",
+                "duty-room.toml:2:1: unknown key stat_dir; known here: name, title, state_dir, broker, web, commands, channel, sounder, night, organisation, person, responder, escalation",
                 "duty-room.toml:4:7: mqtt://broker.example would send everything, the password too, in the clear; use mqtts://, or set allow_plaintext = true on a network you trust",
                 "duty-room.toml:5:19: allow_plaintext must be true or false, not string; write allow_plaintext as true or false",
                 "duty-room.toml:6:17: password_file /nowhere/x: No such file or directory (os error 2); make the file, with the secret as its only line",

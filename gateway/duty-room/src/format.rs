@@ -41,6 +41,12 @@ pub fn schema() -> Value {
                     "allow_plaintext": {"type": "boolean"}
                 }
             },
+            "commands": {
+                "type": "object", "additionalProperties": false,
+                "properties": {
+                    "key_file": {"type": "string", "description": "签名命令的密钥 · the key that signs commands"}
+                }
+            },
             "organisation": sections("组织 · street, community, grid, micro-grid", &["id", "kind"], &json!({
                 "id": id(), "name": {"type": "string"}, "parent": id(),
                 "kind": {"enum": ["street", "community", "grid", "micro-grid"]}

@@ -17,6 +17,7 @@ mod metrics;
 pub mod notify;
 mod records;
 mod residents;
+pub mod signing;
 mod sounder;
 mod stop;
 mod store;
@@ -57,6 +58,8 @@ pub enum StartError {
     NewerStore { path: PathBuf, found: i64, known: i64 },
     #[error("cannot listen on {address}: {source}; choose another [web] listen")]
     Listen { address: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Signing(#[from] signing::SigningError),
     #[error("cannot prepare TLS: {0}")]
     Tls(String),
     #[error("cannot open {0}")]
@@ -82,6 +85,7 @@ pub struct Running {
     /// Where the pages are: the real port, also when the configuration said 0.
     pub web: SocketAddr,
     certificate: Option<certificate::Holder>,
+    trusted_key: String,
     door: Door,
     clock: Clock,
     heard: broadcast::Sender<Arc<HeardEvent>>,
@@ -111,6 +115,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let listener = tokio::net::TcpListener::bind(address).await.map_err(listen_failed)?;
     let web = listener.local_addr().map_err(listen_failed)?;
 
+    let signer = signing::Signer::open(&config.name, &config.state_dir, config.command_key.as_deref())?;
+    let trusted_key = signer.trusted_key();
     let wanted = certificate::Wanted {
         room: config.name.to_string(),
         hosts: own_names(&config.web),
@@ -126,7 +132,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let door = Door::open(clock.clone(), people, &to_store).map_err(random)?;
     let (stored, completions) = mpsc::channel(store::QUEUE);
     let (pulse, pulses) = watch::channel(Pulse::default());
-    let outbox = link::Outbox::default();
+    let outbox = link::Outbox::new(signer);
 
     let board = shouwang_board::Board::restore(
         shouwang_board::Settings {
@@ -209,6 +215,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     Ok(Running {
         web,
         certificate,
+        trusted_key,
         door,
         clock,
         heard,
@@ -235,6 +242,11 @@ impl Running {
     pub fn address(&self) -> String {
         let scheme = if self.certificate.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.web)
+    }
+
+    /// What gateways write into `[commands] trusted_keys` to believe this duty room's commands and no others.
+    pub fn trusted_key(&self) -> &str {
+        &self.trusted_key
     }
 
     /// What the pages' certificate says of itself; none without HTTPS.

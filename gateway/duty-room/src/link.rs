@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 use crate::eventloop::Message;
+use crate::signing::Signer;
 use crate::stop::Stopped;
 use crate::{Broker, Config, tls};
 
@@ -36,9 +37,10 @@ const LAST_RETRY_MS: u64 = 5_000;
 const REFUSED_RETRY: Duration = Duration::from_secs(60);
 
 /// What is to be published: the newest receipt per gateway, and commands in order. Survives connections.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Outbox {
     inner: Arc<(Mutex<Waiting>, Notify)>,
+    signer: Arc<Signer>,
 }
 
 #[derive(Debug, Default)]
@@ -48,12 +50,18 @@ struct Waiting {
 }
 
 impl Outbox {
+    /// Commands go out signed by `signer`.
+    pub(crate) fn new(signer: Signer) -> Self {
+        Self { inner: Arc::default(), signer: Arc::new(signer) }
+    }
+
     pub(crate) fn heard(&self, to: GatewayName, document: HeardDocument) {
         self.with(|waiting| waiting.heard.insert(to, document));
         self.inner.1.notify_one();
     }
 
     pub(crate) fn command(&self, to: GatewayName, name: CommandName, command: Command) {
+        let command = self.signer.signed(command);
         self.with(|waiting| {
             waiting.commands.push_back((to, name, command));
             if waiting.commands.len() > WAITING_COMMANDS {

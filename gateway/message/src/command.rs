@@ -1,4 +1,5 @@
 //! What a duty room asks of a gateway, and the gateway's answer.
+use alloc::format;
 use alloc::string::String;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,16 @@ pub struct CommandPayload {
     pub output: Option<Id>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<bool>,
+    /// `site/gateway/name`: for whom and what it is, so that its signature is good for nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+impl CommandPayload {
+    /// What [`Self::to`] says of a command of this name to this gateway.
+    pub fn target(site: &Id, gateway: &Id, name: CommandName) -> String {
+        format!("{site}/{gateway}/{}", name.as_str())
+    }
 }
 
 /// `/reply/{name}`.

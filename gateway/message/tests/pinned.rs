@@ -413,6 +413,7 @@ fn commands_and_replies() {
         from: None,
         output: None,
         on: None,
+        to: None,
     };
     let text = format!(
         r#"{{"txn":"t-1","alarm":"{ALARM}","by":"u-7","at":"2026-11-22T07:52:07.412Z","expires":"2026-11-22T08:02:07.412Z","nonce":"n-1","reason":null}}"#
@@ -428,11 +429,12 @@ fn commands_and_replies() {
         from: Some(88411),
         output: Some(id("siren-gate")),
         on: Some(true),
+        to: Some("heping/gw-0007/resend".into()),
         ..payload
     };
     pinned(
         &full,
-        r#"{"txn":"t-1","alarm":null,"by":"u-7","at":"2026-11-22T07:52:07.412Z","expires":"2026-11-22T08:02:07.412Z","nonce":"n-1","reason":"补发","occurrence":2,"until":"2026-11-22T08:02:07.412Z","second":"u-8","device":"level-1","from":88411,"output":"siren-gate","on":true}"#,
+        r#"{"txn":"t-1","alarm":null,"by":"u-7","at":"2026-11-22T07:52:07.412Z","expires":"2026-11-22T08:02:07.412Z","nonce":"n-1","reason":"补发","occurrence":2,"until":"2026-11-22T08:02:07.412Z","second":"u-8","device":"level-1","from":88411,"output":"siren-gate","on":true,"to":"heping/gw-0007/resend"}"#,
     );
 
     let signed =

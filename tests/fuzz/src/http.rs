@@ -47,6 +47,7 @@ impl Desk {
             state_dir: state.path().into(),
             broker: Broker::at("mqtt://127.0.0.1:1").expect("an address where nobody is"),
             web: Web::at("127.0.0.1:0".parse().expect("an address")),
+            command_key: None,
             channels: vec![],
             organisation: shouwang_board::Organisation::default(),
             escalation: shouwang_board::Escalation::default(),

@@ -103,7 +103,7 @@ impl Board {
 
     fn ask_resend(&mut self, whom: &GatewayName, log: LogId, from: Sequence) {
         let txn = self.chance.token();
-        let command = resend(self.wall, &self.settings.name, &txn, from, &mut self.chance);
+        let command = resend(self.wall, &self.settings.name, whom, &txn, from, &mut self.chance);
         if let Some(gateway) = self.gateways.get_mut(whom) {
             gateway.resends.push_back((txn, log));
             if gateway.resends.len() > 8 {

@@ -145,6 +145,7 @@ impl Person {
             from: None,
             output: None,
             on: None,
+            to: None,
         };
         let payload = String::from_utf8(to_bytes(&payload)).ok()?;
         let body = to_bytes(&Command { payload, key: None, signature: None });

@@ -72,8 +72,9 @@ impl Engine {
         signed_by: Option<&str>,
         retained: bool,
     ) -> Result<(), No> {
-        let words = [Some(&payload.txn), Some(&payload.by), Some(&payload.nonce), payload.reason.as_ref()];
-        if words.into_iter().flatten().any(|word| word.len() > MAX_WORD) || payload.nonce.is_empty() {
+        let words = [Some(&payload.txn), Some(&payload.by), Some(&payload.nonce)];
+        let words = words.into_iter().chain([payload.reason.as_ref(), payload.to.as_ref()]);
+        if words.flatten().any(|word| word.len() > MAX_WORD) || payload.nonce.is_empty() {
             return Err(No::new("malformed", "命令格式不对", "a part is too long, or the nonce is missing"));
         }
         if retained && !planted::has(Bug::ObeysRetained) {
@@ -84,6 +85,7 @@ impl Engine {
         if self.configuration.uplink.signed_commands_only && signed_by.is_none() && !harmless {
             return Err(No::new("unsigned", "命令没有有效签名", "the command has no valid signature"));
         }
+        self.is_for_us(name, payload)?;
         let life_ms = payload.expires.unix_ms() - payload.at.unix_ms();
         let wall = self.wall.timestamp(now);
         let over = self.wall.clock() != Clock::Unset && payload.expires < wall && !harmless;
@@ -99,6 +101,30 @@ impl Engine {
         }
         // To do it twice harms nobody either, and a duty room that asks often must not fill the list.
         if harmless { Ok(()) } else { self.take_nonce(now, wall, payload) }
+    }
+
+    /// A signature covers the payload alone: without its target in there, what was signed for one gateway or one
+    /// command could be played to another. An alarm's id exists once; a device's or an output's name does not.
+    fn is_for_us(&self, name: CommandName, payload: &CommandPayload) -> Result<(), No> {
+        let (configuration, us) = (&self.configuration, CommandPayload::target);
+        match &payload.to {
+            Some(to) if *to != us(&configuration.site, &configuration.gateway, name) => Err(No::new(
+                "target",
+                "命令是给别处的",
+                "the command is meant for another gateway, or says another thing",
+            )),
+            None if configuration.uplink.signed_commands_only
+                && payload.alarm.is_none()
+                && !matches!(name, CommandName::Resend | CommandName::Read) =>
+            {
+                Err(No::new(
+                    "target_missing",
+                    "签名的命令要写明给谁",
+                    "a signed command that names no alarm says whom it is for: \"to\" = \"site/gateway/command\"",
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn take_nonce(&mut self, now: Instant, wall: Timestamp, payload: &CommandPayload) -> Result<(), No> {

@@ -1,6 +1,7 @@
 //! `[broker]` and `[web]`: where the gateways are heard and where the pages are.
 use std::net::IpAddr;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use shouwang_trust::{Files, Floor, Key};
 use toml::Spanned;
@@ -9,6 +10,7 @@ use toml::de::DeTable;
 use super::reader::Reader;
 use super::{Broker, Web};
 use crate::certificate::Certificate;
+use crate::signing::Signer;
 
 const BROKER_KEYS: &[&str] =
     &["url", "username", "password_file", "allow_plaintext", "ca_file", "client_certificate", "client_key"];
@@ -75,6 +77,22 @@ impl Reader<'_> {
             self.problem(at.map_or(0..0, Spanned::span), error.what().en, error.remedy().en);
         }
         files
+    }
+
+    /// `[commands] key_file`: the key that gateways trust, kept elsewhere than in `state_dir`.
+    pub(super) fn command_key(&mut self, top: &DeTable<'_>) -> Option<PathBuf> {
+        if !top.contains_key("commands") {
+            return None;
+        }
+        let (_, table) = self.table(top, "commands")?;
+        self.unknown_keys(table, "commands.", &["key_file"]);
+        let (span, file) = self.text(table, "key_file")?;
+        let file = self.beside(&file);
+        if let Err(error) = Signer::check(&file) {
+            let remedy = "name the file command-key of a duty room's state_dir, or leave key_file out";
+            self.problem(span, format!("key_file: {error}"), remedy);
+        }
+        Some(file)
     }
 
     pub(super) fn web(&mut self, span: Range<usize>, table: &DeTable<'_>) -> Option<Web> {

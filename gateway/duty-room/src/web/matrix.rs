@@ -13,7 +13,7 @@ use super::access::Who;
 use super::{Desk, routes};
 use crate::accounts::door::Door;
 use crate::accounts::password::Hash;
-use crate::accounts::sessions::TokenDigest;
+use crate::accounts::sessions::{Standing, TokenDigest};
 use crate::accounts::{Account, Role};
 use crate::eventloop::Pulse;
 use crate::store::KeptPeople;
@@ -140,6 +140,7 @@ impl Pages {
             state_dir: state.path().into(),
             broker: Broker::at("mqtt://127.0.0.1:1").unwrap(),
             web: Web::at("127.0.0.1:0".parse().unwrap()),
+            command_key: None,
             channels: vec![],
             organisation: shouwang_board::Organisation::default(),
             escalation: shouwang_board::Escalation::default(),
@@ -254,6 +255,24 @@ async fn the_table_names_every_route_and_every_verb() {
         let is_routed = routes.iter().any(|route| route.method == method && fits(route.path, path));
         assert!(is_routed, "{method} {path} is in the matrix, but no route answers it");
     }
+}
+
+/// A hundred thousand guesses at a session, and those that were given still stand.
+#[tokio::test]
+async fn no_guess_is_a_session() {
+    let pages = Pages::new();
+    let cookie = |value: &str| {
+        let mut headers = header::HeaderMap::new();
+        headers.insert(header::COOKIE, format!("shouwang_session={value}").parse().unwrap());
+        super::guard::standing(&pages.desk, &headers)
+    };
+    for guess in 0..100_000_u64 {
+        let guess = guess.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let (standing, person) = cookie(&format!("{guess:016x}{:016x}", !guess));
+        assert!(standing == Standing::Stranger && person.is_none(), "{guess:x}");
+    }
+    assert_eq!(cookie(&session('L')).1.map(|person| person.role), Some(Role::Lead));
+    assert_eq!(cookie(&session('e')).0, Standing::Expired);
 }
 
 /// Deny by default: other methods and other addresses, for whoever asks.

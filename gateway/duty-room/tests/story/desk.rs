@@ -78,12 +78,21 @@ pub(crate) fn config(state_dir: &Path, broker_port: u16) -> Config {
         state_dir: state_dir.into(),
         broker: Broker::at(&format!("mqtt://127.0.0.1:{broker_port}")).unwrap(),
         web: Web::at("127.0.0.1:0".parse().unwrap()),
+        command_key: None,
         channels: vec![],
         organisation: shouwang_board::Organisation::default(),
         escalation: shouwang_board::Escalation::default(),
         night: shouwang_board::Night::default(),
         sounder: None,
     }
+}
+
+/// A duty room at noon, without a broker.
+pub(crate) async fn alone() -> (Running, tempfile::TempDir) {
+    let state = tempfile::tempdir().unwrap();
+    let clock = shouwang_duty_room::Clock::at_hour(12);
+    let running = shouwang_duty_room::start(config(state.path(), 1), clock).await.unwrap();
+    (running, state)
 }
 
 /// A broker, where the duty room keeps what it knows, that room, and a gateway.

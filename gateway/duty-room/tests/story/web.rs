@@ -3,18 +3,12 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use shouwang_duty_room::{Clock, Running};
+use shouwang_duty_room::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::desk::*;
-
-async fn alone() -> (Running, tempfile::TempDir) {
-    let state = tempfile::tempdir().unwrap();
-    let running = shouwang_duty_room::start(config(state.path(), 1), Clock::at_hour(12)).await.unwrap();
-    (running, state)
-}
 
 #[tokio::test]
 async fn without_a_session_pages_redirect_and_the_api_refuses() {
