@@ -320,6 +320,12 @@ impl Stage {
         self.tape.board(self.now, &list);
     }
 
+    /// What the duty room shows as open, as its page is told.
+    pub(crate) fn board_items(&self) -> String {
+        let list = self.duty_room.board.list(ListState::Open);
+        list.iter().map(ToString::to_string).collect()
+    }
+
     /// The duty room's clock is always right.
     pub(crate) fn duty_room_wall(&self) -> Timestamp {
         Timestamp::from_unix_ms(WALL_START_MS + (self.now / 1000).cast_signed())
@@ -360,7 +366,11 @@ impl Stage {
             self.give(Input::CommitFailed { commit, why: StoreTrouble::Full });
         }
         if let Some(input) = self.modem.turn(self.now) {
-            let what = if matches!(input, Input::TextSent { .. }) { "sent" } else { "not sent" };
+            let what = match input {
+                Input::TextSent { .. } => "sent",
+                Input::TextUndelivered { .. } => "not delivered",
+                _ => "not sent",
+            };
             self.tape.note(self.now, "modem", what);
             self.give(input);
         }

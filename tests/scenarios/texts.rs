@@ -1,6 +1,6 @@
 //! The box texts people itself, when no duty room hears.
 use shouwang_core::input::{Input, ModemTrouble};
-use shouwang_message::{Class, Clock, Text, Timestamp};
+use shouwang_message::{Class, Clock, CommandName, Text, Timestamp};
 
 use crate::pin;
 use crate::site::Site;
@@ -265,4 +265,130 @@ fn a_disk_that_hangs_does_not_keep_the_phone_quiet() {
     assert_eq!(got(&stage, 0).len(), 1);
     let first = stage.modem.sent[0].0;
     assert!(first <= 60 * SECOND, "{first}");
+}
+
+/// Two alarms far apart, both told to both; the second is over before the first person answers.
+#[test]
+fn a_late_1_never_answers_an_older_alarm_than_the_last_text_named() {
+    let site = Site::new().smoke("402", 12).smoke("away", 15).building("9");
+    let mut stage = deaf(site.phone("u-7", 30, &[]).phone("u-8", 30, &[]));
+    stage.smoke("402", true);
+    stage.run(60.0);
+    stage.smoke("away", true);
+    stage.run(60.0);
+    assert_eq!((got(&stage, 0).len(), got(&stage, 1).len()), (2, 2), "{:?}", stage.modem.sent);
+    answers(&mut stage, 1, "1", None);
+    stage.smoke("away", false);
+    stage.run(30.0);
+    let mut payload = stage.payload("u-8");
+    payload.alarm = Some(stage.alarm('B'));
+    stage.commands(CommandName::Reset, &payload);
+    stage.run(60.0);
+    stage.restart();
+    stage.run(10.0);
+    answers(&mut stage, 0, "1", None);
+    stage.run(2.0);
+    let retained = stage.retained("/alarm/").concat();
+    assert!(retained.contains(r#""acknowledged":null"#), "smoke in 402 is nobody's yet: {retained}");
+    let transcript = stage.finish();
+    assert_eq!(transcript.matches("alarm.acknowledged").count(), 1, "{transcript}");
+    assert!(transcript.contains("unknown_alarm"), "{transcript}");
+}
+
+#[test]
+fn the_last_text_is_the_one_that_left_last_whatever_the_clock_says() {
+    let site = Site::new().smoke("402", 12).smoke("away", 15).building("9");
+    let mut stage = deaf(site.phone("u-7", 30, &[]));
+    stage.smoke("402", true);
+    stage.run(60.0);
+    stage.set_clock(-3_600_000, Clock::Synced);
+    stage.smoke("away", true);
+    stage.run(60.0);
+    let now = Timestamp::from_unix_ms(stage.duty_room_wall().unix_ms() - 3_600_000);
+    answers(&mut stage, 0, "1", Some(now));
+    stage.run(2.0);
+    for alarm in stage.retained("/alarm/") {
+        let is_open = alarm.contains(r#""acknowledged":null"#);
+        assert_eq!(is_open, alarm.contains(r#""device":"402""#), "{alarm}");
+    }
+}
+
+#[test]
+fn a_dead_card_is_told_while_weak_signal_is_a_fault_and_so_is_its_end() {
+    let mut stage = deaf(site());
+    let weak = Text::new("短信模块信号弱", "the signal is weak");
+    let card = Text::new("短信模块读不到 SIM 卡", "there is no SIM card");
+    let trouble = |text: &Text, sends| Some(ModemTrouble { text: text.clone(), sends });
+    stage.give(Input::ModemFound { trouble: trouble(&weak, true) });
+    stage.run(100.0);
+    stage.give(Input::ModemFound { trouble: trouble(&card, false) });
+    stage.run(100.0);
+    stage.give(Input::ModemFound { trouble: trouble(&weak, true) });
+    stage.run(100.0);
+    stage.give(Input::ModemFound { trouble: None });
+    stage.run(5.0);
+    stage.link_duty_room(true);
+    stage.run(10.0);
+    let transcript = stage.finish();
+    let told = |words: &str| transcript.matches(words).count();
+    assert_eq!(told("gw-0007 sms, ordinary, the signal is weak"), 4, "twice, with its end: {transcript}");
+    assert_eq!(told("gw-0007 sms, urgent, there is no SIM card"), 2, "{transcript}");
+}
+
+/// The broker is there, and no duty room: what is retained says at once whom the box has texted.
+#[test]
+fn whom_the_box_texted_is_told_at_once_and_is_a_change_of_its_own() {
+    let mut stage = deaf(site());
+    stage.smoke("402", true);
+    stage.run(20.0);
+    let before = stage.retained("/alarm/").concat();
+    assert!(before.contains(r#""revision":1"#) && !before.contains("texted"), "{before}");
+    stage.run(20.0);
+    let told = stage.retained("/alarm/").concat();
+    assert!(told.contains(r#""revision":2"#) && told.contains(r#""texted":[{"to":"u-7""#), "{told}");
+    stage.restart();
+    stage.run(5.0);
+    assert_eq!(stage.retained("/alarm/").concat(), told, "one revision has one content");
+    stage.link_duty_room(true);
+    stage.run(10.0);
+    let list = stage.board_items();
+    assert!(list.contains(r#""provisional":false"#) && !list.contains(r#""provisional":true"#), "{list}");
+}
+
+#[test]
+fn a_text_that_the_network_gives_up_is_told_and_tried_again_a_few_times() {
+    let mut stage = deaf(Site::new().smoke("402", 12).phone("u-7", 30, &[]).phone("u-8", 30, &[]));
+    stage.modem.cannot_deliver = Some(0);
+    stage.smoke("402", true);
+    stage.run(60.0);
+    let told = stage.retained("/alarm/").concat();
+    assert!(told.contains("u-8") && !told.contains("u-7"), "u-7 was not told: {told}");
+    answers(&mut stage, 0, "1", None);
+    stage.run(600.0);
+    stage.link_duty_room(true);
+    stage.run(10.0);
+    let retained = stage.retained("/alarm/").concat();
+    assert!(retained.contains(r#""acknowledged":null"#), "nobody has seen it: {retained}");
+    let transcript = stage.finish();
+    assert_eq!(transcript.matches("to u-7:").count(), 3, "{transcript}");
+    let fault = "gw-0007 sms, urgent, The gateway's texts do not reach u-7: it is switched off";
+    assert!(transcript.contains(fault), "{transcript}");
+}
+
+/// 20 phones and a new building every minute: after ten of them an operator has had enough of us for an hour.
+#[test]
+fn an_emergency_that_waits_for_room_is_a_fault() {
+    let site = (0..12_u8).fold(Site::new(), |site, n| {
+        site.smoke(&format!("{}", 401 + u32::from(n)), 20 + n).building(&format!("{n}"))
+    });
+    let mut stage = deaf((0..20).fold(site, |site, n| site.phone(&format!("u-{n}"), 30, &[])));
+    for n in 0..12 {
+        stage.smoke(&format!("{}", 401 + n), true);
+        stage.run(65.0);
+    }
+    assert_eq!(stage.modem.sent.len(), 200);
+    stage.link_duty_room(true);
+    stage.run(10.0);
+    let transcript = stage.finish();
+    assert!(transcript.contains("gw-0007 sms, urgent, The gateway has sent as many texts"), "{transcript}");
 }

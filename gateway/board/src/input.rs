@@ -29,7 +29,8 @@ pub enum Input {
     DeskAsked { ticket: u64, asked: DeskAsked },
     /// Something that belongs in the logbook happened at the desk: a log-in.
     Noted(LogLine),
-    /// What became of the notice with this ticket.
+    /// What became of the notice with this ticket. What was delivered may fail after all, once: a network that took a
+    /// text may give it up.
     Told { ticket: u64, result: DeliveryResult },
     /// Somebody answered by SMS.
     Replied {

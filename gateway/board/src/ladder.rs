@@ -98,6 +98,9 @@ pub(crate) struct Delivery {
     /// While its result is awaited, in this process.
     #[serde(skip)]
     pub(crate) ticket: Option<u64>,
+    /// Its channel took it under this one, and may yet say that it is lost.
+    #[serde(skip)]
+    taken: Option<u64>,
     #[serde(skip)]
     told_at: Instant,
     #[serde(skip)]
@@ -386,8 +389,10 @@ impl Ladder {
 
     /// The result of the telling with this ticket; none if it is not remembered.
     pub(crate) fn hear(&mut self, now: Instant, ticket: u64, result: DeliveryResult) -> Option<&Delivery> {
-        let delivery = self.deliveries.iter_mut().find(|delivery| delivery.ticket == Some(ticket))?;
+        let is_of = |delivery: &&mut Delivery| [delivery.ticket, delivery.taken].contains(&Some(ticket));
+        let delivery = self.deliveries.iter_mut().find(is_of)?;
         delivery.ticket = None;
+        delivery.taken = Some(ticket).filter(|_| matches!(result, DeliveryResult::Delivered { .. }));
         delivery.took_ms = Some(u32::try_from(now.since(delivery.told_at).as_millis()).unwrap_or(u32::MAX));
         delivery.result = match result {
             DeliveryResult::Delivered { .. } => Became::Delivered,
@@ -455,6 +460,7 @@ impl Delivery {
             took_ms: None,
             tries: 1,
             ticket: None,
+            taken: None,
             told_at: Instant::default(),
             again_at: None,
         }
@@ -462,7 +468,7 @@ impl Delivery {
 
     pub(crate) fn told(&mut self, now: Instant, ticket: u64) {
         (self.ticket, self.told_at, self.again_at) = (Some(ticket), now, None);
-        (self.result, self.took_ms) = (Became::Waiting, None);
+        (self.result, self.took_ms, self.taken) = (Became::Waiting, None, None);
     }
 
     /// As the case shows it.

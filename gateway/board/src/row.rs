@@ -160,6 +160,16 @@ impl Row {
         self.heard.is_none_or(|heard| heard < self.revision())
     }
 
+    /// Between this document and what is shown lies nothing but whom the gateway texted, which no event tells.
+    pub(crate) fn differs_by_texts_only(&self, document: &AlarmDocument) -> bool {
+        self.alarm_document().is_some_and(|shown| {
+            let texted = shown.texted.clone();
+            let (revision, unlogged) = (shown.revision, shown.unlogged);
+            texted != document.texted
+                && *shown == AlarmDocument { revision, unlogged, texted, ..document.clone() }
+        })
+    }
+
     /// It may leave the list: life safety only with a person's conclusion.
     pub(crate) fn is_done(&self) -> bool {
         let waits = self.alarm_document().is_some_and(|document| document.class.is_life_safety());

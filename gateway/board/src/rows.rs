@@ -36,6 +36,9 @@ impl Board {
                 // where the disk ends, so what is on disk replaces it whatever the numbers say.
                 let outdoes = row.is_unlogged() && (!document.unlogged || row.outlived);
                 if document.revision > row.revision() || outdoes {
+                    if !row.provisional() && row.differs_by_texts_only(&document) {
+                        row.heard = Some(document.revision);
+                    }
                     row.tell(document);
                     row.withdrawn = false;
                     row.unknown = false;
@@ -84,6 +87,8 @@ impl Board {
         self.note_change(id, before);
         self.case_hears(whom, change, document);
         let Some(row) = self.rows.get_mut(&id) else { return };
+        let revision =
+            if row.differs_by_texts_only(document) { row.revision().max(revision) } else { revision };
         row.finished = finished;
         let done = row.is_done();
         let mut kept_row = row.clone();

@@ -132,22 +132,19 @@ fn class_words(class: Class) -> &'static str {
 
 /// The place's own name, or its parts.
 fn place_words(place: &Place) -> Option<String> {
-    let name = place.name.as_deref().map(shown).filter(|name| !name.trim().is_empty());
-    name.map(|name| cut_front(&name, LONG_TEXT)).or_else(|| parts(place))
+    bounded(place).words().map(|words| cut_front(&words, LONG_TEXT))
 }
 
 /// Without the words that an installer wrote by hand: they may name who lives there.
 fn parts(place: &Place) -> Option<String> {
-    let mut words = String::new();
-    for (part, suffix) in [(&place.building, "号楼"), (&place.entrance, "单元"), (&place.room, "")] {
-        let Some(part) = part.as_deref().map(shown).filter(|part| !part.is_empty()) else { continue };
-        words.push_str(&part);
-        // `3` becomes 3号楼; 东楼 is a name already.
-        if part.chars().all(|c| c.is_ascii_alphanumeric()) {
-            words.push_str(suffix);
-        }
-    }
-    (!words.is_empty()).then(|| cut_front(&words, LONG_TEXT))
+    bounded(place).parts().map(|words| cut_front(&words, LONG_TEXT))
+}
+
+/// What may be shown of it.
+fn bounded(place: &Place) -> Place {
+    let part = |part: &Option<String>| part.as_deref().map(shown);
+    let (building, entrance, room) = (part(&place.building), part(&place.entrance), part(&place.room));
+    Place { building, entrance, room, name: part(&place.name), grid: None }
 }
 
 fn hour_minute(time: &str) -> &str {

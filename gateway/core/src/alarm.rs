@@ -128,13 +128,24 @@ impl Alarm {
         self.changed(AlarmChange::Repeated)
     }
 
-    /// This person's phone has been told, lastly at this time. Told with the alarm's next change, like the alarm itself.
+    /// The network has taken a text of this for this person's phone, lastly at this time. No event tells it: the log
+    /// says what became of the world and of people's answers, and who was texted is in the document of all of these.
     pub(crate) fn was_texted(&mut self, to: &Id, at: Timestamp) {
         let known = self.document.texted.iter_mut().find(|texted| texted.to == to.as_str());
         match known {
             Some(texted) => texted.at = at,
             None => self.document.texted.push(Texted { to: to.to_string(), at }),
         }
+        self.document.revision = self.document.revision.saturating_add(1);
+    }
+
+    /// The network could not deliver it after all. False if it is not known that it was taken.
+    pub(crate) fn was_not_texted(&mut self, to: &Id) -> bool {
+        let known = self.document.texted.len();
+        self.document.texted.retain(|texted| texted.to != to.as_str());
+        let is_change = known != self.document.texted.len();
+        self.document.revision = self.document.revision.saturating_add(u32::from(is_change));
+        is_change
     }
 
     /// The source is normal again. `None` if it was already.

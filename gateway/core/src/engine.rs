@@ -278,7 +278,11 @@ impl Engine {
                 self.command(now, name, &payload, signed_by.as_deref(), retained);
             }
             Input::TextSent { text } => self.text_sent(now, text),
-            Input::TextFailed { text, why } => self.text_failed(now, text, why),
+            Input::TextFailed { text, why, may_have_left } => {
+                self.text_failed(now, text, why, may_have_left);
+            }
+            Input::TextDelivered { text } => self.text_delivered(now, text),
+            Input::TextUndelivered { text, why } => self.text_undelivered(now, text, why),
             Input::TextReceived { phone, words, sent_at } => self.replied(now, phone, &words, sent_at),
             Input::ModemFound { trouble } => self.modem_found(now, trouble),
             Input::QuietWanted => self.silence_what_sounds(now),

@@ -59,6 +59,11 @@ impl Faults {
         self.open.contains_key(source)
     }
 
+    /// As it was told.
+    pub(crate) fn get(&self, source: &Source) -> Option<&FaultDocument> {
+        self.open.get(source)
+    }
+
     pub(crate) fn insert(&mut self, fault: Fault) {
         self.open.insert(fault.source, fault.document);
     }

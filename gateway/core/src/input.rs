@@ -38,8 +38,17 @@ pub enum Input {
     Commanded { name: CommandName, payload: String, signed_by: Option<String>, retained: bool },
     /// The network has taken this text.
     TextSent { text: TextId },
-    /// This text was not sent, after every try of the modem's.
-    TextFailed { text: TextId, why: Text },
+    /// This text was not sent, after every try of the modem's; unless it never said what became of it.
+    TextFailed {
+        text: TextId,
+        why: Text,
+        #[serde(default)]
+        may_have_left: bool,
+    },
+    /// The phone has this text: its network reported it. Not every network does.
+    TextDelivered { text: TextId },
+    /// The network had taken this text and could not deliver it.
+    TextUndelivered { text: TextId, why: Text },
     /// Somebody whose phone is configured sent this; the network says when.
     TextReceived { phone: PhoneIndex, words: String, sent_at: Option<Timestamp> },
     /// The modem does not work, or does again; told when it changes.

@@ -26,8 +26,8 @@ pub enum Output {
     Disconnect { connection: u32 },
     /// Publish on this connection. With a token its PUBACK must come back as `Receipted`.
     Publish { connection: u32, token: Option<u64>, publication: Publication },
-    /// Send this text to this phone, then say `TextSent` or `TextFailed`, and let the phone ring if it `rings`.
-    /// One at a time.
+    /// Send this text to this phone, then say `TextSent` or `TextFailed`, and later what the network reports of it.
+    /// One at a time. If it `rings`, let the phone ring once no text has left for a moment.
     Text { text: TextId, phone: PhoneIndex, words: String, rings: bool },
     /// All is told and committed: the process may end.
     Stopped,

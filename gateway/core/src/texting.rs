@@ -4,39 +4,39 @@
 //! for the same phone travels together, so a flood is counted and not lost. Its end is told wherever it was told.
 //! One text at a time is with the modem. Decided by steady time; the wall clock is for words and for late answers.
 mod bucket;
+mod named;
+mod story;
 mod words;
 
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use shouwang_message::{AlarmDocument, AlarmId, Class, Clock, Id, Instant, Mode, Text, Timestamp};
+use shouwang_message::{AlarmDocument, AlarmId, Id, Instant, Mode, Text, Timestamp};
 
 use crate::configuration::{PhoneIndex, PhoneSettings, SmsSettings};
 use crate::input::TextId;
-use bucket::Bucket;
+use bucket::{Bucket, Spends};
+pub(crate) use named::Named;
+pub(crate) use story::Story;
 
 /// Further alarms of one building join one text this long after the one before (the design's duty-room page,
 /// section 10).
 const JOIN: Duration = Duration::from_secs(20);
-/// A further cry of the same alarm is told to the same phone no sooner than this.
-const AGAIN: Duration = Duration::from_secs(60);
 /// After a text that failed, its phone is left alone for this long; others go on.
 const RETRY: Duration = Duration::from_secs(60);
 /// The modem gives up a text sooner by itself; hands that say nothing for this long have lost it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5 * 60);
-/// The end of an alarm is tried so often; it is good news, and the alarm itself was told.
-const END_TRIES: u8 = 3;
 /// Finished alarms whose end is still to be told; of more, the oldest are given up.
 const ENDS_MOST: usize = 1_000;
 /// So many texts in a row that failed are a fault, whatever the modem says of itself; shown for so long.
 const FAILURES: u32 = 2;
 const FAILURE_SHOWN: Duration = Duration::from_secs(24 * 60 * 60);
-/// The network's clock and ours may differ by so much.
-const CLOCKS_DIFFER_MS: i64 = 120_000;
+/// Texts that the network has taken and may yet report as undeliverable; as many as the modem remembers.
+const TAKEN_MOST: usize = 64;
+/// A new emergency that must wait for longer than this before its text may leave is a fault.
+const ROOM_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything that phones were told or wait to be told.
 #[derive(Debug, Default)]
@@ -45,9 +45,16 @@ pub(crate) struct Texting {
     phones: BTreeMap<PhoneIndex, Phone>,
     under_way: Option<UnderWay>,
     texts: TextId,
+    /// What the network may still report on, oldest first.
+    taken: VecDeque<UnderWay>,
+    named: BTreeMap<Id, Named>,
     sent: Bucket,
+    /// A new emergency waits because too many texts have left.
+    waits_for_room: bool,
     /// Stories to be kept anew, or forgotten.
     changed: BTreeSet<AlarmId>,
+    /// Whose last texts are to be kept anew, or forgotten.
+    changed_named: BTreeSet<Id>,
 }
 
 /// One open alarm, as far as texts depend on it.
@@ -69,43 +76,6 @@ pub(crate) struct Order {
     pub(crate) is_cry: bool,
 }
 
-/// What the phones know of one alarm, as it survives a restart.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Story {
-    what: String,
-    building: Option<String>,
-    class: Class,
-    mode: Mode,
-    /// None while the clock could not be trusted.
-    raised_at: Option<Timestamp>,
-    occurrence: u32,
-    /// The source is normal, since then.
-    is_over: bool,
-    over_at: Option<Timestamp>,
-    /// By account id.
-    told: BTreeMap<Id, Told>,
-    /// How long it had waited unheard when this was kept.
-    waited_s: u64,
-    #[serde(skip)]
-    unheard_since: Option<Instant>,
-    #[serde(skip)]
-    is_open: bool,
-}
-
-/// What one phone knows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Told {
-    occurrence: u32,
-    at: Timestamp,
-    /// In that text by its place: an answer means it.
-    is_named: bool,
-    knows_end: bool,
-    #[serde(skip)]
-    end_tries: u8,
-    #[serde(skip)]
-    last: Instant,
-}
-
 #[derive(Debug, Default)]
 struct Phone {
     last_text: Instant,
@@ -119,7 +89,10 @@ struct Failed {
     times: u32,
     last: Instant,
     person: Id,
+    /// Of the first of them.
     why: Text,
+    /// The network had taken one: only the network's own word ends it.
+    is_reported: bool,
 }
 
 #[derive(Debug)]
@@ -150,11 +123,15 @@ enum News {
 }
 
 impl Texting {
-    pub(crate) fn restore(&mut self, now: Instant, alarm: AlarmId, mut story: Story) {
-        for told in story.told.values_mut() {
-            told.last = now;
+    pub(crate) fn restore(&mut self, now: Instant, alarm: AlarmId, mut story: Story, settings: &SmsSettings) {
+        if story.resume(now, &settings.phones) {
+            self.changed.insert(alarm);
         }
         self.stories.insert(alarm, story);
+    }
+
+    pub(crate) fn restore_named(&mut self, person: Id, named: Named) {
+        self.named.insert(person, named);
     }
 
     /// Takes note of every open alarm. To be called twice a second or more often.
@@ -173,18 +150,16 @@ impl Texting {
                 self.changed.insert(id);
             }
         }
-        // What is finished cries no more, however fast that went.
-        for story in self.stories.values_mut().filter(|story| !story.is_open) {
-            (story.unheard_since, story.waited_s, story.is_over) = (None, 0, true);
-        }
+        self.stories.values_mut().filter(|story| !story.is_open).for_each(Story::finish);
         self.drop_what_is_told();
     }
 
-    /// The text that should leave now, if any: emergencies first, and of the phones the one that waits longest.
+    /// The text that should leave now, if any: emergencies first, of these what somebody has not heard of at all, and
+    /// of the phones the one that waits longest.
     pub(crate) fn next(&mut self, now: Instant, wall: Timestamp, settings: &SmsSettings) -> Option<Order> {
         if self.under_way.as_ref().is_some_and(|text| now.since(text.since) >= ANSWER_WITHIN) {
             let text = self.under_way.as_ref().map(|text| text.text)?;
-            self.failed(now, text, Text::new("短信模块没有回音", "the modem's hands do not answer"));
+            self.failed(now, text, Text::new("短信模块没有回音", "the modem's hands do not answer"), true);
         }
         if self.under_way.is_some() {
             return None;
@@ -193,27 +168,36 @@ impl Texting {
         let state = |phone: &PhoneIndex| self.phones.get(phone);
         phones.retain(|(phone, _)| state(phone).is_none_or(|state| now >= state.not_before));
         phones.sort_by_key(|(phone, _)| state(phone).map_or(Instant::default(), |state| state.last_text));
-        [News::Cry, News::End].into_iter().find_map(|news| {
-            if !self.sent.has_room(now, news == News::Cry) {
+        let turns = [(News::Cry, Spends::Reserve), (News::Cry, Spends::Rest), (News::End, Spends::Rest)];
+        let order = turns.into_iter().find_map(|(news, spends)| {
+            if !self.sent.has_room(now, spends) {
                 return None;
             }
-            phones.iter().find_map(|(phone, settings)| self.write(now, wall, *phone, settings, news))
-        })
+            phones
+                .iter()
+                .find_map(|(phone, settings)| self.write(now, wall, *phone, settings, (news, spends)))
+        });
+        let mut untold = phones.iter().filter(|(_, settings)| {
+            let due = self.due(now, settings, News::Cry);
+            due.iter().any(|(_, story)| story.is_new_to(&settings.person))
+        });
+        self.waits_for_room = order.is_none()
+            && untold.next().is_some()
+            && (self.waits_for_room || self.sent.room_in(now) > ROOM_PATIENCE);
+        order
     }
 
     /// The network has taken it: who now knows of which emergencies.
     pub(crate) fn was_sent(&mut self, now: Instant, text: TextId) -> Option<(Id, Vec<AlarmId>)> {
         let sent = self.under_way.take_if(|under_way| under_way.text == text)?;
+        self.phones.entry(sent.phone).or_default().failed.take_if(|failed| !failed.is_reported);
         let mut known = Vec::new();
-        self.phones.entry(sent.phone).or_default().failed = None;
-        for About { alarm: id, occurrence, is_named, says_end } in sent.about {
-            let Some(story) = self.stories.get_mut(&id) else { continue };
+        for About { alarm, occurrence, says_end, .. } in &sent.about {
+            let Some(story) = self.stories.get_mut(alarm) else { continue };
             match sent.news {
                 News::Cry => {
-                    let (at, knows_end) = (sent.at, says_end);
-                    let told = Told { occurrence, at, is_named, knows_end, end_tries: 0, last: now };
-                    story.told.insert(sent.person.clone(), told);
-                    known.push(id);
+                    story.was_told(now, &sent.person, *occurrence, *says_end, text);
+                    known.push(*alarm);
                 }
                 News::End => {
                     if let Some(told) = story.told.get_mut(&sent.person) {
@@ -221,27 +205,68 @@ impl Texting {
                     }
                 }
             }
-            self.changed.insert(id);
+            self.changed.insert(*alarm);
         }
-        Some((sent.person, known))
+        if sent.news == News::Cry {
+            let named = sent.about.iter().filter(|about| about.is_named);
+            let named = named.map(|about| (about.alarm, about.occurrence)).collect();
+            self.named.entry(sent.person.clone()).or_default().add(text, sent.since, sent.at, named);
+            self.changed_named.insert(sent.person.clone());
+        }
+        let person = sent.person.clone();
+        if self.taken.len() >= TAKEN_MOST {
+            self.taken.pop_front();
+        }
+        self.taken.push_back(sent);
+        Some((person, known))
     }
 
-    /// It was not sent, and nobody tries again but us.
-    pub(crate) fn failed(&mut self, now: Instant, text: TextId, why: Text) {
+    /// It was not sent, as far as is known, and nobody tries again but us. What cannot have left spends nothing.
+    pub(crate) fn failed(&mut self, now: Instant, text: TextId, why: Text, may_have_left: bool) {
         let Some(failed) = self.under_way.take_if(|under_way| under_way.text == text) else { return };
-        let phone = self.phones.entry(failed.phone).or_default();
-        phone.not_before = now + RETRY;
-        let times = phone.failed.as_ref().map_or(0, |failed| failed.times).saturating_add(1);
-        phone.failed = Some(Failed { times, last: now, person: failed.person.clone(), why });
-        for About { alarm, .. } in failed.about.iter().filter(|_| failed.news == News::End) {
-            let story = self.stories.get_mut(alarm);
-            let Some(told) = story.and_then(|story| story.told.get_mut(&failed.person)) else { continue };
-            told.end_tries = told.end_tries.saturating_add(1);
-            if told.end_tries >= END_TRIES {
-                told.knows_end = true;
-                self.changed.insert(*alarm);
+        if !may_have_left {
+            self.sent.give_back();
+        }
+        self.miss(now, &failed, why, false);
+        for About { alarm, .. } in &failed.about {
+            let Some(story) = self.stories.get_mut(alarm) else { continue };
+            match failed.news {
+                News::Cry if may_have_left => story.may_be_told(&failed.person),
+                News::Cry => {}
+                News::End => {
+                    if story.end_failed(&failed.person) {
+                        self.changed.insert(*alarm);
+                    }
+                }
             }
         }
+    }
+
+    /// The phone has it.
+    pub(crate) fn was_delivered(&mut self, text: TextId) {
+        let place = self.taken.iter().position(|taken| taken.text == text);
+        let Some(taken) = place.and_then(|place| self.taken.remove(place)) else { return };
+        self.phones.entry(taken.phone).or_default().failed = None;
+    }
+
+    /// The network had taken it and gives it up: who does not know of which emergencies after all.
+    pub(crate) fn was_lost(&mut self, now: Instant, text: TextId, why: Text) -> Option<(Id, Vec<AlarmId>)> {
+        let place = self.taken.iter().position(|taken| taken.text == text)?;
+        let lost = self.taken.remove(place)?;
+        self.miss(now, &lost, why, true);
+        if let Some(named) = self.named.get_mut(&lost.person) {
+            named.remove(text);
+            self.changed_named.insert(lost.person.clone());
+        }
+        let mut unknown = Vec::new();
+        for About { alarm, .. } in lost.about.iter().filter(|_| lost.news == News::Cry) {
+            let story = self.stories.get_mut(alarm);
+            if story.is_some_and(|story| story.was_lost(&lost.person, text)) {
+                self.changed.insert(*alarm);
+                unknown.push(*alarm);
+            }
+        }
+        Some((lost.person, unknown))
     }
 
     /// The modem works again: nobody waits any longer for its sake.
@@ -259,18 +284,21 @@ impl Texting {
         failed.next().map(|failed| (&failed.person, &failed.why))
     }
 
+    /// A new emergency waits because the operator would shut out who sends more.
+    pub(crate) fn waits_for_room(&self) -> bool {
+        self.waits_for_room
+    }
+
     /// The alarms, and their cries, that this person's phone was told last before they answered. An answer that the
     /// network held back must not acknowledge what its sender has not seen.
-    pub(crate) fn told_last(&self, person: &Id, sent_at: Option<Timestamp>) -> Vec<(AlarmId, u32)> {
-        let latest = sent_at.map(|at| Timestamp::from_unix_ms(at.unix_ms() + CLOCKS_DIFFER_MS));
-        let told: Vec<(AlarmId, &Told)> = self
-            .stories
-            .iter()
-            .filter_map(|(id, story)| Some((*id, story.told.get(person)?)))
-            .filter(|(_, told)| told.is_named && latest.is_none_or(|latest| told.at <= latest))
-            .collect();
-        let Some(last) = told.iter().map(|(_, told)| told.at).max() else { return Vec::new() };
-        told.into_iter().filter(|(_, told)| told.at == last).map(|(id, told)| (id, told.occurrence)).collect()
+    pub(crate) fn told_last(
+        &self,
+        now: Instant,
+        wall: Timestamp,
+        person: &Id,
+        sent_at: Option<Timestamp>,
+    ) -> Vec<(AlarmId, u32)> {
+        self.named.get(person).map(|named| named.meant(now, wall, sent_at).to_vec()).unwrap_or_default()
     }
 
     /// What is to be kept, or forgotten, over a restart.
@@ -278,34 +306,36 @@ impl Texting {
         let changed = core::mem::take(&mut self.changed);
         let kept = |id: AlarmId| {
             let story = self.stories.get(&id).filter(|story| !story.told.is_empty());
-            (id, story.map(|story| Story { waited_s: story.waited(now).as_secs(), ..story.clone() }))
+            (id, story.map(|story| story.kept(now)))
         };
         changed.into_iter().map(kept).collect()
     }
 
-    /// A text of all that is due for this phone and travels together.
+    /// The same for what the persons' last texts named.
+    pub(crate) fn take_named(&mut self) -> Vec<(Id, Named)> {
+        let changed = core::mem::take(&mut self.changed_named);
+        changed
+            .into_iter()
+            .filter_map(|person| Some((person.clone(), self.named.get(&person)?.clone())))
+            .collect()
+    }
+
+    /// A text of all that is due for this phone and travels together, if it spends what it may.
     fn write(
         &mut self,
         now: Instant,
         wall: Timestamp,
         phone: PhoneIndex,
         settings: &PhoneSettings,
-        news: News,
+        (news, spends): (News, Spends),
     ) -> Option<Order> {
         let person = &settings.person;
-        let just_told = self.just_told(now, person);
-        let is_due = |story: &Story| match news {
-            News::Cry => {
-                let joins = story.building.as_deref().is_some_and(|building| just_told.contains(building));
-                !joins && story.cry_is_due(now, settings)
-            }
-            News::End => story.end_is_due(person),
-        };
-        let mut due: Vec<(AlarmId, &Story)> =
-            self.stories.iter().filter(|(_, story)| is_due(story)).map(|(id, story)| (*id, story)).collect();
-        // What is live never travels under the heading of an exercise.
-        let mode = due.iter().map(|(_, story)| story.mode).min_by_key(|mode| *mode != Mode::Live)?;
-        due.retain(|(_, story)| story.mode == mode);
+        let due = self.due(now, settings, news);
+        let mode = due.first().map(|(_, story)| story.mode)?;
+        let is_new = news == News::Cry && due.iter().any(|(_, story)| story.is_new_to(person));
+        if is_new != (spends == Spends::Reserve) {
+            return None;
+        }
         let (words, named) = match (news, due.as_slice()) {
             (News::Cry, [(_, story)]) => (words::cry(mode, story.raised_at, &story.what, &story.note()), 1),
             (News::End, [(_, story)]) => (words::end(mode, story.over_at, &story.what), 1),
@@ -326,6 +356,35 @@ impl Texting {
         let (text, person) = (self.texts, person.clone());
         self.under_way = Some(UnderWay { text, phone, person, news, about, at: wall, since: now });
         Some(Order { text, phone, words, is_cry: news == News::Cry })
+    }
+
+    /// What is due for this phone and travels together.
+    fn due(&self, now: Instant, settings: &PhoneSettings, news: News) -> Vec<(AlarmId, &Story)> {
+        let just_told = self.just_told(now, &settings.person);
+        let is_due = |story: &Story| match news {
+            News::Cry => {
+                let joins = story.building.as_deref().is_some_and(|building| just_told.contains(building));
+                !joins && story.cry_is_due(now, settings)
+            }
+            News::End => story.end_is_due(&settings.person),
+        };
+        let mut due: Vec<(AlarmId, &Story)> =
+            self.stories.iter().filter(|(_, story)| is_due(story)).map(|(id, story)| (*id, story)).collect();
+        // What is live never travels under the heading of an exercise.
+        let mode = due.iter().map(|(_, story)| story.mode).min_by_key(|mode| *mode != Mode::Live);
+        due.retain(|(_, story)| Some(story.mode) == mode);
+        due
+    }
+
+    /// Its phone is left alone for a while.
+    fn miss(&mut self, now: Instant, text: &UnderWay, why: Text, is_reported: bool) {
+        let phone = self.phones.entry(text.phone).or_default();
+        phone.not_before = now + RETRY;
+        let before = phone.failed.take();
+        let times = before.as_ref().map_or(0, |before| before.times).saturating_add(1);
+        let is_reported = is_reported || before.as_ref().is_some_and(|before| before.is_reported);
+        let why = before.map_or(why, |before| before.why);
+        phone.failed = Some(Failed { times, last: now, person: text.person.clone(), why, is_reported });
     }
 
     /// The buildings that this person was told of a moment ago: what comes meanwhile travels together.
@@ -352,65 +411,6 @@ impl Texting {
                 self.changed.insert(id);
             }
         }
-    }
-}
-
-impl Story {
-    fn of(document: &AlarmDocument) -> Self {
-        Self {
-            what: words::what(document),
-            building: document.place.building.clone(),
-            class: document.class,
-            mode: document.mode,
-            raised_at: Some(document.raised_at).filter(|_| document.clock != Clock::Unset),
-            occurrence: document.occurrence,
-            is_over: false,
-            over_at: None,
-            told: BTreeMap::new(),
-            waited_s: 0,
-            unheard_since: None,
-            is_open: true,
-        }
-    }
-
-    /// True if it must be kept anew.
-    fn take(&mut self, now: Instant, seen: Seen<'_>) -> bool {
-        let document = seen.document;
-        self.is_open = true;
-        self.mode = document.mode;
-        self.occurrence = document.occurrence;
-        if !seen.wants_people || seen.is_heard {
-            (self.unheard_since, self.waited_s) = (None, 0);
-        } else {
-            self.unheard_since.get_or_insert(now);
-        }
-        let was_over = self.is_over;
-        self.is_over = !document.active;
-        self.over_at = document.cleared_at.filter(|_| self.is_over && document.clock != Clock::Unset);
-        was_over != self.is_over && !self.told.is_empty()
-    }
-
-    fn waited(&self, now: Instant) -> Duration {
-        let waited = self.unheard_since.map_or(Duration::ZERO, |since| now.since(since));
-        waited + Duration::from_secs(self.waited_s)
-    }
-
-    fn cry_is_due(&self, now: Instant, phone: &PhoneSettings) -> bool {
-        let is_new = match self.told.get(&phone.person) {
-            None => true,
-            Some(told) => told.occurrence < self.occurrence && now.since(told.last) >= AGAIN,
-        };
-        is_new && self.unheard_since.is_some() && phone.wants(self.class) && self.waited(now) >= phone.after
-    }
-
-    fn end_is_due(&self, person: &Id) -> bool {
-        self.is_over && self.told.get(person).is_some_and(|told| !told.knows_end)
-    }
-
-    /// What else must be said of it.
-    fn note(&self) -> String {
-        let again = if self.occurrence > 1 { format!("(第{}次)", self.occurrence) } else { String::new() };
-        if self.is_over { format!("{again}(已恢复)") } else { again }
     }
 }
 

@@ -132,15 +132,17 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     let Gateway { lines, store, recorder, uplink, texter, corrupt, watchdog: _watchdog, .. } = gateway;
     uplink.finish().await;
     let finished = tokio::task::spawn_blocking(move || {
-        drop(lines);
-        drop(texter);
         store.finish();
         if let Some(recorder) = recorder {
             recorder.finish();
         }
+        drop(lines);
     });
     if finished.await.is_err() {
         tracing::error!("ending the gateway's threads failed; what was committed is on disk");
+    }
+    if let Some(texter) = texter {
+        texter.end().await;
     }
     if let Some(embedded) = embedded {
         embedded.stop().await;
@@ -436,7 +438,8 @@ impl Gateway {
             }
             Input::Commanded { name, .. } => tracing::info!(%name, "command received"),
             Input::TextSent { text } => tracing::info!(text, "the network has taken a text"),
-            Input::TextFailed { text, why } => tracing::warn!(text, why = %why.en, "a text was not sent"),
+            Input::TextFailed { text, why, .. } => tracing::warn!(text, why = %why.en, "a text was not sent"),
+            Input::TextUndelivered { text, why } => tracing::warn!(text, why = %why.en, "a text is lost"),
             Input::ModemFound { trouble: Some(trouble) } => {
                 tracing::warn!(trouble = %trouble.text.en, "the modem is not well");
             }
@@ -446,7 +449,8 @@ impl Gateway {
     }
 
     fn look_at_texter(&mut self) {
-        if let Some(input) = self.texter.as_mut().and_then(Texter::look) {
+        let inputs = self.texter.as_mut().map(Texter::look).unwrap_or_default();
+        for input in inputs {
             self.give(input);
         }
     }

@@ -63,7 +63,8 @@ pub struct SilencePage {
 #[derive(Clone)]
 struct Door {
     pin_file: PathBuf,
-    host: String,
+    /// What a browser calls it.
+    hosts: Vec<String>,
     throttle: Arc<Mutex<Throttle>>,
     inputs: mpsc::Sender<Input>,
 }
@@ -114,7 +115,7 @@ pub fn read_pin(path: &Path) -> Result<String, BadPin> {
 async fn serve(listener: TcpListener, pin_file: PathBuf, inputs: mpsc::Sender<Input>) {
     let Ok(address) = listener.local_addr() else { return };
     tracing::info!(%address, "the silencing page is there");
-    let door = Door { pin_file, host: address.to_string(), throttle: Arc::default(), inputs };
+    let door = Door { pin_file, hosts: hosts(address), throttle: Arc::default(), inputs };
     let routes = Router::new()
         .route("/", get(show).post(silence))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -175,14 +176,22 @@ impl Door {
     /// Asked by its own address, and not from a page of somebody else's.
     fn is_addressed(&self, headers: &HeaderMap) -> bool {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let own = text(header::HOST) == Some(self.host.as_str());
+        let is_own = |host: &str| self.hosts.iter().any(|own| own == host);
+        let is_ours = |origin: &str| origin.strip_prefix("http://").is_some_and(is_own);
         let origin = headers.contains_key(header::ORIGIN);
-        own && (!origin || text(header::ORIGIN) == Some(format!("http://{}", self.host).as_str()))
+        text(header::HOST).is_some_and(is_own) && (!origin || text(header::ORIGIN).is_some_and(is_ours))
     }
 
     fn throttle(&self) -> std::sync::MutexGuard<'_, Throttle> {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Its address as browsers write it: the usual port is left out.
+fn hosts(address: SocketAddr) -> Vec<String> {
+    let whole = address.to_string();
+    let short = whole.strip_suffix(":80").map(str::to_owned);
+    short.into_iter().chain([whole]).collect()
 }
 
 fn misdirected() -> Response {
@@ -280,6 +289,28 @@ mod tests {
         fs::write(house.directory.path().join("pin"), "240917").unwrap();
         assert!(house.ask("POST", &own, "pin=240917").await.starts_with("200"));
         assert_eq!(house.inputs.recv().await, Some(Input::QuietWanted));
+    }
+
+    #[test]
+    fn on_port_80_browsers_leave_the_port_out() {
+        let is_addressed = |listen: &str, host: &'static str, origin: Option<&'static str>| {
+            let (inputs, _) = mpsc::channel(1);
+            let hosts = hosts(listen.parse().unwrap());
+            let door = Door { pin_file: PathBuf::new(), hosts, throttle: Arc::default(), inputs };
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            headers.extend(origin.map(|origin| (header::ORIGIN, origin.parse().unwrap())));
+            door.is_addressed(&headers)
+        };
+        let usual = "192.168.1.9:80";
+        assert!(is_addressed(usual, "192.168.1.9", None));
+        assert!(is_addressed(usual, "192.168.1.9", Some("http://192.168.1.9")));
+        assert!(is_addressed(usual, "192.168.1.9:80", Some("http://192.168.1.9:80")));
+        assert!(is_addressed("[fd00::9]:80", "[fd00::9]", Some("http://[fd00::9]")));
+        assert!(!is_addressed(usual, "192.168.1.9", Some("https://192.168.1.9")));
+        assert!(!is_addressed(usual, "192.168.1.9", Some("null")));
+        assert!(!is_addressed("192.168.1.9:8080", "192.168.1.9", None));
+        assert!(!is_addressed("192.168.1.9:8080", "192.168.1.9:80", None));
     }
 
     #[test]

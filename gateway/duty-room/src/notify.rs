@@ -85,7 +85,8 @@ impl Notifier {
                     tokio::spawn(run(Hands::Http(carrier), clock, notices, inputs, stopped))
                 }
                 ChannelKind::Modem(modem) => {
-                    let line = sms_modem::Line::start(&channel.id, modem, Some(inputs.clone()));
+                    let told = Some((inputs.clone(), clock.clone()));
+                    let line = sms_modem::Line::start(&channel.id, modem, told);
                     let line = line.map_err(|error| unusable(error.to_string()))?;
                     let (mailbox, notices) = mpsc::channel(MAILBOX);
                     mailboxes.insert(channel.id.clone(), mailbox);

@@ -31,18 +31,16 @@ impl Number {
         self.is_international
     }
 
-    /// Whether both reach the same phone: networks add or leave out the country code as they like. Two numbers of
-    /// 11 digits or more are the same if their last 11 are; shorter ones must be alike.
+    /// Whether both reach the same phone.
     pub fn is_same_phone(&self, other: &Self) -> bool {
-        match (self.national(), other.national()) {
-            (Some(ours), Some(theirs)) => ours == theirs,
-            _ => self.digits == other.digits,
-        }
+        self.phone() == other.phone()
     }
 
-    fn national(&self) -> Option<&str> {
-        let start = self.digits.len().checked_sub(NATIONAL_DIGITS)?;
-        self.digits.get(start..)
+    /// What all ways of writing one phone's number have in common, for networks add or leave out the country code as
+    /// they like: the last 11 digits, or all of a shorter one.
+    pub fn phone(&self) -> &str {
+        let start = self.digits.len().saturating_sub(NATIONAL_DIGITS);
+        self.digits.get(start..).unwrap_or_default()
     }
 }
 

@@ -127,6 +127,21 @@ fn a_modem_pulled_out_and_put_back_sends_what_waited() {
     assert_eq!(house.received().1, "1", "it hands over texts again, although it had forgotten to");
 }
 
+/// As both ends use it: the next text is handed over when the one before has left, and each phone is to ring.
+#[test]
+fn the_second_persons_text_does_not_wait_for_the_first_persons_phone() {
+    let house = house(|_| {});
+    for id in 1..=2 {
+        house.text(id, "请确认");
+        house.modem.ring(OrderId(10 + id), number()).unwrap();
+        house.expect(&Event::Sent { id: OrderId(id) });
+    }
+    for _ in 1..=2 {
+        assert_eq!(house.emulated.on_air(PATIENCE), on_air("请确认", None));
+    }
+    assert_eq!(house.emulated.on_air(PATIENCE), Some(OnAir::Ringing { to: PHONE.into() }));
+}
+
 #[test]
 fn a_phone_that_is_taken_is_let_go() {
     let house = house(|modem| modem.change(|manners| manners.answers_calls = true));

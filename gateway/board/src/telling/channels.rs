@@ -1,7 +1,7 @@
 //! What came of a telling, and which ways out of the house work.
 use alloc::string::ToString;
 
-use shouwang_message::{Id, Instant, Priority, Text};
+use shouwang_message::{AlarmId, Id, Instant, Priority, Text};
 
 use super::outreach::Complaint;
 use crate::board::Board;
@@ -14,8 +14,13 @@ const FAILING_AT: u32 = 2;
 impl Board {
     /// What became of a notice. One that this process did not send was told by the one before.
     pub(crate) fn told(&mut self, now: Instant, ticket: u64, result: DeliveryResult) {
-        let Some((id, channel, _)) = self.outreach.telling.remove(&ticket) else { return };
+        let Some((id, channel, _)) = self.outreach.telling.remove(&ticket) else {
+            return self.lost(now, ticket, result);
+        };
         self.changed = true;
+        if matches!(result, DeliveryResult::Delivered { .. }) {
+            self.outreach.was_taken(ticket, id);
+        }
         match &result {
             DeliveryResult::Delivered { .. } => self.channel_works(&channel),
             DeliveryResult::Failed { text, .. } => {
@@ -24,6 +29,18 @@ impl Board {
             }
             DeliveryResult::Digested => {}
         }
+        self.ladder_hears(now, id, ticket, result);
+    }
+
+    /// A network took it, and gives it up: it is tried again like one that failed. The channel works, the phone does not.
+    fn lost(&mut self, now: Instant, ticket: u64, result: DeliveryResult) {
+        if let Some(id) = self.outreach.taken.remove(&ticket) {
+            self.changed = true;
+            self.ladder_hears(now, id, ticket, result);
+        }
+    }
+
+    fn ladder_hears(&mut self, now: Instant, id: AlarmId, ticket: u64, result: DeliveryResult) {
         let Some(mut ladder) = self.outreach.ladders.remove(&id) else { return };
         let delivery = ladder.hear(now, ticket, result).cloned();
         self.keep_ladder(now, id, &mut ladder);

@@ -7,6 +7,9 @@ use super::GIVE_UP_AFTER;
 use crate::ladder::Ladder;
 use crate::leading::Leaders;
 
+/// Texts whose network may report on them days later.
+const TAKEN_MOST: usize = 256;
+
 /// Everything about telling that is not one alarm's own.
 #[derive(Debug, Default)]
 pub(crate) struct Outreach {
@@ -17,6 +20,8 @@ pub(crate) struct Outreach {
     pub(super) touched: BTreeSet<AlarmId>,
     /// Given to the hands: of which alarm, and when to give up.
     pub(super) telling: BTreeMap<u64, (AlarmId, Id, Instant)>,
+    /// Taken by a channel that may yet say that it is lost: of which alarm.
+    pub(super) taken: BTreeMap<u64, AlarmId>,
     pub(super) next_ticket: u64,
     pub(super) channels: BTreeMap<Id, Health>,
     pub(super) complaints: BTreeMap<Id, Complaint>,
@@ -67,6 +72,14 @@ impl Outreach {
         self.next_ticket += 1;
         self.telling.insert(self.next_ticket, (alarm, channel.clone(), now + GIVE_UP_AFTER));
         self.next_ticket
+    }
+
+    /// What a channel has taken is remembered for a while; of more, the oldest stays as it is.
+    pub(super) fn was_taken(&mut self, ticket: u64, alarm: AlarmId) {
+        self.taken.insert(ticket, alarm);
+        if self.taken.len() > TAKEN_MOST {
+            self.taken.pop_first();
+        }
     }
 
     /// Out of the order of deadlines, for whoever goes on with it.

@@ -467,3 +467,26 @@ fn twenty_thousand_rows_are_the_bound_and_an_emergency_still_gets_in() {
     assert!(rows.iter().any(|row| row.starts_with("gap rows_not_shown") && row.ends_with("x2")));
     assert_eq!(rows.len(), bound + 1);
 }
+
+/// No event tells it: a row is no less on disk for it, in whatever order the two arrive.
+#[test]
+fn whom_the_gateway_texted_needs_no_event() {
+    let texted = |revision| {
+        let texted = vec![Texted { to: "u-7".into(), at: wall(Instant::default()) }];
+        AlarmDocument { texted, ..smoke(revision) }
+    };
+    let mut world = World::new();
+    world.alarm(&texted(2), true);
+    assert_eq!(world.shown(), lines("alarm smoke r2 active provisional"));
+    world.event(&raised(1, smoke(1)));
+    assert_eq!(world.shown(), lines("alarm smoke r2 active"));
+    let mut world = World::new();
+    world.event(&raised(1, smoke(1)));
+    world.alarm(&texted(2), true);
+    assert_eq!(world.shown(), lines("alarm smoke r2 active"));
+    world.alarm(&AlarmDocument { active: false, ..texted(3) }, true);
+    assert_eq!(world.shown(), lines("alarm smoke r3 cleared provisional"), "anything else does");
+    world.kill();
+    world.alarm(&texted(2), true);
+    assert_eq!(world.shown(), lines("alarm smoke r2 active"), "over a restart too");
+}

@@ -291,6 +291,35 @@ fn whom_the_gateway_texted_while_nobody_heard_it_stands_first() {
     );
 }
 
+/// The network took the text, and says an hour later, or at once, that the phone cannot be reached.
+#[test]
+fn a_text_that_its_network_gives_up_failed_and_is_tried_again() {
+    let mut world = burning();
+    world.tells();
+    world.pass(30);
+    let notices = world.notices(true);
+    let lost = notices.iter().find(|notice| words(notice) == "1 sms desk-1: 火警 · 待确认").unwrap();
+    let result = shouwang_board::DeliveryResult::Failed {
+        code: "undelivered".into(),
+        text: "关机".into(),
+        at: wall(world.now),
+    };
+    assert!(
+        !world.deliveries().iter().any(|delivery| delivery.contains("failed")),
+        "{:?}",
+        world.deliveries()
+    );
+    for _ in 0..2 {
+        world.give(Input::Told { ticket: lost.ticket, result: result.clone() });
+    }
+    let failed =
+        world.deliveries().iter().filter(|delivery| delivery.contains("sms desk-1某 failed")).count();
+    assert_eq!(failed, 1, "{:?}", world.deliveries());
+    assert!(!world.is_channel_failing(), "the channel did what it could");
+    world.pass(20);
+    assert_eq!(world.tells(), ["1 sms desk-1: 火警 · 待确认 / 重发"], "to the one phone once more");
+}
+
 #[test]
 fn what_was_told_stays_with_the_closed_case() {
     let mut world = burning();

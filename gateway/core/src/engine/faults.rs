@@ -20,7 +20,8 @@ pub(super) struct Words {
 }
 
 impl Engine {
-    /// Makes the known fault agree with the world.
+    /// Makes the known fault agree with the world. One that has become worse, or another, is told as a new one:
+    /// whoever looked at the old one has not seen it.
     pub(super) fn settle_fault(
         &mut self,
         now: Instant,
@@ -28,10 +29,18 @@ impl Engine {
         is: bool,
         words: impl FnOnce() -> Words,
     ) {
-        if is && !self.faults.is_open(&source) {
-            self.raise_fault(now, source, words());
-        } else if !is && self.faults.is_open(&source) {
+        if !is {
             self.clear_fault(now, &source);
+            return;
+        }
+        let words = words();
+        let is_told = self.faults.get(&source).is_some_and(|known| {
+            // The first priority is the worst.
+            known.priority <= words.priority && known.text == words.text
+        });
+        if !is_told {
+            self.clear_fault(now, &source);
+            self.raise_fault(now, source, words);
         }
     }
 

@@ -331,14 +331,20 @@ impl Engine {
         self.changed(now, id, change);
     }
 
+    /// Keeps a change that is no event of its own, and tells it by the alarm's document.
+    pub(super) fn changed_untold(&mut self, now: Instant, id: AlarmId) {
+        let Some(alarm) = self.alarms.get(id) else { return };
+        let (body, kept) = (to_bytes(&alarm.document), to_bytes(alarm));
+        self.stage.keep(now, alarm_key(id), Some(kept));
+        self.stage.document(now, Leaf::Alarm(id), body);
+    }
+
     /// Tells and keeps a change of an alarm.
     pub(super) fn changed(&mut self, now: Instant, id: AlarmId, change: AlarmChange) {
         let Some(alarm) = self.alarms.get(id) else { return };
-        let (body, kept) = (to_bytes(&alarm.document), to_bytes(alarm));
         let (subject, document) = (alarm.document.device.to_string(), alarm.document.clone());
         self.tell(now, subject, EventData::Alarm(change, document.into()));
-        self.stage.keep(now, alarm_key(id), Some(kept));
-        self.stage.document(now, Leaf::Alarm(id), body);
+        self.changed_untold(now, id);
     }
 
     /// Cleared, acknowledged and reset: it is over, and its retained document goes.

@@ -45,6 +45,7 @@ impl Engine {
                     self.history.restore(key, value);
                 }
                 Some(("text", id)) => self.restore_text(now, key, id, value),
+                Some(("named", person)) => self.restore_named(now, key, person, value),
                 _ => {}
             }
         }

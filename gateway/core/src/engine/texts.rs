@@ -11,9 +11,9 @@ use shouwang_message::{
     to_bytes,
 };
 
+use super::Engine;
 use super::faults::gateway_words;
 use super::outputs::wants_people;
-use super::{Engine, alarm_key};
 use crate::alarm::Refusal;
 use crate::configuration::PhoneIndex;
 use crate::fault::Source;
@@ -29,8 +29,16 @@ const ANSWER_CHARS: usize = 64;
 /// What is known of the modem.
 #[derive(Debug, Default)]
 pub(super) struct Modem {
-    /// Since when it has any.
-    trouble: Option<(ModemTrouble, Instant)>,
+    trouble: Option<Troubled>,
+}
+
+#[derive(Debug)]
+struct Troubled {
+    trouble: ModemTrouble,
+    /// Of this kind or another: one trouble after the other is no new beginning.
+    since: Instant,
+    /// Of this kind.
+    changed_at: Instant,
 }
 
 impl Engine {
@@ -46,7 +54,7 @@ impl Engine {
         });
         self.texting.look(now, open);
         // What a modem cannot send now is told as it is then.
-        let can_send = self.modem.trouble.as_ref().is_none_or(|(trouble, _)| trouble.sends);
+        let can_send = self.modem.trouble.as_ref().is_none_or(|troubled| troubled.trouble.sends);
         if self.stopping.is_none()
             && can_send
             && let Some(order) = self.texting.next(now, self.wall.timestamp(now), settings)
@@ -58,6 +66,9 @@ impl Engine {
         for (alarm, story) in self.texting.take_changes(now) {
             self.stage.keep(now, text_key(alarm), story.map(|story| to_bytes(&story)));
         }
+        for (person, named) in self.texting.take_named() {
+            self.stage.keep(now, format!("named/{person}"), Some(to_bytes(&named)));
+        }
         self.settle_modem(now);
     }
 
@@ -67,25 +78,40 @@ impl Engine {
             for id in alarms {
                 let Some(alarm) = self.alarms.get_mut(id) else { continue };
                 alarm.was_texted(&person, at);
-                let kept = to_bytes(alarm);
-                self.stage.keep(now, alarm_key(id), Some(kept));
+                self.changed_untold(now, id);
             }
         }
         self.supervise_texts(now);
     }
 
-    pub(super) fn text_failed(&mut self, now: Instant, text: TextId, why: Text) {
-        self.texting.failed(now, text, why);
+    pub(super) fn text_failed(&mut self, now: Instant, text: TextId, why: Text, may_have_left: bool) {
+        self.texting.failed(now, text, why, may_have_left);
+        self.supervise_texts(now);
+    }
+
+    pub(super) fn text_delivered(&mut self, now: Instant, text: TextId) {
+        self.texting.was_delivered(text);
+        self.supervise_texts(now);
+    }
+
+    pub(super) fn text_undelivered(&mut self, now: Instant, text: TextId, why: Text) {
+        if let Some((person, alarms)) = self.texting.was_lost(now, text, why) {
+            for id in alarms {
+                let Some(alarm) = self.alarms.get_mut(id) else { continue };
+                if alarm.was_not_texted(&person) {
+                    self.changed_untold(now, id);
+                }
+            }
+        }
         self.supervise_texts(now);
     }
 
     pub(super) fn modem_found(&mut self, now: Instant, trouble: Option<ModemTrouble>) {
-        // Another trouble is no new beginning.
         if trouble.is_none() {
             self.texting.modem_is_well();
         }
-        let since = self.modem.trouble.as_ref().map_or(now, |(_, since)| *since);
-        self.modem.trouble = trouble.map(|trouble| (trouble, since));
+        let since = self.modem.trouble.as_ref().map_or(now, |troubled| troubled.since);
+        self.modem.trouble = trouble.map(|trouble| Troubled { trouble, since, changed_at: now });
         self.supervise_texts(now);
     }
 
@@ -106,7 +132,7 @@ impl Engine {
         }
         // An answer's time is compared only while our own clock can be trusted.
         let sent_at = sent_at.filter(|_| self.wall.clock() == Clock::Synced);
-        let told = self.texting.told_last(person, sent_at);
+        let told = self.texting.told_last(now, self.wall.timestamp(now), person, sent_at);
         if told.is_empty() {
             return self.record_answer(now, person.as_str(), None, words, Err("nothing_told"));
         }
@@ -127,8 +153,19 @@ impl Engine {
     }
 
     pub(super) fn restore_text(&mut self, now: Instant, key: &str, id: &str, value: &[u8]) {
-        match (id.parse(), from_bytes::<Story>(value)) {
-            (Ok(id), Ok(story)) if self.configuration.sms.is_some() => self.texting.restore(now, id, story),
+        let configuration = self.configuration.clone();
+        match (id.parse(), from_bytes::<Story>(value), &configuration.sms) {
+            (Ok(id), Ok(story), Some(settings)) => self.texting.restore(now, id, story, settings),
+            _ => self.stage.keep(now, key.to_string(), None),
+        }
+    }
+
+    /// What a person's last texts named, if they still have a phone.
+    pub(super) fn restore_named(&mut self, now: Instant, key: &str, person: &str, value: &[u8]) {
+        let sms = self.configuration.sms.as_ref();
+        let phone = sms.and_then(|sms| sms.phones.iter().find(|phone| phone.person.as_str() == person));
+        match (phone.map(|phone| phone.person.clone()), from_bytes(value)) {
+            (Some(person), Ok(named)) => self.texting.restore_named(person, named),
             _ => self.stage.keep(now, key.to_string(), None),
         }
     }
@@ -158,23 +195,32 @@ impl Engine {
 
     fn settle_modem(&mut self, now: Instant) {
         let is_open = self.faults.is_open(&Source::Modem);
-        let trouble = self.modem.trouble.as_ref();
-        let long = trouble.is_some_and(|(_, since)| is_open || now.since(*since) >= MODEM_PATIENCE);
+        let troubled = self.modem.trouble.as_ref();
+        if is_open && troubled.is_some_and(|troubled| now.since(troubled.changed_at) < MODEM_PATIENCE) {
+            // It may be on its way from one trouble to another, or to none.
+            return;
+        }
+        let long = troubled.filter(|troubled| is_open || now.since(troubled.since) >= MODEM_PATIENCE);
         let not_reached = self.texting.not_reached(now);
-        let words = match (trouble, not_reached) {
-            (Some((trouble, _)), _) if long => {
-                let priority = if trouble.sends && not_reached.is_none() {
-                    Priority::Ordinary
-                } else {
-                    Priority::Urgent
-                };
-                Some((trouble.text.clone(), priority))
+        let words = match (long, not_reached) {
+            (Some(Troubled { trouble, .. }), None) if trouble.sends && !self.texting.waits_for_room() => {
+                Some((trouble.text.clone(), Priority::Ordinary))
+            }
+            (Some(Troubled { trouble, .. }), _) if !trouble.sends => {
+                Some((trouble.text.clone(), Priority::Urgent))
             }
             (_, Some((person, why))) => {
                 let zh = format!("网关短信发不到 {person}:{}", why.zh);
                 let en = format!("The gateway's texts do not reach {person}: {}", why.en);
                 Some((Text::new(zh, en), Priority::Urgent))
             }
+            _ if self.texting.waits_for_room() => Some((
+                Text::new(
+                    "网关短信已达每小时上限,有新的紧急报警在等",
+                    "The gateway has sent as many texts as it may in an hour: a new emergency waits",
+                ),
+                Priority::Urgent,
+            )),
             _ => None,
         };
         self.settle_fault(now, Source::Modem, words.is_some(), || {

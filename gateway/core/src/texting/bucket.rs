@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use shouwang_message::Instant;
 
-/// At most `count` texts in any `per`; so many of them for emergencies only.
+/// At most `count` texts in any `per`; so many of them for new emergencies only.
 struct Limit {
     count: usize,
     per: Duration,
@@ -20,7 +20,16 @@ const LIMITS: [Limit; 2] = [
 ];
 const REMEMBERED: usize = 200;
 
-/// What was sent lately, oldest first.
+/// What a text may spend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spends {
+    /// Everything: somebody has not heard of this emergency at all.
+    Reserve,
+    /// What is left beside that: further cries, further tries, ends.
+    Rest,
+}
+
+/// What left lately, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bucket {
     sent: VecDeque<Instant>,
@@ -28,13 +37,28 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// Whether one more text keeps every limit.
-    pub(super) fn has_room(&self, now: Instant, is_emergency: bool) -> bool {
-        LIMITS.iter().all(|limit| {
-            let allowed = if is_emergency { limit.count } else { limit.count - limit.kept };
+    pub(super) fn has_room(&self, now: Instant, spends: Spends) -> bool {
+        self.wait(now, spends).is_zero()
+    }
+
+    /// How long until there is room for a new emergency, if nothing else leaves.
+    pub(super) fn room_in(&self, now: Instant) -> Duration {
+        self.wait(now, Spends::Reserve)
+    }
+
+    fn wait(&self, now: Instant, spends: Spends) -> Duration {
+        let waits = LIMITS.iter().filter_map(|limit| {
+            let allowed = if spends == Spends::Reserve { limit.count } else { limit.count - limit.kept };
             // The text that must have left the stretch before the next may enter it.
-            let leaving = self.sent.len().checked_sub(allowed).and_then(|place| self.sent.get(place));
-            leaving.is_none_or(|at| now.since(*at) >= limit.per)
-        })
+            let leaving = self.sent.get(self.sent.len().checked_sub(allowed)?)?;
+            Some(limit.per.saturating_sub(now.since(*leaving)))
+        });
+        waits.max().unwrap_or_default()
+    }
+
+    /// What was counted last has not left.
+    pub(super) fn give_back(&mut self) {
+        self.sent.pop_back();
     }
 
     /// Counts one text.
@@ -62,16 +86,19 @@ mod tests {
     fn thirteen_others_then_seven_emergencies_then_nobody_for_the_rest_of_the_minute() {
         let mut bucket = Bucket::default();
         for n in 0..13 {
-            assert!(bucket.has_room(ms(n), false));
+            assert!(bucket.has_room(ms(n), Spends::Rest));
             bucket.take(ms(n));
         }
-        assert!(!bucket.has_room(ms(59_999), false));
+        assert!(!bucket.has_room(ms(59_999), Spends::Rest));
         for n in 13..20 {
-            assert!(bucket.has_room(ms(n), true));
+            assert!(bucket.has_room(ms(n), Spends::Reserve));
             bucket.take(ms(n));
         }
-        assert!(!bucket.has_room(ms(59_999), true));
-        assert!(bucket.has_room(ms(60_000), true));
+        assert!(!bucket.has_room(ms(59_999), Spends::Reserve));
+        assert_eq!(bucket.room_in(ms(59_000)), Duration::from_secs(1));
+        assert!(bucket.has_room(ms(60_000), Spends::Reserve));
+        bucket.give_back();
+        assert!(bucket.has_room(ms(59_999), Spends::Reserve), "what has not left spends nothing");
     }
 
     proptest! {
@@ -82,7 +109,8 @@ mod tests {
             let mut sent: Vec<(u64, bool)> = Vec::new();
             for (wait, is_emergency) in asked {
                 now += wait;
-                if bucket.has_room(ms(now), is_emergency) {
+                let spends = if is_emergency { Spends::Reserve } else { Spends::Rest };
+                if bucket.has_room(ms(now), spends) {
                     bucket.take(ms(now));
                     sent.push((now, is_emergency));
                 }

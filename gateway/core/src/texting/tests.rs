@@ -24,7 +24,15 @@ enum Step {
     /// The text under way is taken, or not.
     Sent,
     Failed,
+    /// The modem does not say what became of it.
+    Unsure,
     Restart,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Sent,
+    Failed { may_have_left: bool },
 }
 
 /// An alarm of the world, as the engine would know it.
@@ -34,8 +42,8 @@ struct Open {
     is_heard: bool,
 }
 
-#[derive(Default)]
 struct World {
+    settings: SmsSettings,
     now_s: u64,
     texting: Texting,
     /// By the number of what raises it; each alarm has an id of its own.
@@ -49,18 +57,20 @@ struct World {
     pending: Vec<(usize, AlarmId, u32)>,
 }
 
+fn phone(person: &str, after_s: u64, classes: &[Class]) -> PhoneSettings {
+    let after = Duration::from_secs(after_s);
+    PhoneSettings { person: person.parse().unwrap(), after, classes: classes.into() }
+}
+
 fn settings() -> SmsSettings {
-    let phone = |person: &str, after_s, classes| PhoneSettings {
-        person: person.parse().unwrap(),
-        after: Duration::from_secs(after_s),
-        classes,
-    };
-    let phones = [
-        phone("u-1", 30, Vec::new()),
-        phone("u-2", 60, [Class::Smoke].into()),
-        phone("u-3", 180, Vec::new()),
-    ];
+    let phones = [phone("u-1", 30, &[]), phone("u-2", 60, &[Class::Smoke]), phone("u-3", 180, &[])];
     SmsSettings { rings: false, phones: phones.into() }
+}
+
+/// So many phones, all told of everything after half a minute.
+fn many(phones: usize) -> World {
+    let phones = (0..phones).map(|n| phone(&format!("u-{n}"), 30, &[])).collect();
+    World::new(SmsSettings { rings: false, phones })
 }
 
 fn alarm(id: AlarmId, number: u128) -> AlarmDocument {
@@ -82,6 +92,20 @@ fn alarm(id: AlarmId, number: u128) -> AlarmDocument {
 }
 
 impl World {
+    fn new(settings: SmsSettings) -> Self {
+        Self {
+            settings,
+            now_s: 0,
+            texting: Texting::default(),
+            open: BTreeMap::new(),
+            alarms: 0,
+            kept: BTreeMap::new(),
+            under_way: None,
+            told: BTreeSet::new(),
+            pending: Vec::new(),
+        }
+    }
+
     fn now(&self) -> Instant {
         Instant::from_micros(self.now_s * 1_000_000)
     }
@@ -105,14 +129,15 @@ impl World {
                 let is_done = |open: &Open| !open.document.active && open.is_acknowledged;
                 self.open.retain(|_, open| !is_done(open));
             }
-            Step::Sent => self.ends(true),
-            Step::Failed => self.ends(false),
+            Step::Sent => self.ends(End::Sent),
+            Step::Failed => self.ends(End::Failed { may_have_left: false }),
+            Step::Unsure => self.ends(End::Failed { may_have_left: true }),
             Step::Restart => {
                 self.texting = Texting::default();
                 (self.under_way, self.pending) = (None, Vec::new());
                 for (id, kept) in &self.kept {
                     let story = shouwang_message::from_bytes(kept).unwrap();
-                    self.texting.restore(self.now(), *id, story);
+                    self.texting.restore(self.now(), *id, story, &self.settings);
                 }
             }
         }
@@ -125,16 +150,19 @@ impl World {
         }
     }
 
-    fn ends(&mut self, is_sent: bool) {
+    fn ends(&mut self, end: End) {
         let Some((text, _)) = self.under_way.take() else { return };
-        if is_sent {
-            self.texting.was_sent(self.now(), text);
-            for told in core::mem::take(&mut self.pending) {
-                assert!(self.told.insert(told), "told twice: {told:?}");
+        match end {
+            End::Sent => {
+                self.texting.was_sent(self.now(), text);
+                for told in core::mem::take(&mut self.pending) {
+                    assert!(self.told.insert(told), "told twice: {told:?}");
+                }
             }
-        } else {
-            self.texting.failed(self.now(), text, Text::default());
-            self.pending.clear();
+            End::Failed { may_have_left } => {
+                self.texting.failed(self.now(), text, Text::default(), may_have_left);
+                self.pending.clear();
+            }
         }
     }
 
@@ -146,7 +174,7 @@ impl World {
             is_heard: open.is_heard,
         });
         self.texting.look(now, open);
-        if let Some(order) = self.texting.next(now, wall, &settings()) {
+        if let Some(order) = self.texting.next(now, wall, &self.settings) {
             // Unless its hands have been silent for so long that they must have lost it.
             let is_free = self.under_way.is_none_or(|(_, since_s)| self.now_s >= since_s + 300);
             assert!(is_free, "one text at a time");
@@ -158,7 +186,7 @@ impl World {
             for (phone, alarm, _) in &self.pending {
                 let open = self.open.values().find(|open| open.document.id == *alarm).unwrap();
                 assert!(!open.is_heard && !open.is_acknowledged, "nobody else has it");
-                assert!(settings().phones[*phone].wants(open.document.class));
+                assert!(self.settings.phones[*phone].wants(open.document.class));
             }
         }
         for (id, story) in self.texting.take_changes(now) {
@@ -169,13 +197,76 @@ impl World {
         }
     }
 
-    /// An hour in which the modem takes everything.
-    fn settles(&mut self) {
-        for _ in 0..3_600 {
+    /// So many seconds, in each of which the modem ends what it has.
+    fn passes(&mut self, seconds: u64, end: &Step) {
+        for _ in 0..seconds {
             self.step(&Step::Wait(1));
-            self.step(&Step::Sent);
+            self.step(end);
         }
     }
+
+    /// How many know of the newest alarm of this number.
+    fn know(&self, number: u128) -> usize {
+        let id = self.open[&number].document.id;
+        self.told
+            .iter()
+            .filter(|(_, of, _)| *of == id)
+            .map(|(phone, ..)| phone)
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
+    /// An hour in which the modem takes everything.
+    fn settles(&mut self) {
+        self.passes(3_600, &Step::Sent);
+    }
+}
+
+#[test]
+fn a_detector_that_flaps_for_an_hour_keeps_no_new_emergency_waiting() {
+    let mut world = many(10);
+    for _ in 0..50 {
+        world.step(&Step::Cry(1));
+        world.passes(65, &Step::Sent);
+    }
+    assert!(world.told.len() >= 100, "{}", world.told.len());
+    world.step(&Step::Cry(3));
+    world.passes(60, &Step::Sent);
+    assert_eq!(world.know(3), 10, "told within the contract's half minute");
+}
+
+#[test]
+fn tries_that_never_left_spend_nothing() {
+    let mut world = many(10);
+    world.step(&Step::Cry(1));
+    world.passes(40 * 60, &Step::Failed);
+    assert_eq!(world.know(1), 0);
+    world.passes(90, &Step::Sent);
+    assert_eq!(world.know(1), 10, "and the network is back");
+}
+
+#[test]
+fn tries_that_may_have_left_leave_the_reserve_to_others() {
+    let mut world = many(10);
+    world.step(&Step::Cry(1));
+    world.passes(40 * 60, &Step::Unsure);
+    world.step(&Step::Cry(3));
+    world.passes(100, &Step::Sent);
+    assert_eq!(world.know(3), 10);
+}
+
+#[test]
+fn who_has_no_phone_any_more_is_waited_for_by_nobody() {
+    let mut world = many(2);
+    world.step(&Step::Cry(1));
+    world.passes(60, &Step::Sent);
+    assert_eq!(world.know(1), 2);
+    world.settings.phones.pop();
+    world.step(&Step::Restart);
+    world.step(&Step::Clear(1));
+    world.step(&Step::Acknowledge(1));
+    world.settles();
+    assert!(world.texting.stories.is_empty() && world.kept.is_empty(), "{:?}", world.texting.stories);
 }
 
 fn steps() -> impl Strategy<Value = Step> {
@@ -187,6 +278,7 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => (0..ALARMS).prop_map(Step::Acknowledge),
         4 => Just(Step::Sent),
         2 => Just(Step::Failed),
+        1 => Just(Step::Unsure),
         1 => Just(Step::Restart),
     ]
 }
@@ -195,7 +287,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn nobody_is_told_twice_and_everybody_is_told(steps in prop::collection::vec(steps(), 1..120)) {
-        let mut world = World::default();
+        let mut world = World::new(settings());
         for step in &steps {
             world.step(step);
         }

@@ -2,7 +2,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use shouwang_message::{AlarmDocument, Mode, Place, Timestamp};
+use shouwang_message::{AlarmDocument, Mode, Timestamp};
 
 /// UTF-16 units of one SMS.
 pub(super) const MOST_UNITS: usize = 70;
@@ -14,7 +14,7 @@ const DAY_MINUTES: i64 = 24 * 60;
 
 /// Where and what: `3号楼2单元402烟感报警`.
 pub(super) fn what(document: &AlarmDocument) -> String {
-    let place = place(&document.place).unwrap_or_else(|| document.device.to_string());
+    let place = document.place.words().unwrap_or_else(|| document.device.to_string());
     format!("{place}{}", document.text.zh)
 }
 
@@ -70,23 +70,6 @@ fn list<'w>(front: &str, tail: &str, whats: impl ExactSizeIterator<Item = &'w st
 fn fit(front: &str, what: &str, tail: &str) -> String {
     let room = MOST_UNITS.saturating_sub(units(front) + units(tail));
     format!("{front}{}{tail}", cut_front(what, room))
-}
-
-/// The place's own name, or its parts.
-fn place(place: &Place) -> Option<String> {
-    if let Some(name) = place.name.as_ref().filter(|name| !name.trim().is_empty()) {
-        return Some(name.clone());
-    }
-    let mut words = String::new();
-    for (part, suffix) in [(&place.building, "号楼"), (&place.entrance, "单元"), (&place.room, "")] {
-        let Some(part) = part.as_ref().filter(|part| !part.is_empty()) else { continue };
-        words.push_str(part);
-        // `3` becomes 3号楼; 东楼 is a name already.
-        if part.chars().all(|c| c.is_ascii_alphanumeric()) {
-            words.push_str(suffix);
-        }
-    }
-    (!words.is_empty()).then_some(words)
 }
 
 fn hour_minute(at: Timestamp) -> String {
@@ -155,19 +138,6 @@ mod tests {
         let (text, named) = flood(500);
         assert_eq!(named, 2);
         assert!(text.contains("500起") && text.contains("402烟感报警等,"), "{text}");
-    }
-
-    #[test]
-    fn a_place_is_its_name_or_its_parts() {
-        let parts = Place {
-            building: Some("3".into()),
-            entrance: Some("东门".into()),
-            room: Some("402".into()),
-            ..Place::default()
-        };
-        assert_eq!(place(&parts).as_deref(), Some("3号楼东门402"));
-        assert_eq!(place(&Place { name: Some("青石桥".into()), ..parts }).as_deref(), Some("青石桥"));
-        assert_eq!(place(&Place::default()), None);
     }
 
     proptest! {

@@ -70,11 +70,9 @@ impl Check<'_> {
                 number
             });
             if let Some(number) = &number {
-                let last: String =
-                    number.digits().chars().skip(number.digits().len().saturating_sub(11)).collect();
                 let what =
                     Text::new("号码重复:回复分不清是谁", "this number is taken: nobody knows who answers");
-                self.once(&mut numbers, last, &key("number"), &what);
+                self.once(&mut numbers, number.phone().to_owned(), &key("number"), &what);
             }
             let classes = self.classes(index, &draft.classes);
             let after = Duration::from_secs(u64::from(draft.after_s.unwrap_or(AFTER_S)));

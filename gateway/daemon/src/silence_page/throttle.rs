@@ -1,5 +1,6 @@
-//! Wrong PINs make the next try of the same address wait, longer each time; and all addresses together get so many
-//! tries a minute. Nobody is ever locked out for longer than a minute.
+//! Wrong PINs make the next try of the same address wait, longer each time, a minute at most; and strangers together
+//! get so many tries a minute. Where the PIN was right lately, nobody else's tries count. A stranger may have to wait
+//! for as long as others go on guessing: for them there is the button at the box.
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -13,7 +14,9 @@ const LONGEST: Duration = Duration::from_secs(60);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(15 * 60);
 /// Addresses remembered; the one that failed longest ago is forgotten first.
 const REMEMBERED: usize = 256;
-/// Wrong tries of all addresses in any minute: a million PINs take five weeks.
+/// Addresses where the PIN was right remembered; the one that came longest ago is forgotten first.
+const KNOWN: usize = 16;
+/// Wrong tries of all strangers in any minute: a million PINs take five weeks.
 const WRONG_A_MINUTE: usize = 20;
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -21,6 +24,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     addresses: BTreeMap<IpAddr, Failures>,
+    /// Oldest first.
+    known: VecDeque<IpAddr>,
     wrong: VecDeque<Instant>,
 }
 
@@ -43,7 +48,8 @@ impl Throttle {
         let before = self.addresses.get(&from).filter(|before| now.since(before.last) < FORGOTTEN_AFTER);
         let waits =
             before.map_or(Duration::ZERO, |before| before.wait().saturating_sub(now.since(before.last)));
-        let crowd = self.wrong.front().filter(|_| self.wrong.len() >= WRONG_A_MINUTE);
+        let is_known = self.known.contains(&from);
+        let crowd = self.wrong.front().filter(|_| !is_known && self.wrong.len() >= WRONG_A_MINUTE);
         let waits = waits.max(crowd.map_or(Duration::ZERO, |at| MINUTE.saturating_sub(now.since(*at))));
         if !waits.is_zero() {
             return Err(waits);
@@ -51,14 +57,25 @@ impl Throttle {
         let count = before.map_or(0, |before| before.count).saturating_add(1);
         self.make_room(from);
         self.addresses.insert(from, Failures { count, last: now });
-        self.wrong.push_back(now);
+        if !is_known {
+            self.wrong.push_back(now);
+        }
         Ok(())
     }
 
     /// The PIN of the try that began last from there was right.
     pub(super) fn proved(&mut self, from: IpAddr) {
-        self.addresses.remove(&network(from));
-        self.wrong.pop_back();
+        let from = network(from);
+        self.addresses.remove(&from);
+        let known = self.known.iter().position(|known| *known == from);
+        match known {
+            Some(place) => drop(self.known.remove(place)),
+            None => drop(self.wrong.pop_back()),
+        }
+        if self.known.len() >= KNOWN {
+            self.known.pop_front();
+        }
+        self.known.push_back(from);
     }
 
     fn make_room(&mut self, from: IpAddr) {
@@ -115,6 +132,32 @@ mod tests {
         assert_eq!(throttle.begin(at(now + 60), PHONE), Ok(()));
         throttle.proved(PHONE);
         assert_eq!(throttle.begin(at(now + 60), PHONE), Ok(()));
+    }
+
+    #[test]
+    fn a_crowd_of_strangers_does_not_keep_out_who_knew_the_pin() {
+        let mut throttle = Throttle::default();
+        let address = |n: u32| IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0A00_0000 + n));
+        assert_eq!(throttle.begin(at(0), PHONE), Ok(()));
+        throttle.proved(PHONE);
+        for n in 0..6_000 {
+            let _ = throttle.begin(at(u64::from(n / 10)), address(n));
+        }
+        assert!(throttle.begin(at(599), address(9_999)).is_err(), "a stranger waits for strangers");
+        assert_eq!(throttle.begin(at(599), PHONE), Ok(()));
+        throttle.proved(PHONE);
+        for _ in 0..4 {
+            let _ = throttle.begin(at(599), PHONE);
+        }
+        assert_eq!(
+            throttle.begin(at(599), PHONE),
+            Err(Duration::from_secs(1)),
+            "who guesses there waits too"
+        );
+        for n in 0..100 {
+            throttle.proved(address(n));
+        }
+        assert_eq!(throttle.known.len(), KNOWN);
     }
 
     #[test]

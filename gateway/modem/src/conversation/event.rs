@@ -72,6 +72,8 @@ pub enum Why {
     TooLong,
     /// The network ended the call before a phone rang.
     NotReached(String),
+    /// The network had taken the text and gave it up; the status is that of TS 23.040, 9.2.3.15.
+    Undelivered { status: u8 },
     /// An earlier order lets this phone ring soon; once is enough.
     RingsAlready,
     /// So many phones wait to be rung that this one's turn would come too late.
@@ -141,6 +143,12 @@ impl Why {
             Self::NotReached(words) => {
                 Text::new(format!("电话没有接通({words})"), format!("the call did not get through ({words})"))
             }
+            Self::Undelivered { status } => Text::new(
+                format!("网络收下了短信却送不到手机(状态 {status:#04x}),请核对号码、是否关机或停机"),
+                format!(
+                    "the network took the text and could not deliver it ({status:#04x}); check the number and the phone"
+                ),
+            ),
             Self::RingsAlready => Text::new("这部电话已排队呼叫", "this phone is to be rung already"),
             Self::TooManyRings => Text::new("排队呼叫的电话太多", "too many phones wait to be rung"),
         }
