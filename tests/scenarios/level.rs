@@ -60,3 +60,40 @@ fn a_level_out_of_range_never_clears() {
     stage.run(660.0);
     pin!(stage);
 }
+
+#[test]
+fn a_river_at_risk_is_read_more_often_and_no_alarm_waits_for_it() {
+    let mut stage = Stage::of(Site::new().state_poll(20).smoke("smoke-1", 3).river("level-1", 7));
+    stage.level_mm("level-1", 2_500);
+    let mut stage = stage.settle();
+    stage.tape.is_off = true;
+    stage.run(300.0);
+    let calm = stage.asked_in(600.0);
+    assert_eq!((calm[&7], stage_samples(&mut stage, 600.0)), (30, 2), "a sample every five minutes");
+    stage.level_mm("level-1", 3_350);
+    stage.run(1_200.0);
+    let above = stage.asked_in(600.0);
+    assert_eq!((above[&7], stage_samples(&mut stage, 600.0)), (60, 10), "above warning every minute");
+    for step in 1..=6 {
+        stage.level_mm("level-1", 3_350 + 20 * step);
+        stage.run(60.0);
+    }
+    let mut rising = 0;
+    let before = stage.history.len();
+    for step in 7..=16 {
+        stage.level_mm("level-1", 3_350 + 20 * step);
+        let asked = stage.asked_in(60.0);
+        rising += asked[&7];
+        assert!(asked[&3] >= 119, "smoke is asked twice a second all the while: {asked:?}");
+    }
+    assert!((118..=122).contains(&rising), "asked {rising} times in ten minutes");
+    let told = stage.history.len() - before;
+    assert!((20..=24).contains(&told), "every half minute, and at each step: {told}");
+}
+
+/// How many samples came in so many seconds.
+fn stage_samples(stage: &mut Stage, seconds: f64) -> usize {
+    let before = stage.history.len();
+    stage.run(seconds);
+    stage.history.len() - before
+}

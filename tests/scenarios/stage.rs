@@ -162,6 +162,13 @@ impl Stage {
         self.duty_room.heard.iter().filter_map(gap).collect()
     }
 
+    /// How often each unit was asked something while so many seconds pass.
+    pub(crate) fn asked_in(&mut self, seconds: f64) -> BTreeMap<u8, u32> {
+        self.wire.asked.clear();
+        self.run(seconds);
+        self.wire.asked.clone()
+    }
+
     /// How many pieces of state are on disk under keys that begin so.
     pub(crate) fn kept(&self, prefix: &str) -> usize {
         self.store.kept(prefix)

@@ -1,5 +1,5 @@
 //! The line: the shipped conversation at 9600 baud, with the devices behind it.
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use modbus_wire::{Conversation, Framing, Step, Timing};
 use shouwang_core::input::{AskFailure, Outcome};
@@ -16,6 +16,8 @@ pub(crate) struct Wire {
     pub(crate) is_up: bool,
     /// The thread that asks is stuck: nothing goes out, nothing ends.
     pub(crate) is_stuck: bool,
+    /// What was asked, by unit id.
+    pub(crate) asked: BTreeMap<u8, u32>,
     conversation: Conversation,
     waiting: VecDeque<Ask>,
     asking: Option<Ask>,
@@ -41,6 +43,7 @@ impl Wire {
             devices,
             is_up: true,
             is_stuck: false,
+            asked: BTreeMap::new(),
             conversation: conversation(),
             waiting: VecDeque::new(),
             asking: None,
@@ -101,6 +104,7 @@ impl Wire {
 
     fn begin(&mut self, now: u64) -> bool {
         let Some(ask) = self.waiting.pop_front() else { return false };
+        *self.asked.entry(ask.unit_id).or_default() += 1;
         let mut scratch = Vec::new();
         let wanted = modbus_wire::Ask {
             unit_id: ask.unit_id,

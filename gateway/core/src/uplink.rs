@@ -543,3 +543,47 @@ fn rank(leaf: &Leaf) -> usize {
         _ => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(second: u64) -> Instant {
+        Instant::from_micros(second * 1_000_000)
+    }
+
+    /// Connected, and all that is retained is told.
+    fn session(outbox: &Outbox) -> Session {
+        let id = |name: &str| name.parse().unwrap();
+        let mut session = Session::new(&id("demo"), &id("gw-1"), second(0), Chance::new(1));
+        let mut out = VecDeque::new();
+        session.poll(second(0), outbox, |_| Vec::new(), &mut out);
+        assert!(session.connected(second(0), 1, outbox));
+        session
+    }
+
+    #[test]
+    fn history_leaves_half_of_a_slow_link_to_others() {
+        let outbox = Outbox::new(Vec::new(), 0, 1);
+        let mut session = session(&outbox);
+        let mut out = VecDeque::new();
+        assert!(session.may_tell_history(second(10), &outbox));
+        session.tell_history(second(10), 7, Leaf::History, Vec::new(), &mut out);
+        assert!(!session.may_tell_history(second(11), &outbox), "one at a time");
+        assert_eq!(session.receipted(second(14), 1, 1), Some(Receipt::History(7)));
+        assert_eq!(session.history_from(&outbox), second(18), "it took four seconds: four are others'");
+        assert!(!session.may_tell_history(second(17), &outbox));
+        assert!(session.may_tell_history(second(18), &outbox));
+    }
+
+    #[test]
+    fn history_waits_for_whatever_matters_more() {
+        let outbox = Outbox::new(Vec::new(), 0, 1);
+        let mut session = session(&outbox);
+        session.retain(Leaf::Alarm(shouwang_message::AlarmId::from_parts(1, 1)), Vec::new());
+        assert_eq!(session.history_from(&outbox), Instant::NEVER, "an alarm's document waits");
+        let unheard = Outbox::new(Vec::new(), 3, 1);
+        let session = self::session(&unheard);
+        assert_eq!(session.history_from(&unheard), Instant::NEVER, "events are not heard yet");
+    }
+}
