@@ -20,6 +20,9 @@ fn installed_upgraded_removed_and_installed_again_it_loses_nothing() {
     let debian = Container::boot(&root().join("target/packaging"));
     debian.run(&format!("dpkg --install '{package}'"));
     runs_as_installed(&debian);
+    // For who has no dpkg the same files lie beside it.
+    let archive = package.replace(".deb", ".tar.xz");
+    debian.run(&format!("tar --diff --xz --strip-components=1 --directory=/ --file='{archive}'"));
 
     let mut street = Street::new(2);
     let told = an_alarm_waits(&debian, &mut street);
@@ -53,7 +56,11 @@ fn installed_upgraded_removed_and_installed_again_it_loses_nothing() {
     is_started_anew(&debian, &street);
     the_duty_room_runs_too(&debian);
 
+    debian.run("echo canary >/etc/shouwang/secrets/mqtt; touch /etc/shouwang/device-profiles/own.toml");
     debian.run("dpkg --purge shouwang");
+    debian.run("test -s /etc/shouwang/secrets/mqtt -a -e /etc/shouwang/device-profiles/own.toml");
+    let gone = "/etc/shouwang/gateway.toml /lib/systemd/system/shouwang-gateway.service /usr/bin/shouwang";
+    assert_eq!(debian.ask(&format!("ls {gone} 2>/dev/null")), "", "what was the package's is gone");
     let kept = debian.run(&format!("ls {STATE}"));
     assert!(
         kept.contains(".db") || kept.contains(".sqlite"),

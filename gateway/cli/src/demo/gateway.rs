@@ -21,7 +21,7 @@ use crate::print;
 use crate::serve::{log, runtime};
 
 pub(crate) fn gateway(config: &Path) -> Result<(), Exit> {
-    log("error");
+    log(tracing::Level::ERROR);
     let config = setting::gateway(config)?;
     let tap = WireTap::new();
     let mut notes = Notes {
