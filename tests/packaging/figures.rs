@@ -9,6 +9,8 @@ use shouwang_tests::{Configuration, Gateway, Mosquitto, clock, wait_for};
 use crate::program::Built;
 use crate::street::{LIMIT, Street, name};
 
+/// What `gateway/packaging/binary` says of a program that is larger.
+const MOST_BYTES: u64 = 12 * 1024 * 1024;
 const DEVICES: u8 = 64;
 const MOST_MIB: f64 = 20.0;
 const FIRST_POLL_WITHIN: Duration = Duration::from_secs(2);
@@ -17,9 +19,18 @@ const LIVES_FOR: Duration = Duration::from_secs(20);
 
 #[test]
 #[ignore = "slow to build: tests/long packages"]
+fn every_program_fits_into_its_box() {
+    for arch in ["arm64", "armhf", "amd64"] {
+        let bytes = Built::of(arch, "small").bytes();
+        println!("{arch}: {bytes} bytes");
+        assert!(bytes <= MOST_BYTES, "{arch}: {bytes} bytes are more than boxes were promised, {MOST_BYTES}");
+    }
+}
+
+#[test]
+#[ignore = "slow to build: tests/long packages"]
 fn memory_with_64_devices() {
     let program = Built::of("amd64", "small");
-    println!("{} bytes: {}", program.path.display(), program.bytes());
     let mut street = Street::new(DEVICES);
     street.watch_with(program.command());
     for unit_id in 1..=DEVICES {
