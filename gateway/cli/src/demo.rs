@@ -44,7 +44,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 pub(crate) fn demo(wanted: Demo) -> Result<(), Exit> {
-    log(tracing::Level::ERROR);
+    log(tracing::level_filters::LevelFilter::ERROR);
     runtime()?.block_on(play(wanted))
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn doctor(path: &Path, bundle: Option<&Path>, json: bool) -> Result<(
         Subject::Gateway(Box::new(Config::load(path).map_err(|problems| Exit::bad(&problems))?))
     };
     // What the parts that are borrowed have to say is said by the findings.
-    serve::log("off");
+    serve::log(tracing::level_filters::LevelFilter::OFF);
     let runtime = serve::runtime()?;
     let outcome = runtime.block_on(async {
         let asked = signal::asked().map_err(|error| Exit::failed(&error))?;

@@ -10,7 +10,7 @@ use shouwang_duty_room::signing::Signer;
 use shouwang_gateway::config::Config;
 use shouwang_gateway::eventloop::{self, Options};
 use shouwang_gateway::systemd::Notifier;
-use tracing::Level;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -25,7 +25,7 @@ const FEED_EVERY: Duration = Duration::from_secs(3);
 /// One gateway until it is asked to end.
 pub(crate) fn gateway(config: &Path, record: Option<PathBuf>) -> Result<(), Exit> {
     let config = Config::load(config).map_err(|problems| Exit::bad(&problems))?;
-    log(Level::INFO);
+    log(LevelFilter::INFO);
     runtime()?.block_on(async {
         let asked = signal::asked().map_err(|error| Exit::failed(&error))?;
         let by = Arc::new(Mutex::new(Asked::Terminate));
@@ -45,7 +45,7 @@ pub(crate) fn gateway(config: &Path, record: Option<PathBuf>) -> Result<(), Exit
 pub(crate) fn duty_room(config: &Path) -> Result<(), Exit> {
     let config =
         duty_room::Config::load(config).map_err(|error| Exit::Because(Code::Bad, error.to_string()))?;
-    log(Level::INFO);
+    log(LevelFilter::INFO);
     runtime()?.block_on(async {
         let asked = signal::asked().map_err(|error| Exit::failed(&error))?;
         let running = duty_room::start(config, duty_room::Clock::system()).await;
@@ -109,7 +109,7 @@ async fn feed(running: &duty_room::Running, notifier: Option<&Notifier>) -> Infa
 }
 
 /// Logs go to standard error; `SHOUWANG_LOG` sets the level, of all or of single modules: `info,shouwang_gateway=debug`.
-pub(crate) fn log(level: tracing::Level) {
+pub(crate) fn log(level: LevelFilter) {
     let asked = std::env::var("SHOUWANG_LOG").ok().and_then(|words| words.parse::<Targets>().ok());
     let filter = asked.unwrap_or_else(|| Targets::new().with_default(level));
     let printed = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);

@@ -21,7 +21,7 @@ use crate::print;
 use crate::serve::{log, runtime};
 
 pub(crate) fn gateway(config: &Path) -> Result<(), Exit> {
-    log(tracing::Level::ERROR);
+    log(tracing::level_filters::LevelFilter::ERROR);
     let config = setting::gateway(config)?;
     let tap = WireTap::new();
     let mut notes = Notes {
