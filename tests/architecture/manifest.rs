@@ -32,6 +32,7 @@ pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
             "shouwang-message",
             "shouwang-modem",
             "shouwang-river",
+            "shouwang-installer",
             "shouwang-serial",
             "shouwang-trust",
         ]),

@@ -1,5 +1,7 @@
 //! An installer's first minutes with a line: `scan` and `read` against a Modbus server that is not ours, on TCP
 //! and on a pty, and against the simulated field at its own pace.
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -9,10 +11,11 @@ use serde_json::{Value, json};
 use shouwang_tests::gateway::binary;
 use shouwang_tests::modbus_server::Table;
 use shouwang_tests::program::{Program, ending};
-use shouwang_tests::{ModbusServer, SerialLine, wait_until};
+use shouwang_tests::{Configuration, ModbusServer, SerialLine, wait_until};
 use tempfile::TempDir;
 
 use crate::command_line::shouwang;
+use crate::street::{ALARM_LIMIT, RAISED, Street};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// The machines that run tests are busy: 50 ms, which is enough for devices, is not for processes there.
@@ -156,7 +159,7 @@ fn watching_tells_which_device_was_touched() {
         command.args(["read", &place, "--unit", "7,8", "--profile", "renke-rs-yg-n01", "--watch", "--json"]);
     let mut program = Program::start("watch", command, directory.path());
     wait_until(LIMIT, "both should be read", || program.stdout().lines().count() == 2);
-    std::io::Write::write_all(&mut orders, b"set smoke-8 smoke true\n").expect("the field takes orders");
+    orders.write_all(b"set smoke-8 smoke true\n").expect("the field takes orders");
     wait_until(LIMIT, "a change should be told", || program.stdout().lines().count() == 3);
     let told = objects(&program.stdout()).pop().expect("the change");
     assert_eq!(
@@ -177,6 +180,72 @@ fn a_line_that_is_held_says_by_whom() {
     let outcome = shouwang(&["scan", &place, "--units", "7-7"]);
     assert_eq!(outcome.ending, "exit 3", "{}", outcome.stdout);
     assert!(outcome.stderr.contains("systemctl stop shouwang-gateway"), "{}", outcome.stderr);
+}
+
+/// A gateway that watches three smoke alarms on a serial line, and the socket by which it lends that line.
+fn watching_gateway() -> (Street, String, String) {
+    let mut street = Street::serial(3);
+    let socket = street.configuration.directory().join("control.sock").display().to_string();
+    let control = format!("[control]\nsocket = \"{socket}\"\n");
+    street.configuration =
+        std::mem::replace(&mut street.configuration, Configuration::new(&street.broker)).table(&control);
+    street.start();
+    let place = street.port().display().to_string();
+    (street, place, socket)
+}
+
+#[test]
+fn a_running_gateway_lends_its_line_and_its_alarms_go_first() {
+    let (mut street, place, socket) = watching_gateway();
+    let directory = TempDir::with_prefix("shouwang-scan-").expect("a directory");
+    let mut command = Command::new(binary());
+    let command = command.args(["scan", &place, "--control", &socket, "--units", "1-247", "--json"]);
+    let mut scan = Program::start("scan", command, directory.path());
+    // While somebody searches, smoke is told.
+    street.smoke(2, true);
+    street.listener.wait_for_event(ALARM_LIMIT, RAISED, "smoke-2");
+    assert!(scan.is_running(), "the search goes on while the alarm is told");
+    scan.signal(Signal::INT);
+    assert_eq!(ending(scan.wait(LIMIT)), "exit 130");
+
+    let outcome = shouwang(&["scan", &place, "--control", &socket, "--units", "1-8", PATIENT, "--json"]);
+    assert_eq!(outcome.ending, "exit 0", "{}", outcome.stderr);
+    assert_eq!(found(&outcome.stdout).0, [1, 2, 3]);
+    let read =
+        ["read", &place, "--control", &socket, "--unit", "2", "--profile", "renke-rs-yg-n01", "--json"];
+    assert_eq!(objects(&shouwang(&read).stdout)[0]["reading"]["value"], json!(true));
+    let other = shouwang(&["scan", &place, "--control", &socket, "--units", "1-8", "--baud", "4800"]);
+    assert_eq!(other.ending, "exit 3");
+    assert!(other.stderr.contains("9600 8N1"), "it says how the line is set: {}", other.stderr);
+}
+
+#[test]
+fn the_control_socket_only_reads_and_survives_nonsense() {
+    let (street, place, socket) = watching_gateway();
+    let ask = |lines: &[&str]| -> Vec<String> {
+        let mut stream = UnixStream::connect(&socket).expect("the control socket");
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        for line in lines {
+            writeln!(stream, "{line}").expect("it takes a line");
+        }
+        stream.shutdown(std::net::Shutdown::Write).expect("nothing more");
+        BufReader::new(stream).lines().map_while(Result::ok).collect()
+    };
+    let wish = json!({"line": place}).to_string();
+    let asked = |unit_id: u8, function: u8| {
+        json!({"unit_id": unit_id, "function": function, "address": 3, "count": 1, "wait_ms": 400})
+            .to_string()
+    };
+    let told = ask(&[&wish, &asked(1, 3), &asked(1, 6), &asked(0, 3), "{", &asked(3, 3)]);
+    assert_eq!(told.len(), 6, "{told:#?}");
+    assert!(told[0].contains("\"lent\""), "{}", told[0]);
+    assert!(told[1].starts_with("{\"words\"") && told[5].starts_with("{\"words\""), "{told:#?}");
+    assert!(told[2..5].iter().all(|told| told.contains("refused")), "{told:#?}");
+    for nonsense in ["", "[]", "{\"line\":\"/dev/nothing\"}", &"x".repeat(100_000)] {
+        let told = ask(&[nonsense]);
+        assert!(told.iter().all(|told| told.contains("refused")), "{told:?}");
+    }
+    street.gateway.as_ref().expect("it runs").assert_no_errors();
 }
 
 /// The unit ids 1 to 16 that answer.

@@ -1,4 +1,5 @@
 //! A street of smoke alarms: what most stories here are about.
+use std::path::Path;
 use std::time::Duration;
 
 use shouwang_tests::modbus_server::Table;
@@ -86,6 +87,11 @@ impl Street {
     /// The serial line's adapter is pulled out.
     pub(crate) fn unplug(&mut self) {
         self.line = None;
+    }
+
+    /// The serial port that the gateway opens.
+    pub(crate) fn port(&self) -> &Path {
+        self.line.as_ref().expect("a serial line").gateway_path()
     }
 
     /// Smoke at this device, or none.

@@ -1,24 +1,30 @@
 //! A line in an installer's hands: opened for one verb, asked through the same wire as a gateway's line, and
 //! given back on Ctrl-C.
+mod lent;
+
 use std::io::{self, IsTerminal as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use modbus_wire::{Failure, Response};
+use modbus_wire::Response;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 use shouwang_core::Instant;
 use shouwang_core::profile::{Parity, Table};
 use shouwang_gateway::clock;
+use shouwang_gateway::control::DEFAULT_SOCKET;
 use shouwang_gateway::line::Link;
 use shouwang_gateway::line::wire::{self, Attention, End, Wire};
 use shouwang_installer::{Bus, Heard, Lost, Order, Question, Setting, Traffic, Writing, Wrote};
 
 use crate::exit::{Code, Exit};
 use crate::{serve, signal};
+use lent::Lent;
+
+const STOP: &str = "sudo systemctl stop shouwang-gateway";
 
 /// Where the line is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +51,14 @@ pub(crate) struct Frame {
     /// 停止位 · Stop bits
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     stop_bits: u8,
+}
+
+/// The way to a running gateway that holds the line.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Lending {
+    /// 运行中的网关占着线路时,从这里借 · Where a running gateway lends the line it holds
+    #[arg(long = "control", value_name = "SOCKET", default_value = DEFAULT_SOCKET)]
+    pub(crate) socket: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -120,14 +134,17 @@ impl std::fmt::Display for Where {
 /// Does `work` with the line on a thread of its own; Ctrl-C ends its waits with [`Lost::Interrupted`].
 pub(crate) fn with_port<T: Send + 'static>(
     place: &Where,
+    control: &Path,
     work: impl FnOnce(&mut Port) -> Result<T, Exit> + Send + 'static,
 ) -> Result<T, Exit> {
     let stop = Stop::new().map_err(|error| Exit::failed(&error))?;
     let mut port = Port {
         place: place.clone(),
+        control: control.to_owned(),
         stop: stop.clone(),
         begun: clock::now(),
         open: None,
+        lent: None,
         past: Traffic::default(),
     };
     serve::runtime()?.block_on(async {
@@ -162,6 +179,10 @@ pub(crate) fn is_watched() -> bool {
 pub(crate) struct Stop(Arc<OwnedFd>);
 
 impl Stop {
+    fn descriptor(&self) -> &OwnedFd {
+        &self.0
+    }
+
     fn new() -> io::Result<Self> {
         Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
     }
@@ -169,6 +190,19 @@ impl Stop {
     fn raise(&self) {
         // It can only fail when it is full: then it is raised already.
         let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
+    }
+
+    fn wait(&self, until: Instant) -> Result<(), Lost> {
+        while clock::now() < until {
+            let mut fds = [PollFd::new(&*self.0, PollFlags::IN)];
+            let left = rustix::event::Timespec::try_from(until.since(clock::now())).ok();
+            match poll(&mut fds, left.as_ref()) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Err(Lost::Interrupted),
+                Err(error) => return Err(Lost::Line(error.to_string())),
+            }
+        }
+        Ok(())
     }
 
     /// Waits for a line on standard input.
@@ -201,12 +235,16 @@ impl Attention for Stop {
     }
 }
 
-/// The line. It is opened by [`Bus::set`].
+/// The line. It is opened by [`Bus::set`]; if a running gateway holds it, it is borrowed for reading.
 pub(crate) struct Port {
     place: Where,
+    /// The running gateway's socket.
+    control: PathBuf,
     stop: Stop,
     begun: Instant,
     open: Option<Open>,
+    /// A running gateway holds the line.
+    lent: Option<Lent>,
     /// Of settings that were given up.
     past: Traffic,
 }
@@ -222,10 +260,17 @@ struct Open {
 impl Bus for Port {
     fn set(&mut self, setting: Setting) -> Result<(), Lost> {
         self.past = Traffic::default();
+        if let Some(lent) = &self.lent {
+            return lent.must_be_at(setting);
+        }
         // A serial port is ours alone: it must be closed before it is opened again.
         self.open = None;
         let link = self.place.link(setting);
-        let port = wire::open(&link, self.stop.wake()).map_err(|error| self.not_open(&error))?;
+        let port = match wire::open(&link, self.stop.wake()) {
+            Ok(port) => port,
+            Err(error) if is_held(&error) => return self.borrow(&error)?.must_be_at(setting),
+            Err(error) => return Err(self.not_open(&error)),
+        };
         let kind = wire::kind(&link);
         let timing = wire::timing(kind);
         let seeking = Wire::new(kind, modbus_wire::Timing { late_window_us: 0, ..timing });
@@ -236,12 +281,14 @@ impl Bus for Port {
     }
 
     fn ask(&mut self, question: &Question) -> Result<Heard, Lost> {
-        let table = wire_table(question.table);
-        let request = modbus_wire::Request::Read { table, address: question.address, count: question.count };
-        let ask =
-            modbus_wire::Ask { unit_id: question.unit_id, request, first_byte_us: micros(question.wait) };
+        if let Some(lent) = &mut self.lent {
+            return lent.ask(question, &self.stop);
+        }
         let place = self.place.to_string();
-        heard(self.exchange(&ask, question.known)?).map_err(|why| Lost::Line(format!("{place}: {why}")))
+        let heard = self.exchange(&wire::request(question), question.known)?.heard();
+        heard.ok_or_else(|| {
+            Lost::Line(format!("{place}: 回来的不是 Modbus TCP · what came back is not Modbus TCP"))
+        })
     }
 
     fn traffic(&self) -> Traffic {
@@ -259,6 +306,12 @@ impl Bus for Port {
 
 impl Writing for Port {
     fn write(&mut self, order: &Order) -> Result<Wrote, Lost> {
+        if self.lent.is_some() {
+            return Err(Lost::Line(format!(
+                "{}: 运行中的网关只借出来读;要写先 {STOP} · a running gateway lends its line only for reading; to write: {STOP}",
+                self.place
+            )));
+        }
         let Order { unit_id, table, address, value, wait } = *order;
         let request = match table {
             Table::Coil | Table::DiscreteInput => modbus_wire::Request::WriteCoil { address, on: value != 0 },
@@ -266,7 +319,8 @@ impl Writing for Port {
                 modbus_wire::Request::WriteRegister { address, value }
             }
         };
-        let ask = modbus_wire::Ask { unit_id, request, first_byte_us: micros(wait) };
+        let first_byte_us = u32::try_from(wait.as_micros()).unwrap_or(u32::MAX);
+        let ask = modbus_wire::Ask { unit_id, request, first_byte_us };
         Ok(match self.exchange(&ask, true)?.conversation.answer().map(|answer| answer.response) {
             Ok(Response::Exception(code)) => Wrote::Exception(code.0),
             Ok(_) => Wrote::Confirmed,
@@ -276,6 +330,9 @@ impl Writing for Port {
 
     fn rest(&mut self, time: Duration) -> Result<(), Lost> {
         let until = clock::now() + time;
+        if self.lent.is_some() {
+            return self.stop.wait(until);
+        }
         let place = self.place.to_string();
         let stop = self.stop.clone();
         let open = self.opened()?;
@@ -288,6 +345,27 @@ impl Writing for Port {
 }
 
 impl Port {
+    /// How the line speaks, if a running gateway holds it; it is borrowed then.
+    pub(crate) fn lent_setting(&mut self) -> Result<Option<Setting>, Lost> {
+        let Where::Serial(_) = self.place else { return Ok(None) };
+        let link = self.place.link(Setting::usual(9600));
+        match wire::open(&link, self.stop.wake()) {
+            Err(error) if is_held(&error) => Ok(Some(self.borrow(&error)?.setting)),
+            // What else is wrong is told when it is really opened.
+            _ => Ok(None),
+        }
+    }
+
+    fn borrow(&mut self, held: &io::Error) -> Result<&Lent, Lost> {
+        match Lent::from_gateway(&self.control, &self.place) {
+            Ok(lent) => Ok(self.lent.insert(lent)),
+            Err(why) => {
+                let Lost::Line(held) = self.not_open(held) else { return Err(Lost::Interrupted) };
+                Err(Lost::Line(format!("{held}\n  {why}")))
+            }
+        }
+    }
+
     /// Raised by Ctrl-C.
     pub(crate) fn stop(&self) -> Stop {
         self.stop.clone()
@@ -325,8 +403,7 @@ impl Port {
             }
             (Where::Serial(_), WouldBlock | ResourceBusy) => {
                 "被别的程序占着,也许是运行中的网关:先 sudo systemctl stop shouwang-gateway,完后再 start · another \
-                 program holds it, perhaps the running gateway: sudo systemctl stop shouwang-gateway first, and start it \
-                 afterwards"
+                 program holds it, perhaps a gateway: sudo systemctl stop shouwang-gateway first, and start it afterwards"
             }
             (Where::Serial(_), _) => {
                 "打不开,或不支持这个波特率 · it cannot be opened, or does not know this baud rate"
@@ -339,35 +416,13 @@ impl Port {
     }
 }
 
+fn is_held(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ResourceBusy)
+}
+
 fn ended(place: &str, end: End) -> Lost {
     match end {
         End::Stopped => Lost::Interrupted,
         End::Lost(why) => Lost::Line(format!("{place}: {why}")),
-    }
-}
-
-fn micros(time: Duration) -> u32 {
-    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
-}
-
-fn wire_table(table: Table) -> modbus_wire::Table {
-    match table {
-        Table::Coil => modbus_wire::Table::Coil,
-        Table::DiscreteInput => modbus_wire::Table::DiscreteInput,
-        Table::InputRegister => modbus_wire::Table::InputRegister,
-        Table::HoldingRegister => modbus_wire::Table::HoldingRegister,
-    }
-}
-
-fn heard(wire: &Wire) -> Result<Heard, &'static str> {
-    let delay = Duration::from_micros(wire.conversation.reply_delay_us().unwrap_or(0).into());
-    match wire.conversation.answer().map(|answer| answer.response) {
-        Ok(Response::Registers(registers)) => Ok(Heard::Words(registers.iter().collect(), delay)),
-        Ok(Response::Bits(bits)) => Ok(Heard::Bits(bits.iter().collect(), delay)),
-        Ok(Response::Exception(code)) => Ok(Heard::Exception(code.0, delay)),
-        Err(Failure::Timeout) => Ok(Heard::Silence),
-        Err(Failure::WrongUnitId(other)) => Ok(Heard::Other(other)),
-        Err(Failure::Stream) => Err("回来的不是 Modbus TCP · what came back is not Modbus TCP"),
-        Ok(_) | Err(_) => Ok(Heard::Garbled),
     }
 }

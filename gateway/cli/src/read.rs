@@ -8,7 +8,7 @@ use shouwang_core::profile::Table;
 use shouwang_installer::{Bus as _, Candidate, Heard, Lost, Named, Setting, Writing, read, read_raw};
 
 use crate::exit::{Code, Exit};
-use crate::port::{self, Port, Speech, Where};
+use crate::port::{self, Lending, Port, Speech, Where};
 use crate::{print, scan};
 
 /// Between two rounds of `--watch`.
@@ -42,6 +42,8 @@ pub(crate) struct Read {
     /// 反复读,只打印变化:按一下设备,看是哪一台;Ctrl-C 结束 · Again and again, only changes: touch a device and see which; Ctrl-C ends it
     #[arg(long)]
     watch: bool,
+    #[command(flatten)]
+    lending: Lending,
     /// 除随附型号外还读这些目录 · Read these folders besides the shipped profiles
     #[arg(long, value_name = "DIR")]
     dir: Vec<PathBuf>,
@@ -86,10 +88,10 @@ struct Said {
 
 pub(crate) fn verb(wanted: Read) -> Result<(), Exit> {
     let how = how(&wanted)?;
-    let Read { r#where: place, unit, speech, timeout_ms, watch, json, .. } = wanted;
+    let Read { r#where: place, unit, speech, timeout_ms, watch, lending, json, .. } = wanted;
     let setting = place.setting(speech);
     let wait = Duration::from_millis(timeout_ms.into());
-    let answered = port::with_port(&place, move |port| {
+    let answered = port::with_port(&place, &lending.socket, move |port| {
         port.set(setting).map_err(|lost| port::lost(&lost))?;
         let mut before: Vec<Option<Vec<Said>>> = vec![None; unit.len()];
         loop {

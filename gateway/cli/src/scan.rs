@@ -10,7 +10,7 @@ use shouwang_catalog::Catalog;
 use shouwang_installer::{Candidate, Device, Doubt, Lost, News, Report, Setting, Wanted, scan};
 
 use crate::exit::{Code, Exit};
-use crate::port::{self, Frame, Where};
+use crate::port::{self, Frame, Lending, Where};
 use crate::print;
 
 #[derive(Args, Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Scan {
     /// 每个地址等多少毫秒(串口 50,TCP 500);慢的设备要 350 · How long to wait for each id (50, on TCP 500); slow devices need 350
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u16).range(10..=5000))]
     timeout_ms: Option<u16>,
+    #[command(flatten)]
+    lending: Lending,
     /// 除随附型号外还读这些目录 · Read these folders besides the shipped profiles
     #[arg(long, value_name = "DIR")]
     dir: Vec<PathBuf>,
@@ -38,7 +40,7 @@ pub(crate) struct Scan {
 }
 
 pub(crate) fn verb(wanted: Scan) -> Result<(), Exit> {
-    let Scan { r#where: place, units, baud, frame, timeout_ms, dir, json } = wanted;
+    let Scan { r#where: place, units, baud, frame, timeout_ms, lending, dir, json } = wanted;
     let candidates = candidates(&dir)?;
     let settings = match &place {
         Where::Serial(_) => baud.into_iter().map(|baud| frame.at(baud)).collect(),
@@ -47,8 +49,14 @@ pub(crate) fn verb(wanted: Scan) -> Result<(), Exit> {
     let usual = if matches!(place, Where::Serial(_)) { 50 } else { 500 };
     let timeout_ms = timeout_ms.unwrap_or(usual);
     let wait = Duration::from_millis(timeout_ms.into());
-    let searched = Wanted { units, settings };
-    let report = port::with_port(&place, move |port| {
+    let mut searched = Wanted { units, settings };
+    let report = port::with_port(&place, &lending.socket, move |port| {
+        if let Some(setting) = port.lent_setting().map_err(|lost| port::lost(&lost))? {
+            borrowed(setting, json)?;
+            if searched.settings.is_empty() {
+                searched.settings = vec![setting];
+            }
+        }
         let mut told = Ok(());
         let mut screen = Screen { json, progress: !json && port::is_watched(), shown: None };
         let report = scan(port, &searched, wait, &candidates, &mut |news: &News<'_>| {
@@ -60,6 +68,16 @@ pub(crate) fn verb(wanted: Scan) -> Result<(), Exit> {
         told.map(|()| report)
     })?;
     close(&place, &report, timeout_ms, json)
+}
+
+fn borrowed(setting: Setting, json: bool) -> Result<(), Exit> {
+    if json {
+        return Ok(());
+    }
+    print::line(&format!(
+        " 线路由运行中的网关借出,报警优先:慢一些,只按 {setting} · lent by the running gateway, alarms first: slower, and only \
+         at {setting}"
+    ))
 }
 
 /// All profiles, to compare with.

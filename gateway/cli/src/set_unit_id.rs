@@ -1,10 +1,11 @@
 //! `set-unit-id` and `write`: the two verbs that change a device.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use shouwang_core::profile::Table;
+use shouwang_gateway::control::DEFAULT_SOCKET;
 use shouwang_installer::{
     Bus as _, Candidate, Change, Heard, Order, Refused, Setting, Writing as _, Wrote, read_raw, set_unit_id,
 };
@@ -86,7 +87,7 @@ pub(crate) fn set(wanted: SetUnitId) -> Result<(), Exit> {
     let SetUnitId { r#where: place, from, to, profile, speech, dir, json } = wanted;
     let candidate = scan::candidate(&profile, &dir)?;
     let change = Change { from, to, setting: place.setting(speech), wait: WAIT };
-    let outcome = port::with_port(&place, move |port| {
+    let outcome = port::with_port(&place, Path::new(DEFAULT_SOCKET), move |port| {
         let stop = port.stop();
         let restart = || {
             eprintln!("把设备断电再上电,然后按回车 · switch the device off and on, then press Enter");
@@ -119,7 +120,7 @@ pub(crate) fn write(wanted: Write) -> Result<(), Exit> {
     let (table, address) = target(&wanted)?;
     let Write { r#where: place, unit, value, speech, json, .. } = wanted;
     let setting = place.setting(speech);
-    let (wrote, now) = port::with_port(&place, move |port| {
+    let (wrote, now) = port::with_port(&place, Path::new(DEFAULT_SOCKET), move |port| {
         write_one(port, setting, &Order { unit_id: unit, table, address, value, wait: WAIT })
     })?;
     let reads_back = now == Some(value);

@@ -54,6 +54,8 @@ pub struct Config {
     pub silence_page: Option<silence_page::Settings>,
     /// Where the health page listens, if wanted.
     pub web: Option<SocketAddr>,
+    /// Where installers on this box borrow a line; none if nobody named a place.
+    pub control: Option<PathBuf>,
     /// Where the embedded broker listens, if wanted; always an address of this machine.
     pub embedded_broker: Option<SocketAddr>,
     /// The texts of all files in force by path, the configuration first: enough to load it again
@@ -184,6 +186,10 @@ fn resolve(
     let hearers = draft.uplink.as_ref().map(|uplink| check.hearers(uplink)).unwrap_or_default();
     let keys = check.keys(&draft.commands);
     let web = check.listen("web", draft.web.as_ref(), WEB, false);
+    let control = draft
+        .control
+        .as_ref()
+        .and_then(|control| check.path(&["control".into(), "socket".into()], control.socket.as_ref()));
     let embedded_broker = check.listen("broker", draft.broker.as_ref(), EMBEDDED_BROKER, true);
     let dirs: Vec<PathBuf> = draft
         .profile_dirs
@@ -241,7 +247,19 @@ fn resolve(
         uplink: UplinkSettings { hearers, signed_commands_only: !keys.is_empty() },
     };
     let (broker, state_dir) = (broker?, state_dir?);
-    Some(Config { core, links, broker, keys, modem, state_dir, silence_page, web, embedded_broker, sources })
+    Some(Config {
+        core,
+        links,
+        broker,
+        keys,
+        modem,
+        state_dir,
+        silence_page,
+        web,
+        control,
+        embedded_broker,
+        sources,
+    })
 }
 
 /// A station's lines are judged like the conditions of its measuring device's own profile.

@@ -19,7 +19,8 @@ use tokio::sync::{mpsc, watch};
 use crate::broker::{Broker, BrokerError};
 use crate::clock;
 use crate::config::Config;
-use crate::line::{self, LineHandle, WireTap};
+use crate::control::{self, Control};
+use crate::line::{self, Lender, LineHandle, WireTap};
 use crate::metrics::Metrics;
 use crate::recorder::{DEFAULT_LIMIT, Header, Recorder, RecordingError};
 use crate::silence_page::{self, SilencePage};
@@ -110,6 +111,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
         None => None,
     };
     let _silence_page = gateway.silence_page.take().map(|page| SilencePage::start(page, sender.clone()));
+    let _control = lend(gateway.control.take(), std::mem::take(&mut gateway.lenders)).await;
     let turning = turn_the_runtime(gateway.watchdog.watch("runtime", None, HUNG_AFTER));
     gateway.tell_the_last_end();
     gateway.give(Input::Woke);
@@ -148,6 +150,20 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
         embedded.stop().await;
     }
     if corrupt { Err(RunError::Corrupt) } else { Ok(()) }
+}
+
+/// Installers can do without it, so a gateway that cannot have it watches all the same.
+async fn lend(path: Option<PathBuf>, lenders: Vec<Lender>) -> Option<Control> {
+    // systemd names the folder that it made for the service.
+    let path = path
+        .or_else(|| Some(PathBuf::from(std::env::var_os("RUNTIME_DIRECTORY")?).join(control::FILE_NAME)))?;
+    match Control::serve(&path, lenders).await {
+        Ok(control) => Some(control),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "no control socket: installers must stop this gateway to use a line");
+            None
+        }
+    }
 }
 
 /// Shows that the workers turn on which the uplink and the health page run.
@@ -207,6 +223,8 @@ struct Gateway {
     health: watch::Sender<Health>,
     web: Option<std::net::SocketAddr>,
     silence_page: Option<silence_page::Settings>,
+    control: Option<PathBuf>,
+    lenders: Vec<Lender>,
     /// Answers of hands that had one at once.
     at_once: VecDeque<Input>,
     polled: bool,
@@ -253,15 +271,16 @@ impl Gateway {
         // A loop that has ended hears nothing more; then nothing is lost by saying it in vain.
         let tell = move |input| drop(told.blocking_send(input));
         let store = StoreHandle::spawn(store, [writes.alive(), reads.alive()], tell)?;
-        let mut lines = Vec::new();
+        let (mut lines, mut lenders) = (Vec::new(), Vec::new());
         for (index, (link, settings)) in config.links.into_iter().zip(&config.core.lines).enumerate() {
             let told = sender.clone();
             let told = move |_, input| drop(told.blocking_send(input));
-            let handle = line::spawn(index, link, options.tap.clone(), told);
+            let handle = line::spawn(index, link.clone(), options.tap.clone(), told);
             let name = settings.name.to_string();
             let handle = handle.map_err(|source| RunError::Line { line: name.clone(), source })?;
             let thread = line::thread_name(index);
             watchdog.watch_pulse(format!("line {name}"), Some(&thread), HUNG_AFTER, handle.pulse());
+            lenders.push(handle.lender(&link));
             lines.push(handle);
         }
         let texter = config.modem.map(|modem| Texter::start(modem, sender.clone()));
@@ -288,6 +307,8 @@ impl Gateway {
             health,
             web: config.web,
             silence_page: config.silence_page,
+            control: config.control,
+            lenders,
             at_once: VecDeque::new(),
             polled: false,
             stopped: false,

@@ -7,6 +7,7 @@
 pub mod broker;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod eventloop;
 pub mod line;
 mod metrics;

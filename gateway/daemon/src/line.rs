@@ -3,6 +3,7 @@
 //! When to speak, what counts as an answer and when to give up is decided by `modbus_wire::Conversation`;
 //! here are the file descriptor, the exact waiting, and opening the port again when it is gone.
 mod exchange;
+mod guest;
 mod tcp;
 mod translate;
 pub mod wire;
@@ -24,6 +25,8 @@ use shouwang_core::output::Ask;
 
 pub use crate::config::Link;
 pub use exchange::{Exchange, WireTap};
+pub use guest::Lender;
+use guest::{Guest, Turns};
 use wire::{Attention, End, Wire};
 
 use crate::clock;
@@ -57,6 +60,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     asks: VecDeque<Ask>,
+    /// An installer's question, who borrows the line.
+    guest: Option<Guest>,
     /// The thread has nothing to do and must be woken for an ask.
     idle: bool,
     stopping: bool,
@@ -85,6 +90,7 @@ pub fn spawn(
         tap,
         told,
         values: Vec::new(),
+        turns: Turns::default(),
         answered: false,
         _alive: shared.pulse.alive(),
     };
@@ -101,6 +107,11 @@ impl LineHandle {
     /// Beats as long as the thread moves.
     pub fn pulse(&self) -> Pulse {
         self.shared.pulse.clone()
+    }
+
+    /// A way to the line for an installer's questions.
+    pub fn lender(&self, link: &Link) -> Lender {
+        Lender::new(link.clone(), &self.shared)
     }
 
     /// Hands over an ask; never waits. A line that is down drops it, as does one that holds four already.
@@ -157,6 +168,17 @@ impl Attention for Shared {
     }
 }
 
+fn not_modbus() -> End {
+    End::Lost("what came in is not Modbus TCP".into())
+}
+
+/// What a line does next.
+enum Next {
+    Own(Ask),
+    Guest(Guest),
+    Nothing,
+}
+
 /// Everything the thread has.
 struct Hands<T> {
     line: LineIndex,
@@ -166,6 +188,7 @@ struct Hands<T> {
     tap: WireTap,
     told: T,
     values: Vec<u8>,
+    turns: Turns,
     /// The port has brought an answer since it was opened.
     answered: bool,
     _alive: Alive,
@@ -213,13 +236,15 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
                 return End::Stopped;
             }
             queue.asks.clear();
+            queue.guest = None;
         }
         (self.told)(now, Input::LineUp { line: self.line });
         let mut free_at = now;
         loop {
-            let ended = match self.next_ask() {
-                Some(ask) => self.carry_out(port.as_fd(), &ask, free_at),
-                None => self.wire.wait(port.as_fd(), &*self.shared, clock::now() + BREATH),
+            let ended = match self.next() {
+                Next::Own(ask) => self.carry_out(port.as_fd(), &ask, free_at),
+                Next::Guest(guest) => self.serve(port.as_fd(), guest),
+                Next::Nothing => self.wire.wait(port.as_fd(), &*self.shared, clock::now() + BREATH),
             };
             match ended {
                 Ok(now) => free_at = now,
@@ -228,12 +253,20 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
         }
     }
 
-    /// The next ask; if there is none, the next one handed over will wake us.
-    fn next_ask(&self) -> Option<Ask> {
+    /// What to do next; if there is nothing, what is handed over next will wake us.
+    fn next(&self) -> Next {
         let mut queue = self.shared.queue();
-        let ask = queue.asks.pop_front();
-        queue.idle = ask.is_none();
-        ask
+        queue.idle = false;
+        if self.turns.is_a_guests(queue.asks.is_empty())
+            && let Some(guest) = queue.guest.take()
+        {
+            return Next::Guest(guest);
+        }
+        if let Some(ask) = queue.asks.pop_front() {
+            return Next::Own(ask);
+        }
+        queue.idle = true;
+        Next::Nothing
     }
 
     /// One exchange; says when it ended.
@@ -250,8 +283,26 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
             self.tell(now, ask, Outcome::Failed(AskFailure::WrongAnswer));
             return Ok(now);
         }
+        let began = now;
         now = self.wire.carry_out(port, &*self.shared, now)?;
+        self.turns.own(now.since(began));
         self.finish(now, ask)?;
+        Ok(now)
+    }
+
+    /// One exchange of whoever borrows the line.
+    fn serve(&mut self, port: BorrowedFd<'_>, guest: Guest) -> Result<Instant, End> {
+        let began = clock::now();
+        if self.wire.conversation.begin(began.as_micros(), &wire::request(&guest.question)).is_err() {
+            // No device could carry it out; who asked sees that there is no answer.
+            return Ok(began);
+        }
+        let now = self.wire.carry_out(port, &*self.shared, began)?;
+        self.turns.guests(now.since(began));
+        match self.wire.heard() {
+            Some(heard) => guest.tell(heard),
+            None => return Err(not_modbus()),
+        }
         Ok(now)
     }
 
@@ -271,7 +322,7 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
         let outcome = translate::outcome(answer, self.wire.conversation.reply_delay_us());
         self.tell(now, ask, outcome);
         if failure == Some(Failure::Stream) {
-            return Err(End::Lost("what came in is not Modbus TCP".into()));
+            return Err(not_modbus());
         }
         Ok(())
     }
@@ -287,6 +338,7 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
             {
                 let mut queue = self.shared.queue();
                 queue.asks.clear();
+                queue.guest = None;
                 queue.idle = false;
                 if queue.stopping {
                     return true;

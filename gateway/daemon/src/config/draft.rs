@@ -55,8 +55,19 @@ pub(super) struct File {
     pub(super) sms: Option<Sms>,
     /// The health page of this gateway.
     pub(super) web: Option<Listen>,
+    /// Where installers on this box borrow a line; by default where the service's own folder is.
+    pub(super) control: Option<Control>,
     /// A broker within the gateway, for one that stands alone.
     pub(super) broker: Option<Listen>,
+}
+
+/// The socket by which installers on this box borrow a line.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Control {
+    /// Absolute path; its folder must exist.
+    #[schemars(required)]
+    pub(super) socket: Option<String>,
 }
 
 /// The way to the MQTT broker.

@@ -46,7 +46,7 @@ pub(crate) fn outcome(answer: Result<Answer<'_>, Failure>, delay_us: Option<u32>
     }
 }
 
-fn wire_table(table: Table) -> modbus_wire::Table {
+pub(crate) fn wire_table(table: Table) -> modbus_wire::Table {
     match table {
         Table::Coil => modbus_wire::Table::Coil,
         Table::DiscreteInput => modbus_wire::Table::DiscreteInput,

@@ -6,14 +6,16 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use modbus_wire::{Conversation, Framing, Step, Timing};
+use modbus_wire::{Conversation, Failure, Framing, Response, Step, Timing};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use shouwang_core::Instant;
 use shouwang_core::configuration::LineKind;
 use shouwang_core::profile::Parity;
 
-use super::{Link, tcp};
+use shouwang_installer::{Heard, Question};
+
+use super::{Link, tcp, translate};
 use crate::clock;
 
 /// A port that takes no byte for this long is gone.
@@ -86,6 +88,16 @@ pub fn timing(kind: LineKind) -> Timing {
     }
 }
 
+/// An installer's question as a request.
+pub fn request(question: &Question) -> modbus_wire::Ask<'static> {
+    let Question { unit_id, table, address, count, wait, .. } = *question;
+    modbus_wire::Ask {
+        unit_id,
+        request: modbus_wire::Request::Read { table: translate::wire_table(table), address, count },
+        first_byte_us: u32::try_from(wait.as_micros()).unwrap_or(u32::MAX),
+    }
+}
+
 impl Wire {
     /// Nothing was said yet.
     pub fn new(kind: LineKind, timing: Timing) -> Self {
@@ -113,6 +125,21 @@ impl Wire {
                 Step::Done | Step::Idle => return Ok(now),
             }
         }
+    }
+
+    /// What came of the last exchange, in an installer's words; none if what comes in is not Modbus TCP, and the
+    /// connection must be given up.
+    pub fn heard(&self) -> Option<Heard> {
+        let delay = Duration::from_micros(self.conversation.reply_delay_us().unwrap_or(0).into());
+        Some(match self.conversation.answer().map(|answer| answer.response) {
+            Ok(Response::Registers(registers)) => Heard::Words(registers.iter().collect(), delay),
+            Ok(Response::Bits(bits)) => Heard::Bits(bits.iter().collect(), delay),
+            Ok(Response::Exception(code)) => Heard::Exception(code.0, delay),
+            Err(Failure::Timeout) => Heard::Silence,
+            Err(Failure::WrongUnitId(other)) => Heard::Other(other),
+            Err(Failure::Stream) => return None,
+            Ok(_) | Err(_) => Heard::Garbled,
+        })
     }
 
     /// Waits for bytes or for `until`, hands over what came, and says what time it is.

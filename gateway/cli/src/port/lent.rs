@@ -1,0 +1,113 @@
+//! A line that a running gateway holds: borrowed through its control socket, between its own questions.
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use shouwang_core::profile::Parity;
+use shouwang_gateway::control::{Asked, Grant, Told, Wish};
+use shouwang_installer::{Heard, Lost, Question, Setting};
+
+use super::{Stop, Where};
+
+/// A busy line may keep a guest waiting for its turn this long besides the answer itself.
+const TURN_WITHIN: Duration = Duration::from_secs(15);
+/// No object is longer, in bytes.
+const LINE_LIMIT: u64 = 64 * 1024;
+
+pub(super) struct Lent {
+    pub(super) setting: Setting,
+    stream: BufReader<UnixStream>,
+}
+
+impl Lent {
+    /// # Errors
+    /// No gateway serves the socket, or it does not have this line; in words.
+    pub(super) fn from_gateway(socket: &Path, place: &Where) -> Result<Self, String> {
+        let said = |error: &dyn std::fmt::Display| {
+            format!("{}: 借不到 · it cannot be borrowed: {error}", socket.display())
+        };
+        let stream = UnixStream::connect(socket).map_err(|error| said(&error))?;
+        stream.set_read_timeout(Some(TURN_WITHIN)).map_err(|error| said(&error))?;
+        let mut stream = BufReader::new(stream);
+        let wish = Wish { line: place.to_string() };
+        match exchange(&mut stream, &wish).map_err(|error| said(&error))? {
+            Grant::Refused(why) => Err(said(&why)),
+            Grant::Lent { baud, parity, stop_bits } => {
+                let parity = match parity {
+                    'E' => Parity::Even,
+                    'O' => Parity::Odd,
+                    _ => Parity::None,
+                };
+                Ok(Self { setting: Setting::Serial { baud, parity, stop_bits }, stream })
+            }
+        }
+    }
+
+    /// A line cannot be lent at another setting than its devices have.
+    pub(super) fn must_be_at(&self, setting: Setting) -> Result<(), Lost> {
+        if setting == self.setting {
+            return Ok(());
+        }
+        let own = self.setting;
+        Err(Lost::Line(format!(
+            "运行中的网关只按它自己的 {own} 借出这条线,不是 {setting} · the running gateway lends this line only as it is set, \
+             {own}, not at {setting}"
+        )))
+    }
+
+    pub(super) fn ask(&mut self, question: &Question, stop: &Stop) -> Result<Heard, Lost> {
+        let asked = Asked {
+            unit_id: question.unit_id,
+            function: question.table.function(),
+            address: question.address,
+            count: question.count,
+            wait_ms: u16::try_from(question.wait.as_millis()).unwrap_or(u16::MAX),
+        };
+        send(&mut self.stream, &asked).map_err(|error| Lost::Line(error.to_string()))?;
+        let mut fds = [
+            PollFd::new(self.stream.get_ref(), PollFlags::IN),
+            PollFd::new(stop.descriptor(), PollFlags::IN),
+        ];
+        loop {
+            match poll(&mut fds, None) {
+                Ok(_) => break,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(Lost::Line(error.to_string())),
+            }
+        }
+        if !fds[1].revents().is_empty() {
+            return Err(Lost::Interrupted);
+        }
+        let told: Told = receive(&mut self.stream).map_err(|error| Lost::Line(error.to_string()))?;
+        told.heard().map_err(Lost::Line)
+    }
+}
+
+fn exchange<T: DeserializeOwned>(
+    stream: &mut BufReader<UnixStream>,
+    said: &impl Serialize,
+) -> std::io::Result<T> {
+    send(stream, said)?;
+    receive(stream)
+}
+
+fn send(stream: &mut BufReader<UnixStream>, said: &impl Serialize) -> std::io::Result<()> {
+    let mut text = serde_json::to_string(said)?;
+    text.push('\n');
+    stream.get_mut().write_all(text.as_bytes())
+}
+
+fn receive<T: DeserializeOwned>(stream: &mut BufReader<UnixStream>) -> std::io::Result<T> {
+    let mut text = String::new();
+    stream.take(LINE_LIMIT).read_line(&mut text)?;
+    if text.is_empty() {
+        let gone = "网关结束了 · the gateway has ended";
+        return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, gone));
+    }
+    Ok(serde_json::from_str(&text)?)
+}

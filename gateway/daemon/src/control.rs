@@ -1,0 +1,251 @@
+//! The control socket: an installer on the box itself borrows a line of the running gateway.
+//!
+//! One JSON object a line: first which line is wanted, then questions, each answered before the next. Only reads
+//! can be asked, and the socket belongs to the gateway's user and group.
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use shouwang_core::profile::{Parity, Table};
+use shouwang_installer::{Heard, Question};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+use crate::line::{Lender, Link};
+
+/// Where the service has it: systemd makes the folder, and names it to the program.
+pub const DEFAULT_SOCKET: &str = "/run/shouwang/control.sock";
+pub(crate) const FILE_NAME: &str = "control.sock";
+
+const CONNECTIONS: usize = 4;
+/// No object is longer, in bytes.
+const LINE_LIMIT: u64 = 4096;
+/// Who borrows a line and then says nothing for this long has gone away.
+const SILENT_FOR: Duration = Duration::from_secs(120);
+/// The slowest devices answer in 0.4 s; nobody may hold a line with one question for longer.
+const WAIT_MOST: Duration = Duration::from_secs(5);
+
+/// What is said first: a line's serial path, or `tcp://host:port`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
+    pub line: String,
+}
+
+/// What it gets.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// A serial line, and how it speaks; on TCP a baud rate of 0.
+    Lent {
+        baud: u32,
+        parity: char,
+        stop_bits: u8,
+    },
+    Refused(String),
+}
+
+/// A read.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    pub unit_id: u8,
+    /// 1 to 4.
+    pub function: u8,
+    pub address: u16,
+    pub count: u16,
+    pub wait_ms: u16,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    Words(Vec<u16>, u64),
+    Bits(Vec<bool>, u64),
+    Exception(u8, u64),
+    Silence,
+    Garbled,
+    Other(u8),
+    /// The line is down, or another installer asks on it.
+    Gone,
+    Refused(String),
+}
+
+/// The open socket. Dropping it closes it and removes its file.
+#[derive(Debug)]
+pub struct Control {
+    path: PathBuf,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.serving.abort();
+        // The folder may have gone with the service.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Control {
+    /// Serves these lines. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The socket cannot be made there, or another gateway serves it.
+    pub async fn serve(path: &Path, lenders: Vec<Lender>) -> io::Result<Self> {
+        if UnixStream::connect(path).await.is_ok() {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+        let serving = tokio::spawn(accept(listener, lenders.into()));
+        Ok(Self { path: path.to_owned(), serving })
+    }
+}
+
+async fn accept(listener: UnixListener, lenders: Arc<[Lender]>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(seat) = Arc::clone(&room).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let lenders = Arc::clone(&lenders);
+                tokio::spawn(async move {
+                    // Whoever went away in the middle needs no answer.
+                    let _ = converse(stream, &lenders).await;
+                    drop(seat);
+                });
+            }
+            // No descriptors left: others are about to close theirs.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, lenders: &[Lender]) -> io::Result<()> {
+    let (reading, mut writing) = stream.into_split();
+    let mut reading = BufReader::new(reading);
+    let Some(text) = line(&mut reading).await? else { return Ok(()) };
+    let lender = serde_json::from_str::<Wish>(&text)
+        .map_err(|error| error.to_string())
+        .and_then(|wish| named(lenders, &wish.line));
+    let lender = match lender {
+        Ok(lender) => lender,
+        Err(why) => return say(&mut writing, &Grant::Refused(why)).await,
+    };
+    say(&mut writing, &grant(lender.link())).await?;
+    while let Some(text) = line(&mut reading).await? {
+        let told = match serde_json::from_str(&text).map_err(|error| error.to_string()).and_then(question) {
+            Ok(question) => lender.ask(question).await.map_or(Told::Gone, Told::from),
+            Err(why) => Told::Refused(why),
+        };
+        say(&mut writing, &told).await?;
+    }
+    Ok(())
+}
+
+/// One object's text; none at the end, or from somebody who has gone silent.
+async fn line(reading: &mut BufReader<tokio::net::unix::OwnedReadHalf>) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    let reading = async { reading.take(LINE_LIMIT).read_line(&mut text).await };
+    match tokio::time::timeout(SILENT_FOR, reading).await {
+        Ok(Ok(_)) if text.ends_with('\n') => Ok(Some(text)),
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(_)) | Err(_) => Ok(None),
+    }
+}
+
+async fn say(writing: &mut tokio::net::unix::OwnedWriteHalf, said: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_string(said)?;
+    text.push('\n');
+    writing.write_all(text.as_bytes()).await
+}
+
+fn named<'a>(lenders: &'a [Lender], wanted: &str) -> Result<&'a Lender, String> {
+    let is_it = |lender: &&Lender| match lender.link() {
+        Link::Serial { path, .. } => is_same_file(path, Path::new(wanted)),
+        Link::Tcp { address, .. } => wanted.strip_prefix("tcp://") == Some(address),
+    };
+    lenders.iter().find(is_it).ok_or_else(|| format!("this gateway has no line on {wanted}"))
+}
+
+/// A port has several names: by its number, by its place, by the adapter's own number.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+fn grant(link: &Link) -> Grant {
+    match link {
+        Link::Serial { baud, parity, stop_bits, .. } => {
+            let parity = match parity {
+                Parity::None => 'N',
+                Parity::Even => 'E',
+                Parity::Odd => 'O',
+            };
+            Grant::Lent { baud: *baud, parity, stop_bits: *stop_bits }
+        }
+        Link::Tcp { .. } => Grant::Lent { baud: 0, parity: 'N', stop_bits: 1 },
+    }
+}
+
+fn question(asked: Asked) -> Result<Question, String> {
+    let table = match asked.function {
+        1 => Table::Coil,
+        2 => Table::DiscreteInput,
+        3 => Table::HoldingRegister,
+        4 => Table::InputRegister,
+        other => return Err(format!("function {other}: a lent line is only read, with functions 1 to 4")),
+    };
+    if asked.unit_id == 0 {
+        return Err("unit id 0 is broadcast: nobody answers".into());
+    }
+    let wait = Duration::from_millis(asked.wait_ms.into()).min(WAIT_MOST);
+    let Asked { unit_id, address, count, .. } = asked;
+    Ok(Question { unit_id, table, address, count, wait, known: true })
+}
+
+impl From<Heard> for Told {
+    fn from(heard: Heard) -> Self {
+        let us = |delay: Duration| u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
+        match heard {
+            Heard::Words(words, delay) => Self::Words(words, us(delay)),
+            Heard::Bits(bits, delay) => Self::Bits(bits, us(delay)),
+            Heard::Exception(code, delay) => Self::Exception(code, us(delay)),
+            Heard::Silence => Self::Silence,
+            Heard::Garbled => Self::Garbled,
+            Heard::Other(other) => Self::Other(other),
+        }
+    }
+}
+
+impl Told {
+    /// As the installer's own line would have heard it.
+    ///
+    /// # Errors
+    /// Why there is no answer at all, in words.
+    pub fn heard(self) -> Result<Heard, String> {
+        let delay = Duration::from_micros;
+        Ok(match self {
+            Self::Words(words, us) => Heard::Words(words, delay(us)),
+            Self::Bits(bits, us) => Heard::Bits(bits, delay(us)),
+            Self::Exception(code, us) => Heard::Exception(code, delay(us)),
+            Self::Silence => Heard::Silence,
+            Self::Garbled => Heard::Garbled,
+            Self::Other(other) => Heard::Other(other),
+            Self::Gone => {
+                return Err(
+                    "线路断了,或另一位安装员正在用 · the line is down, or another installer is asking".into(),
+                );
+            }
+            Self::Refused(why) => return Err(why),
+        })
+    }
+}
