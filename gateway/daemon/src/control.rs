@@ -143,7 +143,10 @@ async fn converse(stream: UnixStream, lenders: &[Lender]) -> io::Result<()> {
     };
     say(&mut writing, &grant(lender.link())).await?;
     while let Some(text) = line(&mut reading).await? {
-        let told = match serde_json::from_str(&text).map_err(|error| error.to_string()).and_then(question) {
+        let told = match serde_json::from_str(&text)
+            .map_err(|error| error.to_string())
+            .and_then(|asked| question(&asked))
+        {
             Ok(question) => lender.ask(question).await.map_or(Told::Gone, Told::from),
             Err(why) => Told::Refused(why),
         };
@@ -196,7 +199,7 @@ fn grant(link: &Link) -> Grant {
     }
 }
 
-fn question(asked: Asked) -> Result<Question, String> {
+fn question(asked: &Asked) -> Result<Question, String> {
     let table = match asked.function {
         1 => Table::Coil,
         2 => Table::DiscreteInput,
@@ -208,7 +211,7 @@ fn question(asked: Asked) -> Result<Question, String> {
         return Err("unit id 0 is broadcast: nobody answers".into());
     }
     let wait = Duration::from_millis(asked.wait_ms.into()).min(WAIT_MOST);
-    let Asked { unit_id, address, count, .. } = asked;
+    let Asked { unit_id, address, count, .. } = *asked;
     Ok(Question { unit_id, table, address, count, wait, known: true })
 }
 

@@ -213,6 +213,7 @@ fn the_schema_has_the_keys_of_the_contract_and_none_of_later_issues() {
     let expected = [
         "broker",
         "commands",
+        "control",
         "device",
         "gateway",
         "line",
