@@ -84,7 +84,6 @@ impl Site {
             device: Some(id(name)),
             point: Some("level_m".into()),
             datum: "1985".into(),
-            offset_m: None,
             lines,
             rules: BTreeMap::new(),
             interval_s: None,

@@ -37,8 +37,6 @@ const MOVED_M: f64 = 0.05;
 pub(crate) struct Gauge {
     /// Index into the device's profile's points.
     pub(crate) point: usize,
-    /// From the device's own height to the station's datum, m.
-    offset_m: f64,
     decimals: u8,
     /// Indexes into the device's conditions.
     conditions: Vec<(Line, usize)>,
@@ -69,7 +67,7 @@ pub(crate) struct Crossed {
 pub(crate) struct Gauged {
     /// The highest line first.
     pub(crate) crossed: Vec<Crossed>,
-    /// Worth keeping: the value in the device's own height, as its point tells it.
+    /// Worth keeping.
     pub(crate) sample: Option<(Option<f64>, Quality)>,
     /// The sensor is to be read at least this often from now on.
     pub(crate) read_every: Option<Duration>,
@@ -98,7 +96,6 @@ impl Gauge {
         let usual = station.interval_s.map_or(USUAL, |seconds| Duration::from_secs(seconds.into()));
         Some(Self {
             point,
-            offset_m: station.offset_m.unwrap_or(0.0),
             decimals: settings.profile.points.get(point).map_or(3, |point: &Point| point.decimals),
             conditions,
             waves: Waves::new(limits(station)),
@@ -171,7 +168,7 @@ impl Gauge {
                 return self.gauged(now, &[], sample);
             }
         };
-        let filtered = self.waves.take(now.into(), number + self.offset_m, others_move);
+        let filtered = self.waves.take(now.into(), number, others_move);
         let changed = core::mem::replace(&mut self.flags, filtered.flags) != filtered.flags;
         let Some(stage_m) = filtered.stage_m else { return Gauged::default() };
         let stage_m = round_to(stage_m, self.decimals);
@@ -222,8 +219,6 @@ impl Gauge {
             let in_step = self.due.map(|due| due + self.interval).filter(|next| *next > now);
             self.due = Some(in_step.unwrap_or(now + self.interval).min(now + self.interval));
         }
-        let told = |stage_m: f64| round_to(stage_m - self.offset_m, self.decimals);
-        let sample = sample.map(|(stage_m, quality)| (stage_m.map(told), quality));
         let crossed = crossings.iter().filter_map(|crossing| self.crossed(*crossing)).collect();
         Gauged { crossed, sample, read_every }
     }

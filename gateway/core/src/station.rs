@@ -86,7 +86,6 @@ mod tests {
             device: None,
             point: None,
             datum: "1985".into(),
-            offset_m: None,
             lines: lines.into_iter().map(|(name, limit)| (name.into(), limit)).collect(),
             rules: Default::default(),
             interval_s: None,

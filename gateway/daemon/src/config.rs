@@ -207,6 +207,7 @@ fn resolve(
     let mut devices = check.devices(all_devices, &lines, &profiles);
     check.alarm_rounds(&lines, &devices);
     let stations = check.stations(&draft.station, all_devices, &devices);
+    stations::raise_to_datum(&draft.station, &mut devices);
     judge_stations(&stations, &mut devices);
     let outputs = check.outputs(&draft.output, all_devices, &devices);
     let local_alarm = draft

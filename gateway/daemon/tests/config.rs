@@ -206,6 +206,44 @@ fn huge_and_deep_files_are_refused_quickly() {
 }
 
 #[test]
+fn a_stations_rules_reach_its_conditions_and_its_device_is_read_in_its_datum() {
+    let station = r#"
+[[device]]
+id = "level-1"
+line = "b3"
+unit_id = 13
+profile = "generic-qdy30a"
+unit = "m"
+datum = "黄海"
+datum_m = 2.0
+[[station]]
+id = "bridge"
+name = "桥"
+device = "level-1"
+point = "level_m"
+datum = "1985 国家高程"
+datum_offset_m = 0.5
+lines = { near = 3.1, warning = 3.3, prepare = 3.5, evacuate = 3.9 }
+rule = { warning = { on_delay_s = 5 } }
+interval_s = 60
+range_m = { low = 0.5, high = 8.0 }
+"#;
+    let config = load(&format!("{GOOD}{station}")).unwrap();
+    let device = &config.core.devices[1];
+    let names: Vec<&str> = device.conditions.iter().map(|condition| condition.name.as_str()).collect();
+    let ours: Vec<&str> = names.into_iter().filter(|name| name.starts_with("level_")).collect();
+    assert_eq!(ours, ["level_warning", "level_near", "level_evacuate", "level_prepare"]);
+    let warning = &device.conditions[device.condition("level_warning").unwrap()];
+    assert_eq!((warning.on_delay.as_secs(), warning.off_delay.as_secs(), warning.deadband), (5, 600, 0.03));
+    assert_eq!(
+        (device.installed.datum_m, device.installed.datum.as_deref()),
+        (Some(2.5), Some("1985 国家高程"))
+    );
+    let told = &config.core.stations[0];
+    assert_eq!((told.interval_s, told.range_m, told.rules.len()), (Some(60), Some((0.5, 8.0)), 1));
+}
+
+#[test]
 fn the_schema_has_the_keys_of_the_contract_and_none_of_later_issues() {
     let schema = config::schema();
     let properties = schema["properties"].as_object().unwrap();

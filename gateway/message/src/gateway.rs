@@ -72,10 +72,8 @@ pub struct StationInfo {
     pub name: String,
     pub device: Option<Id>,
     pub point: Option<String>,
+    /// The height system of the lines and of the device's readings.
     pub datum: String,
-    /// Added to the device's readings (m) it gives the stage in this datum; none: they are in it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub offset_m: Option<f64>,
     /// Named lines (`design`, `warning`, `guarantee`, `record`; `near`, `prepare`, `evacuate`) in metres of
     /// the datum.
     pub lines: BTreeMap<String, f64>,

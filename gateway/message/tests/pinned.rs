@@ -139,7 +139,6 @@ fn info() {
             device: Some(id("level-1")),
             point: Some("level_m".into()),
             datum: "1985 国家高程".into(),
-            offset_m: None,
             lines: BTreeMap::from([("warning".into(), 3.3)]),
             rules: BTreeMap::new(),
             interval_s: None,
@@ -359,7 +358,6 @@ fn a_station_with_rules_of_its_own() {
         device: None,
         point: None,
         datum: "1985 国家高程".into(),
-        offset_m: Some(12.5),
         lines: BTreeMap::from([("near".into(), 3.1), ("warning".into(), 3.3)]),
         rules: BTreeMap::from([(
             "warning".into(),
@@ -371,7 +369,7 @@ fn a_station_with_rules_of_its_own() {
     };
     pinned(
         &station,
-        r#"{"id":"qingshi-bridge","name":"青石桥","device":null,"point":null,"datum":"1985 国家高程","offset_m":12.5,"lines":{"near":3.1,"warning":3.3},"rules":{"warning":{"deadband_m":0.05,"on_delay_s":0,"off_delay_s":300}},"interval_s":60,"range_m":[0.5,8.0],"flat_after_s":43200}"#,
+        r#"{"id":"qingshi-bridge","name":"青石桥","device":null,"point":null,"datum":"1985 国家高程","lines":{"near":3.1,"warning":3.3},"rules":{"warning":{"deadband_m":0.05,"on_delay_s":0,"off_delay_s":300}},"interval_s":60,"range_m":[0.5,8.0],"flat_after_s":43200}"#,
     );
 }
 

@@ -261,7 +261,7 @@ pub(super) struct Station {
     /// The height system that every line below is in.
     #[schemars(required)]
     pub(super) datum: Option<String>,
-    /// From the device's own datum to the station's, m: added to its readings.
+    /// From the device's own datum to the station's, m: its readings are raised by so much, for all who hear them.
     #[schemars(range(min = -10000, max = 10000))]
     pub(super) datum_offset_m: Option<f64>,
     #[schemars(required)]

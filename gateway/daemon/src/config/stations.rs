@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use shouwang_catalog::strict::Step;
 use shouwang_core::configuration::DeviceSettings;
+use shouwang_core::profile::Measures;
 use shouwang_message::{Id, LineRule, StationInfo, Text};
 
 use super::check::{At, Check, Taken};
@@ -10,6 +11,19 @@ use super::draft::{Device, Station, StationLines, StationRange, StationRule};
 
 /// How a line is held and left unless its rule says otherwise (the filter table of rules.md, level).
 const USUAL: LineRule = LineRule { deadband_m: 0.03, on_delay_s: 60, off_delay_s: 600 };
+
+/// A device in another datum than its station is read in the station's: its zero stands so much higher there.
+pub(super) fn raise_to_datum(drafts: &[Station], devices: &mut [DeviceSettings]) {
+    for draft in drafts {
+        let (Some(name), Some(offset_m)) = (&draft.device, draft.datum_offset_m) else { continue };
+        let Some(device) = devices.iter_mut().find(|device| device.id.as_str() == name) else { continue };
+        let installed = &mut device.installed;
+        for zero_m in [&mut installed.datum_m, &mut installed.mounting_height_m] {
+            *zero_m = zero_m.map(|zero_m| zero_m + offset_m);
+        }
+        installed.datum.clone_from(&draft.datum);
+    }
+}
 
 impl Check<'_> {
     pub(super) fn stations(
@@ -45,7 +59,6 @@ impl Check<'_> {
                     device,
                     point,
                     datum,
-                    offset_m: draft.datum_offset_m,
                     lines,
                     rules,
                     interval_s: draft.interval_s,
@@ -183,6 +196,20 @@ impl Check<'_> {
                     format!("device {name} is in this datum already"),
                 ),
                 Text::new("去掉 datum_offset_m", "take out datum_offset_m"),
+            );
+        }
+        let point = device.profile.points.iter().find(|known| known.name == *point);
+        if draft.datum_offset_m.is_some() && point.is_some_and(|point| point.measures == Measures::Itself) {
+            self.wrong(
+                &key("datum_offset_m"),
+                Text::new(
+                    format!("设备 {name} 自己报高程，加不上高差"),
+                    format!("device {name} tells a height of its own, to which none can be added"),
+                ),
+                Text::new(
+                    "在设备上设好零点，去掉 datum_offset_m",
+                    "set its zero in the device, and take out datum_offset_m",
+                ),
             );
         }
         if let Some(datum) = &draft.datum
