@@ -255,6 +255,16 @@ impl Stage {
         }
     }
 
+    /// Another machine takes the gateway's place at the broker; true if it had one.
+    pub(crate) fn throw_out_gateway(&mut self) -> bool {
+        let Some(connection) = self.broker.gateway.as_ref().map(|(connection, _)| *connection) else {
+            return false;
+        };
+        self.broker.gateway_gone(self.now);
+        self.give(Input::Disconnected { connection, why: Disconnect::Lost });
+        true
+    }
+
     pub(crate) fn link_duty_room(&mut self, is_linked: bool) {
         self.tell_board(if is_linked { BoardInput::LinkUp } else { BoardInput::LinkDown });
         self.broker.link_duty_room(self.now, is_linked);

@@ -64,3 +64,26 @@ fn one_receipt_that_never_comes_is_not_hidden_by_others() {
     }
     pin!(stage);
 }
+
+#[test]
+fn who_is_thrown_out_again_and_again_backs_off_and_says_so_but_an_alarm_waits_for_nothing() {
+    let mut stage = Stage::settled(Site::new().smoke("smoke-402", 12));
+    stage.run(20.0);
+    stage.says("another machine takes its place whenever it is back, for three minutes");
+    let mut thrown_out = 0;
+    for _ in 0..1_800 {
+        stage.run(0.1);
+        thrown_out += u32::from(stage.throw_out_gateway());
+    }
+    assert!((8..16).contains(&thrown_out), "it backs off: {thrown_out} times in three minutes");
+    stage.says("smoke: it does not wait for its turn, and a tenth of a second is enough to be heard");
+    stage.smoke("smoke-402", true);
+    let back = (1..=30).find(|_| {
+        stage.run(0.1);
+        stage.throw_out_gateway()
+    });
+    assert!(back.is_some_and(|tenths| tenths <= 25), "back for the alarm after {back:?} tenths of a second");
+    stage.says("the other machine is switched off");
+    stage.run(40.0);
+    pin!(stage);
+}

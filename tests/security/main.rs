@@ -14,5 +14,6 @@ mod house;
 #[path = "../chaos/shim.rs"]
 #[expect(dead_code, reason = "bad disks are for other stories")]
 mod shim;
+mod takeover;
 mod tap;
 mod wrong_clock;

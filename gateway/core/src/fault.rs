@@ -30,6 +30,8 @@ pub(crate) enum Source {
     LineDown(Id),
     StoreFailing,
     UplinkDown,
+    /// The broker lets us in and throws us out again and again.
+    ThrownOut,
     /// An output is not as it should be.
     Output(Id),
     /// The gateway's own modem does not work.

@@ -24,6 +24,12 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
 /// An event that was sent but not heard is sent again after this long.
 const RESEND: Duration = Duration::from_secs(15);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+/// A connection that ended sooner was ended by somebody: by a machine with our client id, or by the broker's rules.
+const SETTLED: Duration = Duration::from_secs(10);
+/// So often in a row may be a bad network: no longer back-off yet.
+const FORGIVEN: u32 = 2;
+/// And so often is a fault.
+const CONTESTED: u32 = 5;
 /// Messages in flight altogether; the client's own limit is 100.
 const WINDOW: usize = 80;
 /// Of these, events: an alarm's document finds room beside them.
@@ -49,6 +55,10 @@ pub(crate) struct Session {
     link: Link,
     connections: u32,
     failures: u32,
+    /// Since when the connection is up, if it is.
+    up_since: Instant,
+    /// Connections in a row that did not last.
+    thrown_out: u32,
     chance: Chance,
     retained: BTreeMap<Leaf, Retained>,
     /// Leaves to be told, by rank: alarms, states, values.
@@ -124,6 +134,8 @@ impl Session {
             link: Link::Down { retry_at: now, refused: false },
             connections: 0,
             failures: 0,
+            up_since: now,
+            thrown_out: 0,
             chance,
             retained: BTreeMap::new(),
             waiting: Default::default(),
@@ -146,6 +158,12 @@ impl Session {
 
     pub(crate) fn is_up(&self) -> bool {
         matches!(self.link, Link::Up { .. })
+    }
+
+    /// It is let in, and thrown out again and again.
+    pub(crate) fn is_contested(&self, now: Instant) -> bool {
+        let lasts = self.is_up() && now.since(self.up_since) >= SETTLED;
+        self.thrown_out >= CONTESTED && !lasts
     }
 
     /// The connection in use or being made; 0 before the first.
@@ -185,7 +203,8 @@ impl Session {
             return false;
         }
         self.link = Link::Up { connection };
-        self.failures = 0;
+        self.failures = self.thrown_out.saturating_sub(FORGIVEN);
+        self.up_since = now;
         self.progress_at = now;
         self.resend_after = RESEND;
         self.in_flight.clear();
@@ -361,6 +380,11 @@ impl Session {
     }
 
     fn go_down(&mut self, now: Instant, refused: bool) {
+        if self.is_up() {
+            let lasted = now.since(self.up_since) >= SETTLED;
+            self.thrown_out = if lasted { 0 } else { self.thrown_out.saturating_add(1) };
+            self.failures = self.thrown_out.saturating_sub(FORGIVEN);
+        }
         let wait = if refused {
             LONGEST_BACK_OFF
         } else {

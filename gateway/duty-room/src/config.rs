@@ -313,6 +313,28 @@ hosts = ["duty.example.cn"]
     }
 
     #[test]
+    fn what_is_wrong_with_the_brokers_certificates_is_told_where_it_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("rubbish"), "no certificate\n").unwrap();
+        let path = dir.path().join("duty-room.toml");
+        let said = |broker: &str| {
+            let text = GOOD.replace("url = \"mqtts://broker.example\"\nusername = \"duty-1\"\n", broker);
+            Config::parse(&path, &text).unwrap_err().to_string()
+        };
+        let tls = "url = \"mqtts://broker.example\"\n";
+        for (keys, place, words) in [
+            ("ca_file = \"rubbish\"\n", ":7:11:", "has no certificate in PEM form"),
+            ("client_certificate = \"rubbish\"\n", ":7:22:", "go together"),
+            ("client_key = \"nowhere\"\n", ":7:14:", "No such file"),
+        ] {
+            let said = said(&format!("{tls}{keys}"));
+            assert!(said.contains(place) && said.contains(words), "{place}, {words}: {said}");
+        }
+        let plain = said("url = \"mqtt://127.0.0.1\"\nca_file = \"rubbish\"\n");
+        assert!(plain.contains("ca_file has no use with mqtt://"), "{plain}");
+    }
+
+    #[test]
     fn broker_addresses() {
         for (url, wanted) in [
             ("mqtt://localhost", Ok((false, "localhost", 1883))),

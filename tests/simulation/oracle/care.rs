@@ -181,7 +181,7 @@ impl Care {
 fn has_cause(now: u64, fault: &FaultDocument, causes: &Causes<'_>) -> Verdict {
     let has = match fault.code.as_str() {
         "store_failing" => causes.store.was_bad_lately(now),
-        "uplink_down" => causes.uplink.was_bad_lately(now),
+        "uplink_down" | "thrown_out" => causes.uplink.was_bad_lately(now),
         // Whoever had not heard it in time had a reason: the broker, or the duty room itself.
         "unheard" => causes.hearing.was_bad_lately(now) || causes.uplink.was_bad_lately(now),
         "clock_unset" => causes.clock,

@@ -30,6 +30,7 @@ mod losses;
 mod nobody;
 mod nothing_hidden;
 mod people;
+mod poisons;
 mod readings;
 mod self_test;
 mod shift;

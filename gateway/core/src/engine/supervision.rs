@@ -48,6 +48,7 @@ impl Engine {
         self.end_shelvings(now);
         self.supervise_store(now);
         self.supervise_uplink(now);
+        self.supervise_contest(now);
         self.supervise_hearing(now);
         self.supervise_outputs(now);
         self.supervise_texts(now);
@@ -247,6 +248,7 @@ impl Engine {
             Source::Restarted
             | Source::StoreFailing
             | Source::UplinkDown
+            | Source::ThrownOut
             | Source::Unheard
             | Source::ClockUnset => true,
         };
@@ -303,6 +305,19 @@ impl Engine {
                 "uplink_down",
                 "与值班室的连接中断",
                 "No connection to the broker",
+                Priority::Urgent,
+            )
+        });
+    }
+
+    /// Somebody takes our place at the broker, or it does not like what we say.
+    fn supervise_contest(&mut self, now: Instant) {
+        let contested = self.session.is_contested(now);
+        self.settle_fault(now, Source::ThrownOut, contested, || {
+            gateway_words(
+                "thrown_out",
+                "一再被 MQTT 服务器断开:另一台机器可能用了同一编号,或访问规则不允许",
+                "The broker ends the connection again and again: another machine may use this id, or its access list forbids it",
                 Priority::Urgent,
             )
         });
