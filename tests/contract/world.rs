@@ -324,6 +324,8 @@ impl<'s> World<'s> {
                 }
             }
             Output::Text { .. } | Output::Stopped => {}
+            // Nobody asks for another configuration here.
+            Output::Reload | Output::Configured { .. } | Output::NotConfigured { .. } => {}
         }
     }
 

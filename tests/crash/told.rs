@@ -177,6 +177,8 @@ impl World {
             }
             Output::Fetch { from, .. } => self.give(Input::Fetched { from, events: Vec::new() }),
             Output::Drop { .. } | Output::Disconnect { .. } | Output::Text { .. } | Output::Stopped => {}
+            // Nobody asks for another configuration here.
+            Output::Reload | Output::Configured { .. } | Output::NotConfigured { .. } => {}
         }
     }
 

@@ -20,6 +20,7 @@ mod hostile_serial;
 mod hostile_tcp;
 mod outage;
 mod parts;
+mod reloading;
 mod search;
 #[path = "../chaos/shim.rs"]
 #[expect(dead_code, reason = "the clock and the slow disk are for other stories")]

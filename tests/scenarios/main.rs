@@ -34,6 +34,7 @@ mod level;
 mod local_alarm;
 mod outputs;
 mod overlays;
+mod reloading;
 mod restarts;
 mod running;
 mod signed;

@@ -7,6 +7,7 @@ use shouwang_core::configuration::{
     Configuration, DeviceSettings, Installed, LineKind, LineSettings, LocalAlarmSettings, OutputSettings,
     PhoneSettings, PollTimes, SmsSettings, UplinkSettings,
 };
+use shouwang_core::profile::Condition;
 use shouwang_core::station;
 use shouwang_message::{Class, Id, Mode, Place, StationInfo};
 
@@ -172,6 +173,12 @@ impl Site {
     /// Changes what belongs to the device added last.
     pub(crate) fn installed(mut self, change: impl FnOnce(&mut Installed)) -> Self {
         change(&mut self.last().installed);
+        self
+    }
+
+    /// Changes how the device added last is judged.
+    pub(crate) fn judged(mut self, change: impl FnMut(&mut Condition)) -> Self {
+        self.last().conditions.iter_mut().for_each(change);
         self
     }
 

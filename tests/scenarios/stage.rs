@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use modbus_wire::Table;
 use shouwang_board::{Input as BoardInput, ListState};
-use shouwang_core::configuration::Configuration;
+use shouwang_core::configuration::{Configuration, DeviceSettings};
 use shouwang_core::engine::{Engine, Start};
 use shouwang_core::input::{CommitId, Disconnect, Input, StoreTrouble};
 use shouwang_core::output::{Commit, NewEvent, Output};
 use shouwang_message::{
-    Clock, Command, Event, EventData, HistoryDocument, Instant, Leaf, LogId, Timestamp, Topic, from_bytes,
-    to_bytes,
+    Clock, Command, Event, EventData, HistoryDocument, Instant, Leaf, LogId, Text, Timestamp, Topic,
+    from_bytes, to_bytes,
 };
 
 use crate::broker::{Broker, Leaving};
@@ -50,6 +50,12 @@ pub(crate) struct Stage {
     wall_offset_ms: i64,
     clock: Clock,
     configuration: Configuration,
+    /// What a reload finds: another configuration, or a file that is bad.
+    file: Result<Configuration, Text>,
+    /// The names of the devices behind the wire.
+    installed: Vec<String>,
+    /// When each exchange ended, us, and with which unit id.
+    pub(crate) polls: Vec<(u64, u8)>,
     wire: Wire,
     store: Store,
     disk: Disk,
@@ -73,10 +79,7 @@ impl Stage {
     /// Everything in place and the duty room listening; the gateway is not started yet.
     pub(crate) fn of(site: Site) -> Self {
         let configuration = site.configuration();
-        let devices = configuration.devices.iter().map(|settings| match settings.profile.call {
-            Some(_) => Device::call(settings.unit_id, 123_456, 6, 0),
-            None => Device::registers(settings.unit_id),
-        });
+        let devices = configuration.devices.iter().map(device);
         let mut stage = Self {
             tape: Tape::default(),
             broker: Broker::new(),
@@ -92,6 +95,9 @@ impl Stage {
             duty_room: DutyRoom::new(0, Timestamp::from_unix_ms(WALL_START_MS), 7),
             history: Vec::new(),
             modem: Modem::new(),
+            file: Ok(configuration.clone()),
+            installed: configuration.devices.iter().map(|settings| settings.id.to_string()).collect(),
+            polls: Vec::new(),
             engine: None,
             starts: 0,
             tickets: 0,
@@ -189,7 +195,7 @@ impl Stage {
     }
 
     pub(crate) fn device(&mut self, name: &str) -> &mut Device {
-        let place = self.configuration.devices.iter().position(|device| device.id.as_str() == name);
+        let place = self.installed.iter().position(|device| device == name);
         let place = place.unwrap_or_else(|| panic!("no device {name}"));
         &mut self.wire.devices[place]
     }
@@ -280,6 +286,39 @@ impl Stage {
         }
     }
 
+    /// Somebody writes another file, with more devices on the line, and nobody is told.
+    pub(crate) fn edits(&mut self, site: Site) {
+        let configuration = site.configuration();
+        for settings in &configuration.devices {
+            if !self.installed.iter().any(|name| name == settings.id.as_str()) {
+                self.installed.push(settings.id.to_string());
+                self.wire.devices.push(device(settings));
+            }
+        }
+        self.file = Ok(configuration);
+    }
+
+    /// Somebody writes a file that is bad, and nobody is told.
+    pub(crate) fn spoils(&mut self) {
+        self.file = Err(Text::new("gateway.toml:3:1: 不认识这个键", "gateway.toml:3:1: this key is unknown"));
+    }
+
+    fn reload(&mut self) {
+        let configuration = match self.file.clone() {
+            Ok(configuration) => configuration,
+            Err(why) => return self.give(Input::NotConfigured { why }),
+        };
+        let Some(engine) = &mut self.engine else { return };
+        let now = Instant::from_micros(self.now);
+        let outputs: Vec<Output> = engine.configure(now, configuration.clone()).collect();
+        if outputs.iter().any(|output| matches!(output, Output::Configured { .. })) {
+            self.configuration = configuration;
+        }
+        for output in outputs {
+            self.carry_out(output);
+        }
+    }
+
     /// The next start finds another configuration.
     pub(crate) fn reconfigure(&mut self, site: Site) {
         self.configuration = site.configuration();
@@ -366,11 +405,12 @@ impl Stage {
     fn turn(&mut self) {
         for exchange in self.wire.turn(self.now) {
             self.tape.exchange(self.now, &exchange);
+            self.polls.push((self.now, exchange.ask.unit_id));
             self.give(Input::Answered { line: 0, ask: exchange.ask.id, outcome: exchange.outcome });
         }
-        for (device, settings) in self.wire.devices.iter().zip(&self.configuration.devices) {
+        for (device, name) in self.wire.devices.iter().zip(&self.installed) {
             if let Some(lamp) = device.lamp() {
-                self.tape.lamp(self.now, settings.id.as_str(), lamp);
+                self.tape.lamp(self.now, name, lamp);
             }
         }
         for commit in self.store.turn(self.now) {
@@ -437,6 +477,17 @@ impl Stage {
                 self.tape.note(self.now, "text", &format!("to {person}: {words}{ring}"));
                 self.modem.text(self.now, text, phone, words);
             }
+            Output::Reload => {
+                self.tape.note(self.now, "gateway", "reads its configuration anew");
+                self.reload();
+            }
+            Output::Configured { lines } => {
+                assert_eq!(lines, [Some(0)], "the stories' one line goes on");
+                self.tape.note(self.now, "gateway", "has another configuration in force");
+            }
+            Output::NotConfigured { why } => {
+                self.tape.note(self.now, "gateway", &format!("keeps its configuration: {}", why.en));
+            }
             Output::Stopped => {
                 self.tape.note(self.now, "gateway", "has stopped");
                 self.has_stopped = true;
@@ -496,5 +547,13 @@ impl Stage {
             }
             _ => {}
         }
+    }
+}
+
+/// What stands behind the wire for these settings.
+fn device(settings: &DeviceSettings) -> Device {
+    match settings.profile.call {
+        Some(_) => Device::call(settings.unit_id, 123_456, 6, 0),
+        None => Device::registers(settings.unit_id),
     }
 }

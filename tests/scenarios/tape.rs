@@ -103,10 +103,12 @@ impl Tape {
                 let document = read::<AlarmDocument>(body);
                 format!("alarm/{}: {}", self.names.of(*id), self.names.document(&document))
             }
+            Leaf::DeviceValues(device) if body.is_empty() => format!("device/{device}/values (emptied)"),
             Leaf::DeviceValues(device) => match self.changed_values(device.as_str(), body) {
                 Some(values) => format!("device/{device}/values {values}"),
                 None => return,
             },
+            Leaf::DeviceState(device) if body.is_empty() => format!("device/{device}/state (emptied)"),
             Leaf::DeviceState(device) => {
                 let document: Json = read(body);
                 format!("device/{device}/state {}", document["state"].as_str().unwrap_or("?"))

@@ -324,6 +324,8 @@ impl<'s> World<'s> {
                 self.broker.publish(self.now, connection, token, &publication);
             }
             Output::Text { .. } | Output::Stopped => {}
+            // Nobody asks for another configuration here.
+            Output::Reload | Output::Configured { .. } | Output::NotConfigured { .. } => {}
         }
     }
 

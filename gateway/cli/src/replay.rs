@@ -6,7 +6,8 @@ use shouwang_core::Instant;
 use shouwang_core::engine::Engine;
 use shouwang_core::input::Input;
 use shouwang_core::output::Output;
-use shouwang_gateway::recorder::{Recording, RecordingError};
+use shouwang_gateway::config::Config;
+use shouwang_gateway::recorder::{Recorded, Recording, RecordingError};
 
 use crate::exit::{Code, Exit};
 use crate::print;
@@ -18,12 +19,21 @@ pub(crate) fn replay(path: &Path, all: bool, json: bool) -> Result<(), Exit> {
     let start = header.start();
     let mut engine = Engine::new(config.core, header.restored.clone().into(), start);
     for entry in recording {
-        let (at, input) = entry.map_err(|error| bad(&error))?;
+        let (at, recorded) = entry.map_err(|error| bad(&error))?;
         let since = at.since(start.now).as_secs_f64();
-        if let Some(line) = heard(&input, all) {
-            tell(since, '<', &line, json)?;
-        }
-        let outputs: Vec<Output> = engine.handle(at, input).collect();
+        let outputs: Vec<Output> = match recorded {
+            Recorded::Input(input) => {
+                if let Some(line) = heard(&input, all) {
+                    tell(since, '<', &line, json)?;
+                }
+                engine.handle(at, input).collect()
+            }
+            Recorded::Configured { configured } => {
+                let config = Config::from_sources(&configured).map_err(|problems| Exit::bad(&problems))?;
+                tell(since, '<', &json!({"configured": config.core.digest}), json)?;
+                engine.configure(at, config.core).collect()
+            }
+        };
         for output in outputs {
             for line in ordered(&output, all) {
                 tell(since, '>', &line, json)?;
@@ -73,6 +83,9 @@ fn ordered(output: &Output, all: bool) -> Vec<Value> {
         Output::Text { text, phone, words, rings } => {
             vec![json!({"text": text, "phone": phone, "words": words, "rings": rings})]
         }
+        Output::Reload => vec![json!("reload")],
+        Output::Configured { lines } => vec![json!({"configured": {"lines": lines}})],
+        Output::NotConfigured { why } => vec![json!({"not_configured": why})],
         Output::Stopped => vec![json!("stopped")],
     }
 }

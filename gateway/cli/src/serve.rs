@@ -34,7 +34,8 @@ pub(crate) fn gateway(config: &Path, record: Option<PathBuf>) -> Result<(), Exit
             let asked = asked.await;
             *said.lock().unwrap_or_else(PoisonError::into_inner) = asked;
         };
-        let options = Options { record, ..Options::default() };
+        let reloads = Some(signal::reloads().map_err(|error| Exit::failed(&error))?);
+        let options = Options { record, reloads, ..Options::default() };
         eventloop::run(config, options, stop).await.map_err(|error| Exit::failed(&error))?;
         ended(*by.lock().unwrap_or_else(PoisonError::into_inner))
     })

@@ -1,7 +1,8 @@
-//! Being asked to end.
+//! Being asked to end, or to read the configuration anew.
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 /// By whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,4 +23,18 @@ pub(crate) fn asked() -> io::Result<impl Future<Output = Asked>> {
             _ = terminate.recv() => Asked::Terminate,
         }
     })
+}
+
+/// Every SIGHUP from the call on is a wish to reload; those that come faster than they are taken are one.
+pub(crate) fn reloads() -> io::Result<mpsc::Receiver<()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (wish, wishes) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            if let Err(mpsc::error::TrySendError::Closed(())) = wish.try_send(()) {
+                return;
+            }
+        }
+    });
+    Ok(wishes)
 }

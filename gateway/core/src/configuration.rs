@@ -9,7 +9,8 @@ use shouwang_message::{Class, Id, Mode, Place, StationInfo};
 
 use crate::profile::{Condition, Profile};
 
-/// One gateway's settings. Indexes into `lines` and `devices` are used as their numbers everywhere.
+/// One gateway's settings. Indexes into `lines` and `devices` are used as their numbers everywhere, until
+/// another configuration numbers them anew.
 #[derive(Clone, Debug)]
 pub struct Configuration {
     pub site: Id,

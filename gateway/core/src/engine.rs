@@ -12,6 +12,7 @@ mod judging;
 mod lines;
 mod measures;
 mod outputs;
+mod reloading;
 mod restoring;
 mod rivers;
 mod speaking;
@@ -54,6 +55,7 @@ use commands::Nonces;
 use device::Device;
 use lines::{LineState, line_states};
 use outputs::Switch;
+use reloading::Reloading;
 use stage::{After, Stage};
 use texts::Modem;
 
@@ -120,6 +122,7 @@ pub struct Engine {
     next_heartbeat: Instant,
     next_supervision: Instant,
     absence: Absence,
+    reloading: Reloading,
     /// When each device's conditions want to be looked at without a reading.
     judge_deadlines: BTreeSet<(Instant, DeviceIndex)>,
     stopping: Option<Stopping>,
@@ -184,6 +187,7 @@ impl Engine {
             next_heartbeat: now,
             next_supervision: now,
             absence: Absence::new(now),
+            reloading: Reloading::default(),
             judge_deadlines: BTreeSet::new(),
             stopping: None,
             outputs: VecDeque::new(),
@@ -199,10 +203,17 @@ impl Engine {
 
     /// Takes one input at this moment. Moments never go back.
     pub fn handle(&mut self, now: Instant, input: Input) -> Outputs<'_> {
-        if let Some(away) = self.absence.runs(now) {
-            self.lines.iter_mut().for_each(|state| state.line.was_unwatched(now, away));
-        }
+        self.run_begins(now);
         self.take(now, input);
+        self.advance(now);
+        Outputs { queue: &mut self.outputs }
+    }
+
+    /// Takes another configuration, or keeps the one in force if this one cannot follow it: whole or not at all.
+    /// The outputs say which, and what the hands must do for it. The mode is not the file's to say and stays.
+    pub fn configure(&mut self, now: Instant, configuration: Configuration) -> Outputs<'_> {
+        self.run_begins(now);
+        self.take_configuration(now, configuration);
         self.advance(now);
         Outputs { queue: &mut self.outputs }
     }
@@ -238,6 +249,12 @@ impl Engine {
 
     pub fn is_connected(&self) -> bool {
         self.session.is_up()
+    }
+
+    fn run_begins(&mut self, now: Instant) {
+        if let Some(away) = self.absence.runs(now) {
+            self.lines.iter_mut().for_each(|state| state.line.was_unwatched(now, away));
+        }
     }
 
     fn take(&mut self, now: Instant, input: Input) {
@@ -286,6 +303,8 @@ impl Engine {
             Input::TextReceived { phone, words, sent_at } => self.replied(now, phone, &words, sent_at),
             Input::ModemFound { trouble } => self.modem_found(now, trouble),
             Input::QuietWanted => self.silence_what_sounds(now),
+            Input::ReloadWanted => self.want_reload(),
+            Input::NotConfigured { why } => self.not_configured(now, why),
             Input::ClockSet { wall, clock } => self.clock_set(now, wall, clock),
             Input::Restarted { part, hung_ms } => self.tell_restart(now, &part, hung_ms),
             Input::Woke => {}

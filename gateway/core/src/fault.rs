@@ -36,6 +36,8 @@ pub(crate) enum Source {
     Output(Id),
     /// The gateway's own modem does not work.
     Modem,
+    /// The configuration on disk is not the one in force.
+    Configuration,
     /// The process had to be ended and started again.
     Restarted,
     /// Connected, but no duty room confirms the newest alarm.

@@ -55,6 +55,10 @@ pub enum Input {
     ModemFound { trouble: Option<ModemTrouble> },
     /// Somebody at the box wants what sounds to be quiet.
     QuietWanted,
+    /// Somebody at the box wants the configuration read anew.
+    ReloadWanted,
+    /// What was to be read anew cannot be put in force; nothing has changed.
+    NotConfigured { why: Text },
     /// The wall clock reads `wall` now.
     ClockSet { wall: Timestamp, clock: Clock },
     /// This process was started because the one before had to be ended: this part of it hung for so long,

@@ -5,6 +5,7 @@
 //! ahead, so the wire never waits for a decision. Nothing here touches a wire: asks go out, outcomes come in.
 mod ask;
 mod budget;
+mod change;
 mod choice;
 mod device;
 #[cfg(test)]

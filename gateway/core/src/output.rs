@@ -3,7 +3,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use shouwang_message::{Sequence, Topic};
+use shouwang_message::{Sequence, Text, Topic};
 
 use crate::configuration::{DeviceIndex, LineIndex, PhoneIndex};
 use crate::input::{AskId, CommitId, TextId};
@@ -29,6 +29,13 @@ pub enum Output {
     /// Send this text to this phone, then say `TextSent` or `TextFailed`, and later what the network reports of it.
     /// One at a time. If it `rings`, let the phone ring once no text has left for a moment.
     Text { text: TextId, phone: PhoneIndex, words: String, rings: bool },
+    /// Read the configuration anew, then call [`crate::engine::Engine::configure`] or say `NotConfigured`.
+    Reload,
+    /// Another configuration is in force. Each of its lines goes on as the line of this index before, or, without
+    /// one, is opened anew; lines that nobody goes on as are closed.
+    Configured { lines: Vec<Option<LineIndex>> },
+    /// The configuration stays as it was; this is why.
+    NotConfigured { why: Text },
     /// All is told and committed: the process may end.
     Stopped,
 }

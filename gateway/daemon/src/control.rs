@@ -13,9 +13,12 @@ use shouwang_core::profile::{Parity, Table};
 use shouwang_installer::{Heard, Question};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::line::{Lender, Link};
+
+/// The lines as they are now.
+pub type Lenders = watch::Receiver<Arc<[Lender]>>;
 
 /// Where the service has it: systemd makes the folder, and names it to the program.
 pub const DEFAULT_SOCKET: &str = "/run/shouwang/control.sock";
@@ -96,7 +99,7 @@ impl Control {
     ///
     /// # Errors
     /// The socket cannot be made there, or another gateway serves it.
-    pub async fn serve(path: &Path, lenders: Vec<Lender>) -> io::Result<Self> {
+    pub async fn serve(path: &Path, lenders: Lenders) -> io::Result<Self> {
         if UnixStream::connect(path).await.is_ok() {
             return Err(io::ErrorKind::AddrInUse.into());
         }
@@ -106,18 +109,18 @@ impl Control {
         }
         let listener = UnixListener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-        let serving = tokio::spawn(accept(listener, lenders.into()));
+        let serving = tokio::spawn(accept(listener, lenders));
         Ok(Self { path: path.to_owned(), serving })
     }
 }
 
-async fn accept(listener: UnixListener, lenders: Arc<[Lender]>) {
+async fn accept(listener: UnixListener, lenders: Lenders) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(seat) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let lenders = Arc::clone(&lenders);
+                let lenders = Arc::clone(&lenders.borrow());
                 tokio::spawn(async move {
                     // Whoever went away in the middle needs no answer.
                     let _ = converse(stream, &lenders).await;

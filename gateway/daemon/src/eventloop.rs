@@ -2,6 +2,8 @@
 //!
 //! It takes one input after the other, gives it to the core with the time, and carries out what the core
 //! orders. It decides nothing.
+mod orders;
+
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
@@ -12,17 +14,19 @@ use shouwang_core::Instant;
 use shouwang_core::engine::{Engine, Start};
 use shouwang_core::input::{Input, StoreTrouble};
 use shouwang_core::output::Output;
-use shouwang_message::StoreHealth;
+use shouwang_message::{Id, StoreHealth};
 use shouwang_trust::Floor;
 use tokio::sync::{mpsc, watch};
 
 use crate::broker::{Broker, BrokerError};
 use crate::clock;
-use crate::config::Config;
-use crate::control::{self, Control};
-use crate::line::{self, Lender, LineHandle, WireTap};
+use crate::config::{Config, Link};
+use crate::control::{self, Control, Lenders};
+use crate::line::WireTap;
+use crate::lines::{Lines, NoThread};
 use crate::metrics::Metrics;
 use crate::recorder::{DEFAULT_LIMIT, Header, Recorder, RecordingError};
+use crate::reload::{self, Fixed, Reading};
 use crate::silence_page::{self, SilencePage};
 use crate::store::{FILE_NAME, Store, StoreError, StoreHandle};
 use crate::systemd::Notifier;
@@ -49,6 +53,8 @@ pub struct Options {
     pub tap: WireTap,
     /// Sees every input and output.
     pub watcher: Option<Watcher>,
+    /// Brings somebody's wish at the box that the configuration be read anew.
+    pub reloads: Option<mpsc::Receiver<()>>,
 }
 
 /// Is shown every input before the core takes it, and every output before it is carried out.
@@ -104,14 +110,17 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
         Some(listen) => Some(Broker::start(listen).await?),
         None => None,
     };
+    let mut options = options;
+    let reloads = options.reloads.take();
     let (mut gateway, health) = Gateway::start(config, options, &sender, watchdog)?;
+    gateway.notifier.clone_from(&notifier);
     let (scrape, scrapes) = mpsc::channel(SCRAPES);
     let web = match gateway.web {
         Some(listen) => Some(Web::serve(listen, health, scrape, clock::now).await?),
         None => None,
     };
     let _silence_page = gateway.silence_page.take().map(|page| SilencePage::start(page, sender.clone()));
-    let _control = lend(gateway.control.take(), std::mem::take(&mut gateway.lenders)).await;
+    let _control = lend(gateway.control.take(), gateway.lines.lenders()).await;
     let turning = turn_the_runtime(gateway.watchdog.watch("runtime", None, HUNG_AFTER));
     gateway.tell_the_last_end();
     gateway.give(Input::Woke);
@@ -123,7 +132,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
         let broker = embedded.as_ref().is_some_and(Broker::has_ended).then_some("embedded broker");
         broker.or(web.as_ref().is_some_and(Web::has_ended).then_some("health page"))
     };
-    gateway.turn_until_stopped(&mut inputs, scrapes, stop, ended).await;
+    gateway.turn_until_stopped(&mut inputs, scrapes, reloads, stop, ended).await;
     gateway.watchdog.expect_the_end();
     if let Some(notifier) = &notifier {
         notifier.stopping();
@@ -153,7 +162,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
 }
 
 /// Installers can do without it, so a gateway that cannot have it watches all the same.
-async fn lend(path: Option<PathBuf>, lenders: Vec<Lender>) -> Option<Control> {
+async fn lend(path: Option<PathBuf>, lenders: Lenders) -> Option<Control> {
     // systemd names the folder that it made for the service.
     let path = path
         .or_else(|| Some(PathBuf::from(std::env::var_os("RUNTIME_DIRECTORY")?).join(control::FILE_NAME)))?;
@@ -175,6 +184,17 @@ fn turn_the_runtime(pulse: Pulse) -> tokio::task::JoinHandle<()> {
             pulse.beat();
         }
     })
+}
+
+/// Waits for the next wish; for ever if nobody can have one.
+async fn wanted(reloads: &mut Option<mpsc::Receiver<()>>) {
+    let wish = match reloads {
+        Some(wishes) => wishes.recv().await,
+        None => None,
+    };
+    if wish.is_none() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// What a thread was asked and has not answered: while there is any, it must show life.
@@ -214,7 +234,12 @@ struct Gateway {
     last_end: Option<PathBuf>,
     engine: Engine,
     metrics: Metrics,
-    lines: Vec<LineHandle>,
+    lines: Lines,
+    fixed: Fixed,
+    reading: Reading,
+    /// The lines of what the core is asked to put in force, while it is asked.
+    lines_to_be: Vec<(Id, Link)>,
+    notifier: Option<Arc<Notifier>>,
     store: StoreHandle,
     uplink: Uplink,
     texter: Option<Texter>,
@@ -224,7 +249,6 @@ struct Gateway {
     web: Option<std::net::SocketAddr>,
     silence_page: Option<silence_page::Settings>,
     control: Option<PathBuf>,
-    lenders: Vec<Lender>,
     /// Answers of hands that had one at once.
     at_once: VecDeque<Input>,
     polled: bool,
@@ -258,6 +282,7 @@ impl Gateway {
             }
             None => None,
         };
+        let fixed = Fixed::of(&config);
         let (site, id) = (config.core.site.clone(), config.core.gateway.clone());
         let floor = Floor::of_the_build();
         if let Some(newest) = store.newest_time() {
@@ -271,21 +296,15 @@ impl Gateway {
         // A loop that has ended hears nothing more; then nothing is lost by saying it in vain.
         let tell = move |input| drop(told.blocking_send(input));
         let store = StoreHandle::spawn(store, [writes.alive(), reads.alive()], tell)?;
-        let (mut lines, mut lenders) = (Vec::new(), Vec::new());
-        for (index, (link, settings)) in config.links.into_iter().zip(&config.core.lines).enumerate() {
-            let told = sender.clone();
-            let told = move |_, input| drop(told.blocking_send(input));
-            let handle = line::spawn(index, link.clone(), options.tap.clone(), told);
-            let name = settings.name.to_string();
-            let handle = handle.map_err(|source| RunError::Line { line: name.clone(), source })?;
-            let thread = line::thread_name(index);
-            watchdog.watch_pulse(format!("line {name}"), Some(&thread), HUNG_AFTER, handle.pulse());
-            lenders.push(handle.lender(&link));
-            lines.push(handle);
-        }
+        let mut lines = Lines::new(options.tap.clone(), sender.clone());
+        let names: Vec<_> = config.core.lines.iter().map(|line| line.name.clone()).collect();
+        let opened = names.iter().cloned().zip(config.links).map(|(name, link)| (name, link, None));
+        lines
+            .change(opened, &watchdog)
+            .map_err(|NoThread { line, source }| RunError::Line { line: line.to_string(), source })?;
         let texter = config.modem.map(|modem| Texter::start(modem, sender.clone()));
         tracing::info!(gateway = %config.core.gateway, boot = restored.boot, log = %restored.log, "gateway started");
-        let metrics = Metrics::new(config.core.lines.iter().map(|line| line.name.clone()).collect());
+        let metrics = Metrics::new(names);
         let engine = Engine::new(config.core, restored.into(), start);
         let (health, seen) =
             watch::channel(Health { turned_at: start.now, store_writes, broker_connected: false });
@@ -299,6 +318,10 @@ impl Gateway {
             engine,
             metrics,
             lines,
+            fixed,
+            reading: Reading::default(),
+            lines_to_be: Vec::new(),
+            notifier: None,
             store,
             uplink,
             texter,
@@ -308,7 +331,6 @@ impl Gateway {
             web: config.web,
             silence_page: config.silence_page,
             control: config.control,
-            lenders,
             at_once: VecDeque::new(),
             polled: false,
             stopped: false,
@@ -322,6 +344,7 @@ impl Gateway {
         &mut self,
         inputs: &mut mpsc::Receiver<Input>,
         mut scrapes: mpsc::Receiver<Scrape>,
+        mut reloads: Option<mpsc::Receiver<()>>,
         stop: impl Future<Output = ()>,
         ended: impl Fn() -> Option<&'static str>,
     ) {
@@ -349,6 +372,11 @@ impl Gateway {
                     // Who asked may have given up.
                     let _ = answer.send(self.metrics.text(&self.engine.measures(clock::now())));
                 }
+                () = wanted(&mut reloads) => self.give(Input::ReloadWanted),
+                read = self.reading.ended() => match reload::judge(read, &self.fixed) {
+                    Ok(loaded) => self.configure(loaded),
+                    Err(why) => self.give(Input::NotConfigured { why }),
+                },
                 () = tokio::time::sleep(wait) => self.give(Input::Woke),
             }
         }
@@ -358,8 +386,10 @@ impl Gateway {
         let mut next = first;
         let mut room = INPUTS_A_TURN;
         while let Some(input) = next {
-            self.check_store_after_first_poll(&input);
-            self.give(input);
+            if let Some(input) = self.lines.placed(input) {
+                self.check_store_after_first_poll(&input);
+                self.give(input);
+            }
             room -= 1;
             next = if room == 0 { None } else { inputs.try_recv().ok() };
         }
@@ -384,53 +414,8 @@ impl Gateway {
             if let Input::CommitFailed { why: StoreTrouble::Corrupt, .. } = input {
                 (self.corrupt, self.stopped) = (true, true);
             }
-            for output in self.engine.handle(now, input) {
-                if let Some(watcher) = &mut self.watcher {
-                    watcher(now, Moment::Output(&output));
-                }
-                let answer = match output {
-                    Output::Ask { line, ask } => {
-                        if let Some(handle) = self.lines.get(line) {
-                            handle.ask(ask);
-                        }
-                        None
-                    }
-                    Output::Commit(commit) => {
-                        self.writes.asked();
-                        self.store.commit(commit).err()
-                    }
-                    Output::Fetch { from, limit } => {
-                        self.reads.asked();
-                        self.store.fetch(from, limit).err()
-                    }
-                    Output::Connect { connection, will } => {
-                        self.uplink.connect(connection, will);
-                        None
-                    }
-                    Output::Drop { connection } => {
-                        tracing::warn!(connection, "the broker does not move on; the connection is dropped");
-                        self.uplink.drop_connection(connection);
-                        None
-                    }
-                    Output::Disconnect { connection } => {
-                        self.farewell = Some(connection);
-                        self.uplink.disconnect(connection);
-                        None
-                    }
-                    Output::Publish { connection, token, publication } => {
-                        self.uplink.publish(connection, token, publication);
-                        None
-                    }
-                    Output::Text { text, phone, words, rings } => {
-                        self.texter.as_mut().and_then(|texter| texter.text(text, phone, words, rings))
-                    }
-                    Output::Stopped => {
-                        self.stopped = true;
-                        None
-                    }
-                };
-                self.at_once.extend(answer);
-            }
+            let outputs: Vec<Output> = self.engine.handle(now, input).collect();
+            self.carry_out(now, outputs);
         }
     }
 

@@ -67,13 +67,24 @@ struct Queue {
     stopping: bool,
 }
 
-/// Starts the line's thread. `told` is called on it with every `LineUp`, `LineDown` and `Answered`, in order
+/// Starts the thread that calls itself by this number. `told` is called on it with every `LineUp`, `LineDown` and `Answered`, in order
 /// and with the time it happened; the line waits while it runs. Of asks that were with the line when it went
 /// down nothing more is told.
 ///
 /// # Errors
 /// The system gives us no thread or no event descriptor.
 pub fn spawn(
+    line: LineIndex,
+    link: Link,
+    tap: WireTap,
+    told: impl FnMut(Instant, Input) + Send + 'static,
+) -> io::Result<LineHandle> {
+    spawn_after(None, line, link, tap, told)
+}
+
+/// As [`spawn`]; the port is opened when the thread `before` has ended and closed it.
+pub(crate) fn spawn_after(
+    before: Option<JoinHandle<()>>,
     line: LineIndex,
     link: Link,
     tap: WireTap,
@@ -94,7 +105,15 @@ pub fn spawn(
         answered: false,
         _alive: shared.pulse.alive(),
     };
-    let thread = thread::Builder::new().name(thread_name(line)).spawn(move || hands.run())?;
+    let run = move || {
+        if let Some(before) = before {
+            hands.shared.pulse.beat_before(OPEN_WITHIN);
+            // A panic of it was printed when it happened.
+            let _ = before.join();
+        }
+        hands.run();
+    };
+    let thread = thread::Builder::new().name(thread_name(line)).spawn(run)?;
     Ok(LineHandle { shared, thread: Some(thread) })
 }
 
@@ -114,6 +133,17 @@ impl LineHandle {
         Lender::new(link.clone(), &self.shared)
     }
 
+    /// Tells the thread to end and waits for nothing; whoever takes its port joins it first.
+    pub(crate) fn end(mut self) -> Option<JoinHandle<()>> {
+        self.stop();
+        self.thread.take()
+    }
+
+    fn stop(&self) {
+        self.shared.queue().stopping = true;
+        self.shared.wake();
+    }
+
     /// Hands over an ask; never waits. A line that is down drops it, as does one that holds four already.
     pub fn ask(&self, ask: Ask) {
         let mut queue = self.shared.queue();
@@ -129,8 +159,7 @@ impl LineHandle {
 
 impl Drop for LineHandle {
     fn drop(&mut self) {
-        self.shared.queue().stopping = true;
-        self.shared.wake();
+        self.stop();
         if let Some(thread) = self.thread.take() {
             // It has nothing to say; a panic of it was printed when it happened.
             let _ = thread.join();

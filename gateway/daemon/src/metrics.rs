@@ -28,6 +28,18 @@ impl Metrics {
         Self { lines, requests: BTreeMap::new() }
     }
 
+    /// The lines have other numbers now; what was counted goes with their names, and is forgotten of those gone.
+    pub(crate) fn rename(&mut self, lines: Vec<Id>) {
+        let before = std::mem::replace(&mut self.lines, lines);
+        for ((line, result), count) in std::mem::take(&mut self.requests) {
+            let name = before.get(line);
+            let line = self.lines.iter().position(|known| Some(known) == name);
+            if let Some(line) = line {
+                self.requests.insert((line, result), count);
+            }
+        }
+    }
+
     /// A request on this line ended.
     pub(crate) fn answered(&mut self, line: usize, outcome: &Outcome) {
         *self.requests.entry((line, result(outcome))).or_default() += 1;

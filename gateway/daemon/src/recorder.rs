@@ -45,11 +45,22 @@ pub struct Header {
     seed: u64,
 }
 
+/// What went into the core at a moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Recorded {
+    Input(Input),
+    /// Another configuration, as the texts it was made from: the configuration first, then the profiles.
+    Configured {
+        configured: Vec<(PathBuf, String)>,
+    },
+}
+
 /// Writes a recording on a thread of its own.
 #[derive(Debug)]
 pub struct Recorder {
     path: PathBuf,
-    inputs: Option<SyncSender<(Instant, Input)>>,
+    inputs: Option<SyncSender<(Instant, Recorded)>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -121,8 +132,19 @@ impl Recorder {
 
     /// Takes one input; never blocks. After the first that did not fit, the recording has ended.
     pub fn record(&mut self, at: Instant, input: &Input) {
+        if self.inputs.is_some() {
+            self.take(at, Recorded::Input(input.clone()));
+        }
+    }
+
+    /// Takes the texts of another configuration, as [`Recorder::record`] takes an input.
+    pub fn configured(&mut self, at: Instant, sources: &[(PathBuf, String)]) {
+        self.take(at, Recorded::Configured { configured: sources.to_vec() });
+    }
+
+    fn take(&mut self, at: Instant, recorded: Recorded) {
         if let Some(inputs) = &self.inputs
-            && inputs.try_send((at, input.clone())).is_err()
+            && inputs.try_send((at, recorded)).is_err()
         {
             tracing::warn!(path = %self.path.display(), "the recording has ended: its file is full or too slow");
             self.inputs = None;
@@ -155,7 +177,7 @@ impl Recording {
 
 /// The inputs in their order. A last line that was cut off by a crash ends the recording.
 impl Iterator for Recording {
-    type Item = Result<(Instant, Input), RecordingError>;
+    type Item = Result<(Instant, Recorded), RecordingError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.line += 1;
@@ -197,7 +219,7 @@ impl Sink {
     }
 }
 
-fn write_all(mut sink: Sink, waiting: &Receiver<(Instant, Input)>, path: &Path) {
+fn write_all(mut sink: Sink, waiting: &Receiver<(Instant, Recorded)>, path: &Path) {
     let mut outcome = Ok(());
     while let Ok(input) = waiting.recv() {
         outcome = sink.line(&input);
@@ -245,13 +267,15 @@ mod tests {
         Header::new(&config, restored, start)
     }
 
-    fn inputs() -> Vec<(Instant, Input)> {
+    fn inputs() -> Vec<(Instant, Recorded)> {
         let events = vec![StoredEvent { sequence: 1, body: vec![0, 1, 255] }];
         let answered = Outcome::Registers { words: vec![1, 65_535], delay_us: 12 };
+        let configured = vec![("/etc/gateway.toml".into(), "site = \"s\"\n".to_owned())];
         [
-            Input::Answered { line: 0, ask: 7, outcome: answered },
-            Input::Fetched { from: 1, events },
-            Input::Woke,
+            Recorded::Input(Input::Answered { line: 0, ask: 7, outcome: answered }),
+            Recorded::Input(Input::Fetched { from: 1, events }),
+            Recorded::Configured { configured },
+            Recorded::Input(Input::Woke),
         ]
         .into_iter()
         .zip(1..)
@@ -264,8 +288,11 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("run.recording");
         let mut recorder = Recorder::create(&path, &header(), DEFAULT_LIMIT).unwrap();
-        for (at, input) in inputs() {
-            recorder.record(at, &input);
+        for (at, recorded) in inputs() {
+            match recorded {
+                Recorded::Input(input) => recorder.record(at, &input),
+                Recorded::Configured { configured } => recorder.configured(at, &configured),
+            }
         }
         recorder.finish();
         assert!(matches!(Recorder::create(&path, &header(), 1), Err(RecordingError::Write { .. })));

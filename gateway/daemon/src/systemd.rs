@@ -53,6 +53,11 @@ impl Notifier {
         self.send("READY=1");
     }
 
+    /// Until [`Notifier::ready`] is said again.
+    pub fn reloading(&self) {
+        self.send("RELOADING=1");
+    }
+
     pub fn alive(&self) {
         if self.watchdog.is_some() {
             self.send("WATCHDOG=1");

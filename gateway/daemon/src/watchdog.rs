@@ -178,6 +178,11 @@ impl Watchdog {
         self.shared.parts().push(part);
     }
 
+    /// This part was ended on purpose.
+    pub fn unwatch(&self, pulse: &Pulse) {
+        self.shared.parts().retain(|part| !Arc::ptr_eq(&part.pulse.state, &pulse.state));
+    }
+
     pub fn directory(&self) -> &Path {
         &self.shared.directory
     }

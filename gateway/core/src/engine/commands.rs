@@ -34,9 +34,9 @@ pub(super) struct Nonces {
 }
 
 /// Why a command was refused: a stable code and a sentence.
-struct No {
-    code: &'static str,
-    text: Text,
+pub(super) struct No {
+    pub(super) code: &'static str,
+    pub(super) text: Text,
 }
 
 impl Nonces {
@@ -61,6 +61,10 @@ impl Engine {
         let answer = self
             .admit(now, name, &payload, signed_by, retained)
             .and_then(|()| self.carry_out(now, name, &payload).map_err(No::from));
+        // A reload is answered when the file has been read.
+        if name == CommandName::Reload && answer.is_ok() {
+            return;
+        }
         self.record(now, name, &payload, answer);
     }
 
@@ -199,13 +203,7 @@ impl Engine {
                 }
             }
             CommandName::WriteOutput => self.switch_output(now, payload)?,
-            CommandName::Reload => {
-                return Err(Wrong::No(No::new(
-                    "not_available",
-                    "本网关没有此功能",
-                    "this gateway cannot do that",
-                )));
-            }
+            CommandName::Reload => return self.command_reload(payload.clone()).map_err(Wrong::No),
         }
         Ok(())
     }
@@ -387,7 +385,13 @@ impl Engine {
     }
 
     /// Answers, and writes down what was done. What alarm events already tell by name is not told twice.
-    fn record(&mut self, now: Instant, name: CommandName, payload: &CommandPayload, answer: Result<(), No>) {
+    pub(super) fn record(
+        &mut self,
+        now: Instant,
+        name: CommandName,
+        payload: &CommandPayload,
+        answer: Result<(), No>,
+    ) {
         let leaf = Leaf::Reply(name);
         if let Err(no) = answer {
             // Nothing changed, so nothing has to be saved first.
@@ -441,7 +445,7 @@ impl From<Wrong> for No {
 }
 
 impl No {
-    fn new(code: &'static str, zh: &str, en: &str) -> Self {
+    pub(super) fn new(code: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Self {
         Self { code, text: Text::new(zh, en) }
     }
 }

@@ -176,6 +176,47 @@ impl Device {
         }
     }
 
+    /// The same device asked in another way: what a restart would know of it, and its overlays to the second.
+    pub(super) fn renewed(&self, settings: &DeviceSettings, now: Instant) -> Self {
+        let mut new = Self::new(settings, now);
+        if let (Some(call), Some(old)) = (&mut new.call, &self.call) {
+            let counts = old.unit.counts();
+            *call = CallLine::new(CallUnit::restore(counts), counts.recorded());
+            call.is_doubted = old.is_doubted;
+        }
+        new.counts = self.counts.clone();
+        new.frozen = self.frozen.clone();
+        new.state = self.state.clone();
+        new.out_of_service = self.out_of_service.clone();
+        new.test_until = self.test_until;
+        new.finish_restoring(settings);
+        new
+    }
+
+    /// The same device asked in the same way, but judged or calibrated otherwise: conditions that have not
+    /// changed go on with what they have seen, and the readings stay unless they are made otherwise.
+    pub(super) fn tuned(self, before: &DeviceSettings, settings: &DeviceSettings) -> Self {
+        let mut judges: Vec<Judge> = settings.conditions.iter().map(Judge::new).collect();
+        for (judge, condition) in judges.iter_mut().zip(&settings.conditions) {
+            let same = before.conditions.iter().position(|known| known == condition);
+            if let Some(known) = same.and_then(|place| self.judges.get(place)) {
+                *judge = known.clone();
+            } else if let (Test::Difference { .. }, Some(count)) =
+                (&condition.test, self.counts.get(&condition.name))
+            {
+                judge.restore_count(*count);
+            }
+        }
+        let decoder = if before.installed == settings.installed {
+            self.decoder
+        } else {
+            let mut decoder = Decoder::new(settings, &self.frozen);
+            decoder.set_warming(self.warm_until.is_some());
+            decoder
+        };
+        Self { judges, decoder, ..self }
+    }
+
     pub(super) fn kept(&self) -> KeptDevice {
         KeptDevice {
             call: self.call.as_ref().map(|call| call.unit.counts()),

@@ -163,7 +163,7 @@ impl Engine {
         }
     }
 
-    fn enter_judge_deadline(&mut self, device: DeviceIndex) {
+    pub(super) fn enter_judge_deadline(&mut self, device: DeviceIndex) {
         let Some(entry) = self.devices.get_mut(device) else { return };
         let next = entry.next_judge_deadline();
         if entry.judged_at == next {

@@ -5,7 +5,7 @@ use shouwang_message::Instant;
 
 use super::{Engine, supervision};
 use crate::chance::Chance;
-use crate::configuration::{Configuration, LineIndex};
+use crate::configuration::{Configuration, LineIndex, LineSettings};
 use crate::input::{AskId, Outcome};
 use crate::line::Line;
 use crate::output::Output;
@@ -81,22 +81,25 @@ impl Engine {
 }
 
 pub(super) fn line_states(configuration: &Configuration, chance: &mut Chance) -> Vec<LineState> {
-    configuration
-        .lines
-        .iter()
-        .enumerate()
-        .map(|(index, settings)| {
-            let on_line = configuration.devices.iter().enumerate().filter(|(_, device)| device.line == index);
-            let line = Line::new(index, settings, on_line, chance.next());
-            LineState {
-                line,
-                up: false,
-                down_since: None,
-                up_since: Instant::default(),
-                stalled: false,
-                well_since: Instant::default(),
-                deadline: Instant::NEVER,
-            }
-        })
-        .collect()
+    let lines = configuration.lines.iter().enumerate();
+    lines.map(|(index, settings)| line_state(configuration, index, settings, chance)).collect()
+}
+
+/// A line that has never been up.
+pub(super) fn line_state(
+    configuration: &Configuration,
+    index: LineIndex,
+    settings: &LineSettings,
+    chance: &mut Chance,
+) -> LineState {
+    let on_line = configuration.devices.iter().enumerate().filter(|(_, device)| device.line == index);
+    LineState {
+        line: Line::new(index, settings, on_line, chance.next()),
+        up: false,
+        down_since: None,
+        up_since: Instant::default(),
+        stalled: false,
+        well_since: Instant::default(),
+        deadline: Instant::NEVER,
+    }
 }

@@ -73,8 +73,19 @@ impl Switch {
         self.next_write = now + RETRY;
     }
 
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         (self.shown, self.written) = (None, None);
+    }
+
+    /// Nothing that was to be written will be: its device is asked in another way from now on.
+    pub(super) fn abandon(&mut self) {
+        self.writing = None;
+        self.forget();
+    }
+
+    /// It is on, or may be: left alone, it would stay so.
+    pub(super) fn may_be_on(&self) -> bool {
+        self.wanted || self.writing == Some(true) || self.shown.or(self.written).unwrap_or(false)
     }
 }
 

@@ -155,6 +155,23 @@ impl Stage {
         self.touch(now);
     }
 
+    /// Devices have other numbers from now on; what waits for one that is gone, or begins anew, is dropped.
+    pub(crate) fn renumber(&mut self, number: impl Fn(DeviceIndex) -> Option<DeviceIndex>) {
+        let pending = self.pending.as_mut().map(|pending| &mut pending.rest.after);
+        for after in pending.into_iter().chain([&mut self.staged.after]) {
+            after.retain_mut(|after| match after {
+                After::Echo { device, .. } | After::Lamp { device } => match number(*device) {
+                    Some(new) => {
+                        *device = new;
+                        true
+                    }
+                    None => false,
+                },
+                After::Reply { .. } => true,
+            });
+        }
+    }
+
     pub(crate) fn heard_up_to(&mut self, now: Instant, sequence: Sequence) {
         self.staged.heard_up_to = Some(sequence);
         self.touch(now);

@@ -228,7 +228,7 @@ impl Engine {
         });
     }
 
-    /// After a restart, a fault of what is no longer configured is over.
+    /// After a restart or a reload, a fault of what is no longer configured is over.
     pub(super) fn drop_faults_of_strangers(&mut self, now: Instant) {
         let devices = &self.configuration.devices;
         let is_device = |id: &Id| devices.iter().any(|settings| settings.id == *id);
@@ -245,6 +245,8 @@ impl Engine {
             Source::LineDown(id) => self.configuration.lines.iter().any(|line| line.name == *id),
             Source::Output(id) => self.configuration.outputs.iter().any(|output| output.name == *id),
             Source::Modem => self.configuration.sms.is_some(),
+            // What runs now was read now.
+            Source::Configuration => false,
             Source::Restarted
             | Source::StoreFailing
             | Source::UplinkDown
