@@ -323,7 +323,6 @@ impl Line {
         self.device(device).is_some_and(Device::may_be_written)
     }
 
-    /// What this device is asked; none for a device of another line.
     /// From now on this point is read at least this often, or as its poll class says if that is oftener. The
     /// line's shares hold: an alarm block never waits for it.
     pub fn read_at_least(&mut self, now: Instant, device: DeviceIndex, point: usize, every: Duration) {
@@ -332,6 +331,7 @@ impl Line {
         }
     }
 
+    /// What this device is asked; none for a device of another line.
     pub fn plan(&self, device: DeviceIndex) -> Option<&Plan> {
         self.device(device).map(|device| &device.plan)
     }

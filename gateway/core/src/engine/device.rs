@@ -122,7 +122,7 @@ impl Device {
             id: settings.id.clone(),
             decoder: Decoder::new(settings, &BTreeMap::new()),
             judges: settings.conditions.iter().map(Judge::new).collect(),
-            gauges: stations.iter().filter_map(|station| Gauge::new(station, settings)).collect(),
+            gauges: gauges(stations, settings),
             call,
             points: points.collect(),
             heard_at: now,
@@ -177,8 +177,8 @@ impl Device {
     }
 
     /// The same device asked in another way: what a restart would know of it, and its overlays to the second.
-    pub(super) fn renewed(&self, settings: &DeviceSettings, now: Instant) -> Self {
-        let mut new = Self::new(settings, now);
+    pub(super) fn renewed(&self, settings: &DeviceSettings, stations: &[StationInfo], now: Instant) -> Self {
+        let mut new = Self::new(settings, stations, now);
         if let (Some(call), Some(old)) = (&mut new.call, &self.call) {
             let counts = old.unit.counts();
             *call = CallLine::new(CallUnit::restore(counts), counts.recorded());
@@ -195,7 +195,12 @@ impl Device {
 
     /// The same device asked in the same way, but judged or calibrated otherwise: conditions that have not
     /// changed go on with what they have seen, and the readings stay unless they are made otherwise.
-    pub(super) fn tuned(self, before: &DeviceSettings, settings: &DeviceSettings) -> Self {
+    pub(super) fn tuned(
+        self,
+        before: &DeviceSettings,
+        settings: &DeviceSettings,
+        stations: &[StationInfo],
+    ) -> Self {
         let mut judges: Vec<Judge> = settings.conditions.iter().map(Judge::new).collect();
         for (judge, condition) in judges.iter_mut().zip(&settings.conditions) {
             let same = before.conditions.iter().position(|known| known == condition);
@@ -214,7 +219,13 @@ impl Device {
             decoder.set_warming(self.warm_until.is_some());
             decoder
         };
-        Self { judges, decoder, ..self }
+        Self { judges, decoder, gauges: gauges(stations, settings), ..self }
+    }
+
+    /// Its reads begin anew: what its stations asked of them, and which of them it refused, goes with the old ones.
+    pub(super) fn forget_reads(&mut self, settings: &DeviceSettings, stations: &[StationInfo]) {
+        self.refused.clear();
+        self.gauges = gauges(stations, settings);
     }
 
     pub(super) fn kept(&self) -> KeptDevice {
@@ -418,6 +429,11 @@ impl Device {
         let gauges = self.gauges.iter().filter_map(Gauge::next_deadline);
         self.judges.iter().filter_map(Judge::next_deadline).chain(gauges).min()
     }
+}
+
+/// Of the stations that this device measures for.
+fn gauges(stations: &[StationInfo], settings: &DeviceSettings) -> Vec<Gauge> {
+    stations.iter().filter_map(|station| Gauge::new(station, settings)).collect()
 }
 
 impl CallLine {

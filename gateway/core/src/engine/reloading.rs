@@ -204,26 +204,22 @@ impl Engine {
             let known_settings = origin.before().and_then(|index| old.devices.get(index));
             let device = match (origin, known, known_settings) {
                 (Origin::Same(_), Some(known), _) => known,
-                (Origin::Tuned(_), Some(known), Some(before)) => known.tuned(before, settings),
-                (_, Some(known), _) => known.renewed(settings, now),
-                (_, None, _) => Device::new(settings, now),
+                (Origin::Tuned(_), Some(known), Some(before)) => known.tuned(before, settings, &new.stations),
+                (_, Some(known), _) => known.renewed(settings, &new.stations, now),
+                (_, None, _) => Device::new(settings, &new.stations, now),
             };
             self.devices.push(device);
         }
-        for (index, origin) in change.devices.iter().enumerate() {
-            if matches!(origin, Origin::Tuned(_) | Origin::Renewed(_)) {
-                self.resume_conditions(index);
-            }
-            let is_line_kept = new
-                .devices
-                .get(index)
-                .is_some_and(|device| change.lines.get(device.line).copied().flatten().is_some());
+        for (index, (origin, settings)) in change.devices.iter().zip(&new.devices).enumerate() {
+            let is_line_kept = change.lines.get(settings.line).copied().flatten().is_some();
             if let Some(entry) = self.devices.get_mut(index) {
                 if !is_line_kept {
-                    // Its reads are numbered anew.
-                    entry.forget_refusals();
+                    entry.forget_reads(settings, &new.stations);
                 }
                 entry.judged_at = None;
+            }
+            if !(is_line_kept && matches!(origin, Origin::Same(_) | Origin::New)) {
+                self.resume_conditions(index);
             }
             self.enter_judge_deadline(index);
         }

@@ -2,7 +2,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use shouwang_message::Text;
+use shouwang_message::{Id, StationInfo, Text};
 
 use super::super::Engine;
 use super::No;
@@ -55,8 +55,9 @@ impl Change {
             };
             match old.devices.get(before) {
                 Some(known) if is_asked_alike(old, known, new, device) => {
-                    let is_judged_alike =
-                        known.conditions == device.conditions && known.installed == device.installed;
+                    let is_judged_alike = known.conditions == device.conditions
+                        && known.installed == device.installed
+                        && stations_of(old, &device.id).eq(stations_of(new, &device.id));
                     if is_judged_alike { Origin::Same(before) } else { Origin::Tuned(before) }
                 }
                 _ => Origin::Renewed(before),
@@ -84,6 +85,11 @@ impl Change {
     pub(super) fn is_kept(&self, before: LineIndex) -> bool {
         self.line_after(before).is_some()
     }
+}
+
+/// The stations that this device measures for.
+fn stations_of<'a>(all: &'a Configuration, device: &'a Id) -> impl Iterator<Item = &'a StationInfo> {
+    all.stations.iter().filter(move |station| station.device.as_ref() == Some(device))
 }
 
 /// The line that both are on has the same name, and they are asked the same by the same unit id. The line itself
