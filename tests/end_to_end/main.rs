@@ -7,6 +7,7 @@
 )]
 
 mod alarms;
+mod backup;
 mod calls;
 mod command_line;
 mod commands;

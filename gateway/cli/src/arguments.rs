@@ -118,6 +118,30 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: LogbookVerb,
     },
+    /// 备份网关或值班室(可在运行中)· Back up a gateway or a duty room, also while it runs
+    Backup {
+        /// gateway.toml / duty-room.toml
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// 写到这个新文件(只有属主可读)· Write this new file, readable by its owner alone
+        #[arg(long, value_name = "FILE.tar")]
+        to: PathBuf,
+        /// 输出一个 JSON 对象 · One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// 从备份恢复;服务须已停止,原数据移到一旁 · Restore a backup; the service must be stopped, its data is moved aside
+    Restore {
+        /// `shouwang backup` 做的文件 · A file made by `shouwang backup`
+        #[arg(value_name = "FILE.tar")]
+        from: PathBuf,
+        /// gateway.toml / duty-room.toml
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// 输出一个 JSON 对象 · One JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// 打印文件格式的 JSON Schema 或带注释的样例 · Print a format's JSON schema, or its commented example
     Schema {
         #[arg(value_enum)]

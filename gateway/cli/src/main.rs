@@ -4,6 +4,7 @@
 
 mod account;
 mod arguments;
+mod backup;
 mod channel;
 mod check;
 mod demo;
@@ -53,6 +54,8 @@ fn main() -> ExitCode {
             account::recover(state, account.as_deref(), json)
         }
         Verb::Logbook { verb: LogbookVerb::Verify { state, json } } => logbook::verify(state, json),
+        Verb::Backup { config, to, json } => backup::backup(&config, &to, json),
+        Verb::Restore { from, config, json } => backup::restore(&from, &config, json),
         Verb::Schema { of, example } => schema::schema(of, example),
         Verb::Man { directory } => schema::manual(&directory),
         Verb::Completions { shell } => {

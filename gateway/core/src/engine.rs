@@ -198,6 +198,7 @@ impl Engine {
         };
         engine.restore(now, &kept);
         engine.tell_boot(now, replaced);
+        engine.tell_restored(now, &kept);
         engine
     }
 

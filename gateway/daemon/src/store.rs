@@ -13,6 +13,7 @@ use shouwang_core::input::StoreTrouble;
 use shouwang_core::output::Commit;
 use shouwang_message::{LogId, Sequence, Timestamp};
 
+pub mod backup;
 mod late;
 mod reader;
 mod room;

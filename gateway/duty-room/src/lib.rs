@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+pub mod backup;
 mod certificate;
 pub mod clock;
 pub mod config;

@@ -3,7 +3,10 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use shouwang_message::{BootRecord, EventData, Instant, Leaf, Text, from_bytes, to_bytes};
+use serde::Deserialize;
+use shouwang_message::{
+    BootRecord, EventData, GapRecord, Instant, Leaf, Text, Timestamp, from_bytes, to_bytes,
+};
 
 use super::Engine;
 use crate::alarm::Alarm;
@@ -11,6 +14,18 @@ use crate::configuration::DeviceSettings;
 use crate::fault::{Fault, Source};
 use crate::local_alarm;
 use crate::planted::{self, Bug};
+
+/// What whoever restored a backup left for the first start.
+#[derive(Deserialize)]
+struct OfBackup {
+    /// When it was made.
+    at: Timestamp,
+    /// So many events that it held nobody had heard then.
+    unheard: u64,
+}
+
+/// Under this name.
+const RESTORED: &str = "restored";
 
 impl Engine {
     pub(super) fn restore(&mut self, now: Instant, kept: &BTreeMap<String, Vec<u8>>) {
@@ -64,6 +79,22 @@ impl Engine {
         for (device, settings) in self.devices.iter_mut().zip(&configuration.devices) {
             device.finish_restoring(settings);
         }
+    }
+
+    /// The store is a backup of another day: what came after it is in another log, or lost. Told once.
+    pub(super) fn tell_restored(&mut self, now: Instant, kept: &BTreeMap<String, Vec<u8>>) {
+        let Some(note) = kept.get(RESTORED) else { return };
+        let backup = from_bytes::<OfBackup>(note).ok();
+        let (from, unheard) = backup.map_or((None, 0), |backup| (Some(backup.at), backup.unheard));
+        let why = Text::new(
+            "数据由备份恢复,备份之后的事件不在这本日志里;还在报警的会重新报警",
+            "restored from a backup: what came after it is not in this log; what still holds is raised again",
+        );
+        self.gaps += 1;
+        let (what, to) = ("events".to_string(), self.wall.timestamp(now));
+        let record = GapRecord { what, count: unheard, from, to, why };
+        self.tell(now, self.configuration.gateway.to_string(), EventData::Gap(record));
+        self.stage.keep(now, RESTORED.to_string(), None);
     }
 
     /// A fault that a condition tells goes on being judged as active, so that it can clear.
