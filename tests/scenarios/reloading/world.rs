@@ -329,6 +329,7 @@ impl World {
             self.txns += 1;
             let at = Timestamp::from_unix_ms(WALL_MS + (self.now / 1000).cast_signed());
             let payload = CommandPayload {
+                to: None,
                 txn: format!("t-{device}-{}", self.now),
                 alarm: Some(alarm),
                 by: "u-7".into(),
