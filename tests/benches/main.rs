@@ -18,6 +18,7 @@ mod pages;
 mod peer;
 mod process;
 mod rate;
+mod river;
 mod serial;
 mod server;
 mod soak;
@@ -32,7 +33,7 @@ use table::Table;
 /// A part of the benchmark: its name, and what fills in its figures.
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("rtu", serial::measure_all),
     ("wire", wire::measure),
     ("cpu", tcp::measure),
@@ -41,6 +42,7 @@ const PARTS: [Part; 9] = [
     ("load", load::measure),
     ("outage", outage::measure),
     ("start", rate::measure_start),
+    ("river", river::measure),
     ("soak", soak::measure),
 ];
 

@@ -18,6 +18,7 @@ mod many;
 mod page;
 mod people;
 mod phone;
+mod river;
 mod room;
 mod telling;
 mod wall;

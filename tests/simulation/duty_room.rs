@@ -121,7 +121,7 @@ impl DutyRoom {
                     self.taken.push_back((now + TAKES, notice.ticket));
                     said.push(Said::Told { alarm: notice.alarm, step: notice.step });
                 }
-                Output::Sound { .. } | Output::Changed => {}
+                Output::Sound { .. } | Output::Record { .. } | Output::Changed => {}
             }
         }
         said

@@ -40,6 +40,10 @@ impl Board {
 
     fn listen(&mut self, now: Instant, topic: Topic, payload: &[u8], retained: bool) -> Result<(), Refusal> {
         let whom = GatewayName { site: topic.site, gateway: topic.gateway };
+        // Nobody speaks for this room.
+        if whom == self.own_name() {
+            return Err(Refusal::Topic);
+        }
         let known = self.gateways.contains_key(&whom);
         // Emptied retained topics of a gateway that was taken away do not make it known.
         if payload.is_empty() && !(known && matches!(topic.leaf, Leaf::Alarm(_))) {
@@ -64,11 +68,12 @@ impl Board {
             }
             Leaf::Reply(_) => self.reply_arrived(now, &whom, trust::document(payload)?),
             Leaf::DeviceValues(device) => {
-                self.values_arrived(now, &whom, &device, trust::document(payload)?, retained);
+                let document = trust::document(payload)?;
+                self.stages_arrived(now, &whom, &device, &document, retained);
+                self.values_arrived(now, &whom, &device, document, retained);
             }
-            Leaf::History | Leaf::Heard(_) | Leaf::Command(_) => {
-                return Err(Refusal::Topic);
-            }
+            Leaf::History => self.history_arrived(&whom, &trust::document(payload)?)?,
+            Leaf::Heard(_) | Leaf::Command(_) => return Err(Refusal::Topic),
         }
         if !known && let Some(gateway) = self.gateways.get_mut(&whom) {
             if gateway.watch.next_deadline().is_none() && gateway.watch.presence == Presence::Unknown {
@@ -203,6 +208,7 @@ impl Board {
         if !retained {
             self.note_process(now, whom, &info);
         }
+        self.stations_arrived(whom, info.stations);
         let Some(gateway) = self.gateway(whom) else { return };
         gateway.title = Some(info.name);
         for device in gateway.devices.values_mut() {

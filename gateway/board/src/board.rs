@@ -34,6 +34,7 @@ use crate::row::{Row, RowKind};
 use crate::self_test::SelfTests;
 use crate::shift::Shift;
 use crate::sounder::Sounder;
+use crate::stations::Station;
 use crate::takeover::Processes;
 use crate::telling::Outreach;
 use crate::trust::Refusal;
@@ -85,6 +86,7 @@ pub struct Board {
     pub(crate) points_held: usize,
     pub(crate) outreach: Outreach,
     pub(crate) self_tests: SelfTests,
+    pub(crate) stations: BTreeMap<Id, Station>,
     pub(crate) counts: Counts,
     in_flight: VecDeque<InFlight>,
     next_transaction: u64,
@@ -215,6 +217,7 @@ impl Board {
             points_held: 0,
             outreach: Outreach::default(),
             self_tests,
+            stations: BTreeMap::new(),
             counts: Counts::default(),
             in_flight: VecDeque::new(),
             next_transaction: 1,
@@ -235,6 +238,7 @@ impl Board {
                 row.taken_back = Some(taken.clone());
             }
         }
+        board.stations_restored();
         board.shift.restored(now, wall);
         board.remember_smoke();
         board.look_at_every_alarm();
@@ -261,6 +265,7 @@ impl Board {
             Input::CaseAsked { ticket, asked } => self.case_asked(ticket, &asked),
             Input::ShiftAsked { ticket, asked } => self.shift_asked(now, ticket, &asked),
             Input::DeskAsked { ticket, asked } => self.desk_asked(ticket, &asked),
+            Input::ReadingAsked { ticket, asked } => self.reading_asked(ticket, asked),
             Input::Noted(line) => self.log.push(line),
             Input::Told { ticket, result } => self.told(now, ticket, result),
             Input::Replied { phone, text, sent_at } => self.replied(now, &phone, &text, sent_at),

@@ -5,15 +5,16 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use shouwang_message::{Acknowledged, AlarmId, Timestamp};
+use shouwang_message::{Acknowledged, AlarmId, Id, Timestamp};
 
 use crate::board::{Board, Effect};
 use crate::drill::DrillStep;
 use crate::logbook::LogLine;
 use crate::requests::refused;
 use crate::row::Row;
+use crate::stations::Forwarded;
 use crate::testing::DeviceTest;
-use crate::{Outcome, Output, Request, kept};
+use crate::{About, Impact, Outcome, Output, Request, kept};
 
 /// So long a person may say that the key was pressed for another row.
 const TAKEN_BACK_WITHIN: Duration = Duration::from_secs(10);
@@ -21,7 +22,7 @@ const TAKEN_BACK_WITHIN: Duration = Duration::from_secs(10);
 const TAKEN_BACK: usize = 1_000;
 
 /// A person's request to the board.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DeskAsked {
     /// Account id.
     pub by: String,
@@ -31,7 +32,7 @@ pub struct DeskAsked {
 }
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum DeskStep {
     /// 撤销: the acknowledgement of this row, within 10 s.
     TakeBack {
@@ -42,6 +43,21 @@ pub enum DeskStep {
     /// 演练: alarms are played here by this script.
     StartDrill(Vec<DrillStep>),
     StopDrill,
+    /// What the village knows of its station, without the ladder of impacts.
+    PutAbout {
+        station: Id,
+        about: About,
+    },
+    /// 群预警 went to a group.
+    Forwarded {
+        station: Id,
+        told: Forwarded,
+    },
+    /// The ladder of impacts.
+    PutImpacts {
+        station: Id,
+        impacts: Vec<Impact>,
+    },
 }
 
 /// An acknowledgement that does not count here. No command takes one back at a gateway: its document goes on to say
@@ -74,6 +90,9 @@ impl Board {
         let taken = match &asked.step {
             DeskStep::TakeBack { alarm } => self.take_back(ticket, asked, *alarm),
             DeskStep::StartDrill(script) => self.start_drill(ticket, asked, script),
+            DeskStep::PutAbout { station, about } => self.put_about(ticket, asked, station, about),
+            DeskStep::Forwarded { station, told } => self.forwarded(ticket, asked, station, told),
+            DeskStep::PutImpacts { station, impacts } => self.put_impacts(ticket, asked, station, impacts),
             DeskStep::StopDrill => self.stop_drill(ticket, asked),
             DeskStep::Test(test) => self.test_device(ticket, asked, test),
         };

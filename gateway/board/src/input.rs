@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use shouwang_message::{Id, Text, Timestamp};
 
-use crate::{Asked, CaseAsked, DeliveryResult, DeskAsked, LogLine, ShiftAsked};
+use crate::{Asked, CaseAsked, DeliveryResult, DeskAsked, LogLine, ReadingAsked, ShiftAsked};
 
 /// One thing that happened, in the past tense.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,8 @@ pub enum Input {
     ShiftAsked { ticket: u64, asked: ShiftAsked },
     /// A person asked the board itself; the answer carries the same ticket.
     DeskAsked { ticket: u64, asked: DeskAsked },
+    /// A person read the staff of a river station; the answer carries the same ticket.
+    ReadingAsked { ticket: u64, asked: ReadingAsked },
     /// Something that belongs in the logbook happened at the desk: a log-in.
     Noted(LogLine),
     /// What became of the notice with this ticket. What was delivered may fail after all, once: a network that took a

@@ -7,7 +7,7 @@ use crate::{GatewayName, bounds};
 
 /// What [`crate::Board::restore`] needs: of the keys below each prefix the last so many in their order, which is
 /// by age where there may be more.
-pub const KEPT_PREFIXES: [(&str, usize); 13] = [
+pub const KEPT_PREFIXES: [(&str, usize); 14] = [
     ("cursor/", 100_000),
     ("row/", 100_000),
     ("asked/", 100_000),
@@ -21,6 +21,7 @@ pub const KEPT_PREFIXES: [(&str, usize); 13] = [
     ("shift/", 3),
     ("outage/", 100),
     ("ladder/", bounds::LADDERS),
+    ("station/", bounds::STATIONS),
 ];
 
 /// A flood that goes on, and what did not sound in the night.
@@ -85,6 +86,16 @@ pub fn sheet_key(id: AlarmId) -> String {
 /// When a detector saw cooking smoke.
 pub(crate) fn cooking(whom: &GatewayName, device: &Id) -> String {
     format!("cooking/{}/{}/{device}", whom.site, whom.gateway)
+}
+
+/// A river station, with what people read there last.
+pub(crate) fn station(id: &Id) -> String {
+    format!("station/{id}")
+}
+
+/// Where a person's reading stays on disk, as JSON with `station` and `at`; old ones are the hands' to forget.
+pub fn reading_key(id: &str) -> String {
+    format!("reading/{id}")
 }
 
 /// That an acknowledgement was taken back.

@@ -51,6 +51,7 @@ mod self_test;
 mod shift;
 mod sounder;
 mod sounding;
+pub mod stations;
 mod takeover;
 mod telling;
 mod testing;
@@ -70,7 +71,7 @@ pub use escalation::{Escalation, Reach, Step};
 pub use figures::{DeviceFigures, Figures, Grid, Times};
 pub use input::Input;
 pub use item::clean;
-pub use kept::{KEPT_PREFIXES, closed_case_key, sheet_key};
+pub use kept::{KEPT_PREFIXES, closed_case_key, reading_key, sheet_key};
 pub use logbook::LogLine;
 pub use measures::{GatewayMeasures, Measures};
 pub use night::Night;
@@ -80,6 +81,7 @@ pub use output::{Outcome, Output, Transaction};
 pub use presence::Presence;
 pub use row::RowKind;
 pub use shift::{LogbookEnd, ShiftAsked, ShiftStep};
+pub use stations::{About, Impact, ManualReading, ReadingAsked, Sample};
 pub use testing::DeviceTest;
 
 use shouwang_message::Id;
@@ -147,6 +149,11 @@ pub mod bounds {
     /// Values remembered of one device, and of all together.
     pub const POINTS_PER_DEVICE: usize = 32;
     pub const POINTS: usize = 50_000;
+    /// River stations of all gateways, and lines of one.
+    pub const STATIONS: usize = 128;
+    pub const LINES_PER_STATION: usize = 16;
+    /// Rows of a station's ladder of impacts.
+    pub const IMPACTS: usize = 50;
     /// Gap rows; further losses add to the newest row of the same kind.
     pub const GAP_ROWS: usize = 200;
     /// Bytes of one message.

@@ -315,6 +315,12 @@ pub(crate) fn local_time(at: Timestamp) -> String {
     alloc::format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
+/// `11-22` on the calendar on the wall.
+pub(crate) fn local_day(at: Timestamp) -> String {
+    let there = Timestamp::from_unix_ms(at.unix_ms() + LOCAL_MINUTES * 60_000).to_string();
+    there.chars().skip(5).take(5).collect()
+}
+
 /// The digits that tell one phone from another, without a country in front.
 pub(crate) fn subscriber(phone: &str) -> String {
     let digits: String = phone.chars().filter(char::is_ascii_digit).collect();

@@ -3,9 +3,9 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use shouwang_message::{Acknowledged, AlarmId, Command, CommandName, Event, HeardDocument, Text};
+use shouwang_message::{Acknowledged, AlarmId, Command, CommandName, Event, HeardDocument, Id, Text};
 
-use crate::{GatewayName, LogLine, Notice};
+use crate::{GatewayName, LogLine, Notice, Sample};
 
 /// One thing to do, in the imperative.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub enum Output {
     Tell(Notice),
     /// The desk sounder is to be on or off from now on; then say [`crate::Input::Sounded`].
     Sound { on: bool },
+    /// Keep these readings of a station, each once, whatever their order. No alarm hangs on them.
+    Record { station: Id, samples: Vec<Sample> },
     /// The list of alarms is different now.
     Changed,
 }

@@ -41,6 +41,9 @@ impl Board {
         if row.is_drill() {
             return self.answer_drill(ticket, &asked);
         }
+        if self.is_own_alarm(row) {
+            return self.answer_own_alarm(ticket, &asked);
+        }
         let Some(document) = row.alarm_document() else {
             if !acknowledging {
                 return Err(refused("not_an_alarm", "故障和缺口只能确认", "This can only be acknowledged"));

@@ -33,9 +33,9 @@ pub(crate) fn topic(topic: &str, payload: &[u8], retained: bool) -> Result<Topic
     }
     match topic.leaf {
         Leaf::State | Leaf::Info | Leaf::DeviceState(_) | Leaf::DeviceValues(_) | Leaf::Alarm(_) => Ok(topic),
-        Leaf::Event | Leaf::Heartbeat | Leaf::Reply(_) if retained => Err(Refusal::Retained),
-        Leaf::Event | Leaf::Heartbeat | Leaf::Reply(_) => Ok(topic),
-        Leaf::History | Leaf::Heard(_) | Leaf::Command(_) => Err(Refusal::Topic),
+        Leaf::Event | Leaf::Heartbeat | Leaf::Reply(_) | Leaf::History if retained => Err(Refusal::Retained),
+        Leaf::Event | Leaf::Heartbeat | Leaf::Reply(_) | Leaf::History => Ok(topic),
+        Leaf::Heard(_) | Leaf::Command(_) => Err(Refusal::Topic),
     }
 }
 

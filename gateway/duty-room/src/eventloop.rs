@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use shouwang_board::stations::StationNow;
 use shouwang_board::{
-    Asked, Board, CaseAsked, Counts, DeskAsked, Input, ListState, Measures, Outcome, Output, ShiftAsked,
+    Asked, Board, CaseAsked, Counts, DeskAsked, Input, ListState, Measures, Outcome, Output, ReadingAsked,
+    ShiftAsked,
 };
-use shouwang_message::{AlarmId, Event, Instant};
+use shouwang_message::{AlarmId, Event, Id, Instant};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
@@ -15,6 +17,7 @@ use crate::link::Outbox;
 use crate::lists::{Answer, Lists, Version};
 use crate::metrics::{Awaited, Metrics};
 use crate::notify::Notifier;
+use crate::series::Record;
 use crate::sounder::Sounder;
 use crate::stop::Stopped;
 use crate::store::{Stored, Work};
@@ -51,6 +54,24 @@ pub(crate) enum Message {
     ShiftAsk {
         asked: ShiftAsked,
         answer: oneshot::Sender<Outcome>,
+    },
+    ReadingAsk {
+        asked: ReadingAsked,
+        answer: oneshot::Sender<Outcome>,
+    },
+    /// The river stations that there are.
+    Stations {
+        answer: oneshot::Sender<Vec<Value>>,
+    },
+    /// One of them, also one that was closed.
+    Station {
+        id: Id,
+        answer: oneshot::Sender<Option<Value>>,
+    },
+    /// The same for its page.
+    StationNow {
+        id: Id,
+        answer: oneshot::Sender<Option<Box<StationNow>>>,
     },
     /// The newest drill as a table.
     Drill {
@@ -116,6 +137,7 @@ pub(crate) struct Channels {
     pub(crate) inputs: mpsc::Receiver<Message>,
     pub(crate) completions: mpsc::Receiver<Stored>,
     pub(crate) to_store: mpsc::Sender<Work>,
+    pub(crate) to_series: mpsc::Sender<Record>,
     pub(crate) outbox: Outbox,
     pub(crate) sounder: Option<Sounder>,
     pub(crate) heard: broadcast::Sender<Arc<HeardEvent>>,
@@ -128,6 +150,7 @@ struct Loop {
     board: Board,
     clock: Clock,
     to_store: mpsc::Sender<Work>,
+    to_series: mpsc::Sender<Record>,
     outbox: Outbox,
     sounder: Option<Sounder>,
     heard: broadcast::Sender<Arc<HeardEvent>>,
@@ -142,12 +165,23 @@ struct Loop {
 
 /// `run` is another number in every run of the duty room.
 pub(crate) async fn run(board: Board, clock: Clock, run: u64, channels: Channels, mut stopped: Stopped) {
-    let Channels { mut inputs, mut completions, to_store, outbox, sounder, heard, pulse, notifier, metrics } =
-        channels;
+    let Channels {
+        mut inputs,
+        mut completions,
+        to_store,
+        to_series,
+        outbox,
+        sounder,
+        heard,
+        pulse,
+        notifier,
+        metrics,
+    } = channels;
     let mut turning = Loop {
         board,
         clock,
         to_store,
+        to_series,
         outbox,
         sounder,
         heard,
@@ -223,6 +257,19 @@ impl Loop {
             Message::ShiftAsk { asked, answer } => {
                 let ticket = self.ticket(answer);
                 self.give(Input::ShiftAsked { ticket, asked }).await;
+            }
+            Message::ReadingAsk { asked, answer } => {
+                let ticket = self.ticket(answer);
+                self.give(Input::ReadingAsked { ticket, asked }).await;
+            }
+            Message::Stations { answer } => {
+                let _ = answer.send(self.board.stations());
+            }
+            Message::Station { id, answer } => {
+                let _ = answer.send(self.board.station(&id));
+            }
+            Message::StationNow { id, answer } => {
+                let _ = answer.send(self.board.station_now(self.clock.now(), &id).map(Box::new));
             }
             Message::Drill { answer } => {
                 let _ = answer.send(self.board.drill_words());
@@ -333,6 +380,12 @@ impl Loop {
                 Output::Sound { on } => {
                     if let Some(sounder) = &self.sounder {
                         sounder.sound(on);
+                    }
+                }
+                Output::Record { station, samples } => {
+                    // A disk that is this far behind loses what no alarm hangs on, and says so.
+                    if self.to_series.try_send(Record { station, samples }).is_err() {
+                        tracing::warn!("readings of a river station were not kept: the disk is behind");
                     }
                 }
                 Output::Changed => self.lists.board_changed(),

@@ -11,13 +11,18 @@ pub mod clock;
 pub mod config;
 mod eventloop;
 pub mod format;
+mod glyphs;
 mod link;
 mod lists;
 pub mod logbook;
 mod metrics;
 pub mod notify;
+mod photo;
 mod records;
 mod residents;
+mod river_ladder;
+mod river_picture;
+mod series;
 pub mod signing;
 mod sounder;
 mod stop;
@@ -95,6 +100,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     store: Option<std::thread::JoinHandle<()>>,
+    series: Option<std::thread::JoinHandle<()>>,
 }
 
 /// Starts a duty room: opens its store, listens, and connects to the broker for as long as it runs (a broker
@@ -131,6 +137,12 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let (input, inputs) = mpsc::channel(1_024);
     let (to_store, transactions) = mpsc::channel(store::QUEUE);
     let door = Door::open(clock.clone(), people, &to_store).map_err(random)?;
+    let (to_series, records) = mpsc::channel(series::QUEUE);
+    let keeper = series::Keeper::open(&config.state_dir, clock.clone())?;
+    let series = std::thread::Builder::new()
+        .name("duty-room-series".into())
+        .spawn(move || keeper.run(records))
+        .map_err(StartError::Thread)?;
     let (stored, completions) = mpsc::channel(store::QUEUE);
     let (pulse, pulses) = watch::channel(Pulse::default());
     let outbox = link::Outbox::new(signer);
@@ -188,6 +200,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         inputs,
         completions,
         to_store,
+        to_series,
         outbox,
         sounder,
         heard: heard.clone(),
@@ -225,6 +238,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         stop,
         tasks,
         store: Some(store),
+        series: Some(series),
     })
 }
 
@@ -298,15 +312,15 @@ impl Running {
         const PATIENCE: Duration = Duration::from_secs(5);
         let _ = self.stop.send(true);
         let tasks = std::mem::take(&mut self.tasks);
-        let store = self.store.take();
+        let threads = [self.store.take(), self.series.take()];
         let ending = async {
             for task in tasks {
                 task.await.map_err(|error| StopError::Failed(error.to_string()))?;
             }
-            if let Some(store) = store {
-                let joined = tokio::task::spawn_blocking(move || store.join()).await;
+            for thread in threads.into_iter().flatten() {
+                let joined = tokio::task::spawn_blocking(move || thread.join()).await;
                 if !matches!(joined, Ok(Ok(()))) {
-                    return Err(StopError::Failed("the store thread panicked".into()));
+                    return Err(StopError::Failed("a thread of the store panicked".into()));
                 }
             }
             Ok(())

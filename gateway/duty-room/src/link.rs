@@ -20,8 +20,17 @@ use crate::stop::Stopped;
 use crate::{Broker, Config, tls};
 
 /// What a duty room listens to, below `shouwang/v1/+/+/`.
-const LEAVES: [&str; 8] =
-    ["state", "info", "heartbeat", "event", "device/+/state", "alarm/+", "reply/+", "device/+/values"];
+const LEAVES: [&str; 9] = [
+    "state",
+    "info",
+    "heartbeat",
+    "event",
+    "device/+/state",
+    "alarm/+",
+    "reply/+",
+    "device/+/values",
+    "history",
+];
 /// Publishes without a receipt at a time.
 const OUTSTANDING: usize = 32;
 /// Commands that wait for the broker; the oldest goes, the board sends it again.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Value, json};
-use shouwang_board::Figures;
+use shouwang_board::{Figures, ManualReading, reading_key};
 use shouwang_message::{AlarmId, Timestamp};
 
 use crate::logbook::{database, open};
@@ -18,6 +18,8 @@ const ALARMS_OF_A_DEVICE: u32 = 1_000;
 pub(crate) const INDEXES: &str = "
     CREATE INDEX IF NOT EXISTS raised_of_device ON event (CAST(body AS TEXT) ->> '$.subject', time_ms)
         WHERE type = 'shouwang.alarm.raised.v1';
+    CREATE INDEX IF NOT EXISTS read_at ON kept (value ->> '$.station', value ->> '$.at')
+        WHERE key >= 'reading/' AND key < 'reading0';
     CREATE INDEX IF NOT EXISTS raised_at ON event (time_ms) WHERE type = 'shouwang.alarm.raised.v1';
 ";
 
@@ -123,6 +125,32 @@ impl Records {
         let alarms = rows.into_iter().filter_map(|(_, document)| serde_json::from_str(&document).ok());
         let alarms = alarms.map(|alarm| with_case(&connection, alarm));
         Ok((alarms.collect::<rusqlite::Result<_>>()?, before))
+    }
+
+    /// What people read at a station's staff, oldest first.
+    pub(crate) fn manual_readings(
+        &self,
+        station: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> rusqlite::Result<Vec<ManualReading>> {
+        let connection = open(&self.path)?;
+        let mut query = connection.prepare(
+            "SELECT value FROM kept WHERE key >= 'reading/' AND key < 'reading0'
+             AND value ->> '$.station' = ?1 AND value ->> '$.at' >= ?2 AND value ->> '$.at' < ?3
+             ORDER BY value ->> '$.at'",
+        )?;
+        let span = params![station, from.to_string(), to.to_string()];
+        let rows = query.query_map(span, |row| row.get::<_, String>(0))?;
+        let kept = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(kept.iter().filter_map(|kept| serde_json::from_str(kept).ok()).collect())
+    }
+
+    /// A person's reading as it was kept.
+    pub(crate) fn manual_reading(&self, id: &str) -> rusqlite::Result<Option<String>> {
+        let connection = open(&self.path)?;
+        let mut query = connection.prepare("SELECT value FROM kept WHERE key = ?1")?;
+        query.query_row(params![reading_key(id)], |row| row.get(0)).optional()
     }
 
     /// How often this device was right: alarms, those that were real, those that were false (cooking smoke too).

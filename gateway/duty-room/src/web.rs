@@ -13,6 +13,7 @@ mod figures;
 mod guard;
 mod handover;
 mod history;
+mod hydrograph;
 mod items;
 mod logbook;
 #[cfg(test)]
@@ -27,12 +28,15 @@ mod print;
 mod qr;
 mod refusal;
 mod residents;
+mod river;
 mod seats;
 mod serve;
 mod session;
 mod shift;
 mod sounder;
+mod stations;
 mod stream;
+mod village;
 mod words;
 
 use std::net::IpAddr;
@@ -60,8 +64,10 @@ use crate::clock::Clock;
 use crate::eventloop::{Message, Pulse};
 use crate::logbook::Reader;
 use crate::metrics::Metrics;
+use crate::photo::Photos;
 use crate::records::Records;
 use crate::residents::Residents;
+use crate::series::Series;
 use crate::{About, Config};
 
 /// A request's body, bytes.
@@ -99,6 +105,10 @@ struct Inner {
     logbook: Reader,
     residents: Residents,
     records: Records,
+    series: Series,
+    photos: Photos,
+    /// One picture is read or drawn at a time.
+    pictures: Semaphore,
     recovery: Recovery,
     metrics: Metrics,
     /// How many boards can sound, as the loop knows it.
@@ -135,6 +145,9 @@ impl Desk {
             logbook: Reader::new(&config.state_dir),
             residents: Residents::new(&config.state_dir),
             records: Records::new(&config.state_dir),
+            series: Series::new(&config.state_dir),
+            photos: Photos::new(&config.state_dir),
+            pictures: Semaphore::new(1),
             recovery: Recovery::new(&config.state_dir),
             metrics,
             armed_told: AtomicU32::new(0),
@@ -214,6 +227,9 @@ fn routes() -> Vec<Route> {
         get("/handover/{id}", Who::Page(RECORDS), handover::signed),
         get("/figures", Who::Page(RECORDS), months::show),
         get("/residents", Who::Act(LEADS), residents::list),
+        get("/river/worker.js", Who::Anybody, river::worker),
+        get("/river/{station}", Who::Anybody, river::show),
+        get("/river/{station}/readings.csv", Who::Anybody, river::csv),
         get("/cases/{id}/print", Who::Page(DESK), print::case),
         get("/login", Who::Anybody, page::login),
         get("/login/{token}", Who::Anybody, page::enter),
@@ -258,6 +274,17 @@ fn routes() -> Vec<Route> {
         post("/api/v1/shift/{step}", Who::ByVerb(shift::VERBS), shift::step),
         post("/api/v1/handover", Who::Act(WATCH), handover::sign),
         post("/api/v1/sounder/silence", Who::Act(WATCH), sounder::silence),
+        get("/api/v1/stations", Who::Look(DESK), stations::list),
+        get("/api/v1/stations/{id}/readings", Who::Look(DESK), stations::readings),
+        post("/api/v1/stations/{id}/readings", Who::Act(WATCH), stations::read),
+        get("/api/v1/stations/{id}/readings/{reading}/photo", Who::Look(DESK), village::photo),
+        post("/api/v1/stations/{id}/readings/{reading}/photo", Who::Act(WATCH), village::put_photo),
+        post("/api/v1/stations/{id}/about", Who::Act(LEADS), village::about),
+        get("/api/v1/stations/{id}/impacts.csv", Who::Look(DESK), village::impacts),
+        post("/api/v1/stations/{id}/impacts", Who::Act(WATCH), village::put_impacts),
+        get("/api/v1/stations/{id}/warning", Who::Act(WATCH), village::warning),
+        get("/api/v1/stations/{id}/warning.png", Who::Look(DESK), village::picture),
+        post("/api/v1/stations/{id}/warning", Who::Act(WATCH), village::forwarded),
         get("/api/v1/stream", Who::Look(DESK), stream::stream),
         post("/api/v1/boards/{page}", Who::Act(WATCH), boards::report),
     ]

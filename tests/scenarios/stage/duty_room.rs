@@ -39,7 +39,11 @@ impl DutyRoom {
                     said.push((topic.to_string(), to_bytes(&command), false));
                 }
                 // No channel is configured.
-                Output::Answer { .. } | Output::Tell(_) | Output::Sound { .. } | Output::Changed => {}
+                Output::Answer { .. }
+                | Output::Tell(_)
+                | Output::Sound { .. }
+                | Output::Record { .. }
+                | Output::Changed => {}
             }
         }
         said

@@ -21,7 +21,10 @@ impl Board {
             }
             "row" => {
                 let mut row: Row = serde_json::from_str(value).ok()?;
-                self.gateway(&row.whom())?;
+                // What this room tells of itself is no gateway's.
+                if row.whom() != self.own_name() {
+                    self.gateway(&row.whom())?;
+                }
                 self.link_kept_loss(&mut row);
                 self.link_kept_takeover(&mut row);
                 self.rows.insert(row.id(), row);
@@ -47,6 +50,7 @@ impl Board {
             "list" if key == kept::SELF_TEST => self.self_tests.remember(now, self.wall, value)?,
             "count" => self.counts.heard = value.parse().ok()?,
             "shift" => self.shift.remember(rest, value)?,
+            "station" => self.remember_station(value)?,
             "outage" => self.shift.remember_outage(rest, value)?,
             _ => return None,
         }

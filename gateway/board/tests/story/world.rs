@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shouwang_board::{
-    Asked, Board, CaseAsked, CaseStep, Input, ListState, LogLine, Notice, Outcome, Output, Request, Settings,
-    Transaction,
+    Asked, Board, CaseAsked, CaseStep, Input, ListState, LogLine, Notice, Outcome, Output, Request, Sample,
+    Settings, Transaction,
 };
 use shouwang_message::*;
 
@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) told: Vec<Notice>,
     /// What the desk sounder was told.
     pub(crate) sounds: Vec<bool>,
+    /// Readings of stations, as they were given to be kept.
+    pub(crate) recorded: Vec<(Id, Vec<Sample>)>,
     /// What it answers: done, in trouble, or nothing at all.
     pub(crate) siren: Option<Option<String>>,
 }
@@ -66,6 +68,7 @@ impl World {
             commands: Vec::new(),
             told: Vec::new(),
             sounds: Vec::new(),
+            recorded: Vec::new(),
             siren: Some(None),
         };
         world.give(Input::Armed { boards: 1 });
@@ -142,6 +145,7 @@ impl World {
                     self.give(Input::Sounded { trouble });
                 }
             }
+            Output::Record { station, samples } => self.recorded.push((station, samples)),
             Output::Changed => {}
         }
     }

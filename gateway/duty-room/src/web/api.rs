@@ -150,7 +150,7 @@ pub(super) fn told(outcome: Outcome) -> Result<Json<Value>, Refusal> {
                 | "newer_cry" | "not_accepted" | "not_acknowledged" | "not_dispatched" | "not_handled"
                 | "not_called" | "concluded" | "conclusion_stands" | "on_site_missing" | "closed"
                 | "too_many" | "not_on_duty" | "not_relieved" | "same_person" | "nobody_on_duty"
-                | "emergency_waiting" => StatusCode::CONFLICT,
+                | "emergency_waiting" | "id_taken" => StatusCode::CONFLICT,
                 _ => StatusCode::UNPROCESSABLE_ENTITY,
             };
             return Err(Refusal::new(status, code, &text));

@@ -28,6 +28,9 @@ GET  /handover                               O L V e
 GET  /handover/01KANEXAMP0000000000000001    O L V e
 GET  /figures                                O L V e
 GET  /residents                              L
+GET  /river/worker.js                        O L I G V e s
+GET  /river/qingshi-bridge                   O L I G V e s
+GET  /river/qingshi-bridge/readings.csv      O L I G V e s
 GET  /cases/{ID}/print                       O L I V e
 GET  /login                                  O L I G V e s
 GET  /login/0123456789abcdef                 O L I G V e s
@@ -103,6 +106,17 @@ POST /api/v1/shift/looked-at                 O L
 POST /api/v1/shift/hand-over                 -
 POST /api/v1/handover                        O L
 POST /api/v1/sounder/silence                 O L
+GET  /api/v1/stations                        O L I V e
+GET  /api/v1/stations/qingshi-bridge/readings O L I V e
+POST /api/v1/stations/qingshi-bridge/readings O L
+GET  /api/v1/stations/qingshi-bridge/readings/phone-0001/photo O L I V e
+POST /api/v1/stations/qingshi-bridge/readings/phone-0001/photo O L
+POST /api/v1/stations/qingshi-bridge/about    L
+GET  /api/v1/stations/qingshi-bridge/impacts.csv O L I V e
+POST /api/v1/stations/qingshi-bridge/impacts  O L
+GET  /api/v1/stations/qingshi-bridge/warning  O L
+GET  /api/v1/stations/qingshi-bridge/warning.png O L I V e
+POST /api/v1/stations/qingshi-bridge/warning  O L
 GET  /api/v1/stream                          O L I V e
 POST /api/v1/boards/page-0001                O L
 ";

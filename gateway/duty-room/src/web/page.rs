@@ -34,6 +34,7 @@ pub(super) const ASSETS: &[(&str, &str, &str)] = &[
     ("people.js", SCRIPT, include_str!("../../assets/people.js")),
     ("phone.js", SCRIPT, include_str!("../../assets/phone.js")),
     ("phone.js", SCRIPT, include_str!("../../assets/phone.js")),
+    ("river.js", SCRIPT, include_str!("../../assets/river.js")),
     ("rows.js", SCRIPT, include_str!("../../assets/rows.js")),
     ("shift.js", SCRIPT, include_str!("../../assets/shift.js")),
     ("setup.js", SCRIPT, include_str!("../../assets/setup.js")),
@@ -46,6 +47,7 @@ pub(super) const ASSETS: &[(&str, &str, &str)] = &[
     ("board.css", STYLE, include_str!("../../assets/board.css")),
     ("paper.css", STYLE, include_str!("../../assets/paper.css")),
     ("forms.css", STYLE, include_str!("../../assets/forms.css")),
+    ("river.css", STYLE, include_str!("../../assets/river.css")),
     ("wall.css", STYLE, include_str!("../../assets/wall.css")),
     ("icon.svg", "image/svg+xml", include_str!("../../assets/icon.svg")),
 ];

@@ -123,6 +123,7 @@ mod tests {
         (include_str!("../../templates/paper.html"), &PAPER),
         (include_str!("../../templates/picture.html"), &PAPER),
         (include_str!("../../templates/residents.html"), &PAPER),
+        (include_str!("../../templates/river.html"), &PAPER),
         (include_str!("../../templates/sheet.html"), &PAPER),
     ];
 

@@ -287,6 +287,21 @@ impl Browser {
         Answer { status, head: format!("{head}\r\n"), body: body.to_owned() }
     }
 
+    /// The same with bytes, of which so many are announced.
+    pub(crate) async fn ask_bytes(&self, head: &str, length: usize, body: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let cookie = &self.cookie;
+        let head = format!("{head}Cookie: {cookie}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        let _ = stream.write_all(head.as_bytes()).await;
+        let _ = stream.write_all(body).await;
+        let mut bytes = Vec::new();
+        let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("an answer");
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Answer { status, head: format!("{head}\r\n"), body: body.to_owned() }
+    }
+
     pub(crate) async fn alarms(&self) -> Vec<serde_json::Value> {
         let answer = self.get("/api/v1/alarms?state=open").await;
         assert_eq!(answer.status, 200, "{}", answer.body);

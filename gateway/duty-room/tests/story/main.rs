@@ -23,5 +23,6 @@ mod residents;
 mod service;
 mod sms_modem;
 mod sounder;
+mod stations;
 mod web;
 mod webhook;

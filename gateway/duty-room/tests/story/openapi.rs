@@ -124,6 +124,10 @@ async fn what_is_answered_is_what_is_written_down() {
     let stranger = Browser { address: running.web.to_string(), cookie: "a=b".into() };
     let answer = stranger.get("/api/openapi.json").await;
     assert_eq!(answer.status, 200, "it is no secret");
+    let stations = vec![crate::stations::station("qingshi-bridge", Some("level-1"))];
+    gateway.say("info", true, crate::stations::info(stations)).await;
+    gateway.say("device/level-1/values", true, crate::stations::level(crate::stations::ago(1), 3.41)).await;
+    let readings = "/api/v1/stations/{id}/readings";
     let mut checked = Checked { document: answer.json(), browser: &browser, wrong: Vec::new() };
 
     let alarm = format!("/api/v1/alarms/{SMOKE}");
@@ -169,6 +173,17 @@ async fn what_is_answered_is_what_is_written_down() {
     ] {
         checked.post(path, template, body, status).await;
     }
+    let reading = json!({ "id": "phone-0001", "stage_m": 3.4, "at": crate::stations::ago(1) });
+    for status in [201, 200] {
+        checked.post("/api/v1/stations/qingshi-bridge/readings", readings, &reading, status).await;
+    }
+    checked.get("/api/v1/stations/qingshi-bridge/readings", readings).await;
+    let bridge = "/api/v1/stations/qingshi-bridge";
+    let about = json!({ "phone": "0571-1234", "datum_checked": "2026-01-05T00:00:00.000Z" });
+    checked.post(&format!("{bridge}/about"), "/api/v1/stations/{id}/about", &about, 200).await;
+    checked.get(&format!("{bridge}/warning"), "/api/v1/stations/{id}/warning").await;
+    let told = json!({ "text": "【水情提醒】", "to": "青石桥村群" });
+    checked.post(&format!("{bridge}/warning"), "/api/v1/stations/{id}/warning", &told, 200).await;
     eventually("the devices are known", async || {
         browser.get("/api/v1/devices").await.json()["items"].as_array().is_some_and(|items| items.len() == 4)
     })
@@ -188,6 +203,7 @@ async fn what_is_answered_is_what_is_written_down() {
         ("/api/v1/figures?month=2026-11", "/api/v1/figures"),
         ("/api/v1/logbook", "/api/v1/logbook"),
         ("/api/v1/shift", "/api/v1/shift"),
+        ("/api/v1/stations", "/api/v1/stations"),
         ("/healthz", "/healthz"),
         ("/readyz", "/readyz"),
     ] {

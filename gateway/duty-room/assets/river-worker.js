@@ -1,0 +1,26 @@
+// Keeps the last river page that was seen, and what it is made of, for a phone without a network. The page itself says
+// that it is not the present.
+const NAME = "shouwang-river-1";
+const PARTS = ["/assets/river.css", "/assets/river.js", "/assets/icon.svg"];
+const isOurs = ({ pathname }) => /^\/river\/[a-z0-9-]+$/.test(pathname) || PARTS.includes(pathname);
+
+addEventListener("install", (event) => {
+    event.waitUntil(caches.open(NAME).then((kept) => kept.addAll(PARTS)).then(() => skipWaiting()));
+});
+addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+addEventListener("fetch", (event) => {
+    const address = new URL(event.request.url);
+    if (event.request.method !== "GET" || address.origin !== location.origin || !isOurs(address)) return;
+    event.respondWith((async () => {
+        const kept = await caches.open(NAME);
+        try {
+            const answer = await fetch(event.request);
+            if (answer.ok) await kept.put(event.request, answer.clone());
+            return answer;
+        } catch (error) {
+            const known = await kept.match(event.request, { ignoreSearch: true });
+            if (known) return known;
+            throw error;
+        }
+    })());
+});

@@ -1,0 +1,207 @@
+// The river page's own hands: what a person reads is kept in this phone first and sent from there, with the time at
+// which it was read and an id of its own, so that sending it twice is one reading. The page is whole without this.
+const { station, say: told } = document.body.dataset;
+const say = JSON.parse(told);
+const one = (selector) => document.querySelector(selector);
+const tell = (text) => { one("#said").textContent = text; };
+const api = `/api/v1/stations/${encodeURIComponent(station)}`;
+let sending = false;
+
+// -- What waits, in this phone.
+const opened = new Promise((done, failed) => {
+    const asked = indexedDB.open("shouwang-river", 1);
+    asked.onupgradeneeded = () => asked.result.createObjectStore("readings", { keyPath: "id" });
+    asked.onsuccess = () => done(asked.result);
+    asked.onerror = () => failed(asked.error);
+});
+async function store(mode, act) {
+    const base = await opened;
+    return new Promise((done, failed) => {
+        const change = base.transaction("readings", mode);
+        const asked = act(change.objectStore("readings"));
+        change.oncomplete = () => done(asked.result);
+        change.onerror = () => failed(change.error);
+    });
+}
+const waiting = () => store("readonly", (all) => all.getAll());
+const keep = (reading) => store("readwrite", (all) => all.put(reading));
+const forget = (id) => store("readwrite", (all) => all.delete(id));
+
+function makeId() {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function show() {
+    const all = await waiting();
+    const box = one("#outbox");
+    box.hidden = all.length === 0;
+    one("#waiting").textContent = `${all.length} ${say.waiting}`;
+    box.querySelector("ul").replaceChildren(...all.map((reading) => {
+        const line = document.createElement("li");
+        const at = new Date(reading.at).toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit" });
+        line.append(`${reading.stage_m.toFixed(2)} · ${at} ${reading.photo ? "📷" : ""} ${reading.refused ?? ""}`);
+        if (reading.refused) {
+            const drop = document.createElement("button");
+            drop.type = "button";
+            drop.textContent = say.drop;
+            drop.addEventListener("click", async () => { await forget(reading.id); await show(); });
+            line.append(drop);
+        }
+        return line;
+    }));
+}
+
+const zh = document.documentElement.lang.startsWith("zh");
+async function reason(answer) {
+    const said = await answer.json().catch(() => null);
+    const text = said?.error?.text;
+    return text ? (zh ? text.zh : text.en) : `${answer.status}`;
+}
+
+// One reading, then its photo. True if nothing of it is left to send.
+async function send(reading) {
+    if (!reading.sent) {
+        const { id, stage_m, at } = reading;
+        const body = JSON.stringify({ id, stage_m, at });
+        const headers = { "Content-Type": "application/json" };
+        const answer = await fetch(`/api/v1/stations/${encodeURIComponent(reading.station)}/readings`, { method: "POST", headers, body });
+        if (answer.status === 401 || answer.status >= 500) {
+            tell(answer.status === 401 ? say.login : await reason(answer));
+            return false;
+        }
+        if (!answer.ok) {
+            await keep({ ...reading, refused: await reason(answer) });
+            return false;
+        }
+        const taken = await answer.json();
+        const ask = taken.ask && (zh ? taken.ask.text.zh : taken.ask.text.en);
+        tell(ask ?? say.sent);
+        reading = { ...reading, sent: true };
+        await keep(reading);
+    }
+    if (reading.photo) {
+        const place = reading.place ? `?lat=${reading.place[0]}&lon=${reading.place[1]}` : "";
+        const path = `/api/v1/stations/${encodeURIComponent(reading.station)}/readings/${reading.id}/photo${place}`;
+        const answer = await fetch(path, { method: "POST", headers: { "Content-Type": reading.photo.type || "image/jpeg" }, body: reading.photo });
+        if (answer.status === 401 || answer.status >= 500) return false;
+        if (!answer.ok) tell(await reason(answer));
+    }
+    await forget(reading.id);
+    return true;
+}
+
+async function flush() {
+    if (sending) return;
+    sending = true;
+    let some = false;
+    try {
+        for (const reading of await waiting()) {
+            if (!reading.refused) some = (await send(reading)) || some;
+        }
+    } catch {
+        tell(say.no_network);
+    } finally {
+        sending = false;
+        await show();
+    }
+    if (some) renew();
+}
+
+// -- The page itself: is there a network, and is this still the present?
+async function look() {
+    const alive = await fetch("/healthz", { cache: "no-store" }).then(() => true, () => false);
+    one("#offline").hidden = alive;
+    document.body.classList.toggle("cut", !alive);
+    return alive;
+}
+// Not while somebody types, and not away from what was said to them.
+const isBusy = () => [...document.querySelectorAll("form")].some((form) =>
+    !form.hidden && [...form.elements].some((field) => field.value && field.tagName !== "BUTTON"));
+async function renew() {
+    if (isBusy() || sending) return;
+    const answer = await fetch(location.href).catch(() => null);
+    if (!answer?.ok || isBusy()) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of [".now", ".side", ".ladder"]) {
+        const known = one(part);
+        const next = fresh.querySelector(part);
+        if (known && next) known.replaceWith(document.importNode(next, true));
+    }
+    for (const hours of ["h24", "h72", "h168"]) {
+        const next = fresh.querySelector(`.graph.${hours}`);
+        if (next) one(`.graph.${hours}`).replaceWith(document.importNode(next, true));
+    }
+    one("#offline").textContent = fresh.querySelector("#offline").textContent;
+}
+
+// -- The forms.
+one("#reading")?.addEventListener("click", (event) => {
+    const key = event.target.dataset.key;
+    if (!key) return;
+    const field = event.currentTarget.elements.stage;
+    field.value = key === "⌫" ? field.value.slice(0, -1) : field.value + key;
+});
+const place = () => new Promise((done) => {
+    if (!navigator.geolocation) return done(null);
+    const found = ({ coords }) => done([coords.latitude.toFixed(5), coords.longitude.toFixed(5)]);
+    navigator.geolocation.getCurrentPosition(found, () => done(null), { timeout: 5000, maximumAge: 60000 });
+});
+one("#reading")?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const form = event.currentTarget;
+    const at = new Date().toISOString();
+    const stage_m = Number(form.elements.stage.value);
+    if (!form.elements.stage.value || !Number.isFinite(stage_m)) return tell(say.bad_number);
+    const photo = form.elements.photo.files[0] ?? null;
+    const reading = { id: makeId(), station, stage_m, at, photo };
+    form.reset();
+    await keep(reading);
+    await show();
+    // Where it was is worth a moment, never the reading.
+    if (photo) await keep({ ...reading, place: await place() });
+    await flush();
+});
+
+one("#warn")?.addEventListener("click", async () => {
+    const issued = one("#warning").elements.issued.value;
+    const answer = await fetch(`${api}/warning${issued ? `?issued=${encodeURIComponent(issued)}` : ""}`).catch(() => null);
+    if (!answer?.ok) return tell(answer ? await reason(answer) : say.no_network);
+    const { text, picture } = await answer.json();
+    one("#warning").hidden = false;
+    one("#warning").elements.text.value = text;
+    if (picture) {
+        one("#picture").src = picture;
+        one("#picture").hidden = false;
+    }
+});
+one("#copy")?.addEventListener("click", async () => {
+    const field = one("#warning").elements.text;
+    field.select();
+    await navigator.clipboard?.writeText(field.value).catch(() => {});
+    tell(say.copied);
+});
+async function post(path, body) {
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }).catch(() => null);
+    tell(answer?.ok ? say.noted : answer ? await reason(answer) : say.no_network);
+    return answer?.ok ?? false;
+}
+one("#warning")?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const { text, to, issued } = event.currentTarget.elements;
+    const body = { text: text.value, to: to.value, issued: issued.value || null };
+    if (await post(`${api}/warning`, body)) to.value = "";
+});
+const step = (name, body) => post(`/api/v1/cases/${one(".acts").dataset.case}/${name}`, body);
+one("#arrived")?.addEventListener("click", () => step("arrive", {}));
+one("#help")?.addEventListener("click", () => step("note", { note: one("#help").textContent }));
+
+addEventListener("online", async () => { if (await look()) await flush(); });
+addEventListener("offline", look);
+setInterval(async () => { if (await look()) { await flush(); await renew(); } }, 30000);
+navigator.serviceWorker?.register("/river/worker.js", { scope: "/river/" }).catch(() => {});
+if (!navigator.serviceWorker && isSecureContext) tell(say.open_in_browser);
+await show();
+if (await look()) await flush();
+document.body.dataset.ready = "yes";

@@ -1,0 +1,310 @@
+//! A river's stages as SVG inside a page: the line of a sensor with its gaps as gaps, what people read as diamonds, the
+//! station's lines labelled; and the staff, with the water standing at it. Classes, no styles: the policy forbids those.
+use std::fmt::{self, Write as _};
+
+use askama::filters::HtmlSafe;
+use shouwang_board::stations::{ManualReading, Sample, gaps};
+use shouwang_message::{Quality, Timestamp};
+use shouwang_river::{Line, Lines};
+
+use super::words::Language;
+use crate::clock::local;
+
+const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 250.0;
+/// Of the drawing's edges: left, right, top, bottom.
+const EDGES: (f64, f64, f64, f64) = (40.0, 74.0, 8.0, 22.0);
+/// Points of a line: of each so many the lowest and the highest are drawn.
+const COLUMNS: i64 = 160;
+const HOUR_MS: i64 = 3_600_000;
+
+/// Markup of our own making: every text in it is escaped here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Drawing(String);
+
+impl fmt::Display for Drawing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl HtmlSafe for Drawing {}
+
+/// What is drawn, and of which time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct River<'a> {
+    pub(super) samples: &'a [Sample],
+    pub(super) manual: &'a [ManualReading],
+    pub(super) lines: &'a Lines,
+    pub(super) interval_s: u32,
+    pub(super) wall: Timestamp,
+    pub(super) language: Language,
+}
+
+/// From what to what stage a drawing reaches.
+pub(super) fn range(river: &River<'_>) -> (f64, f64) {
+    let good = river.samples.iter().filter(|sample| sample.quality != Quality::Bad);
+    let stages = good.filter_map(|sample| sample.stage_m);
+    let stages = stages.chain(river.manual.iter().map(|reading| reading.stage_m));
+    let (mut low, mut high) = stages
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), stage| (low.min(stage), high.max(stage)));
+    if low > high {
+        let warning = river.lines.iter().next().map_or(0.0, |(_, level)| level);
+        (low, high) = (warning - 1.0, warning);
+    }
+    // With the next line above, and the lowest one, as far as they are near.
+    if let Some((_, next)) = river.lines.next_above(high).filter(|(_, next)| next - high < 3.0) {
+        high = high.max(next);
+    }
+    let margin = ((high - low) * 0.06).max(0.05);
+    (low - margin, high + margin)
+}
+
+/// Where a moment and a stage are on the drawing.
+struct Scale {
+    from_ms: i64,
+    to_ms: i64,
+    low: f64,
+    high: f64,
+}
+
+impl Scale {
+    fn x(&self, at_ms: i64) -> f64 {
+        let part = (at_ms - self.from_ms) as f64 / (self.to_ms - self.from_ms) as f64;
+        EDGES.0 + part * (WIDTH - EDGES.0 - EDGES.1)
+    }
+
+    fn y(&self, stage_m: f64) -> f64 {
+        let part = (stage_m - self.low) / (self.high - self.low);
+        HEIGHT - EDGES.3 - part * (HEIGHT - EDGES.2 - EDGES.3)
+    }
+}
+
+/// The last hours, up to now.
+pub(super) fn hydrograph(river: &River<'_>, hours: i64) -> Drawing {
+    let to_ms = river.wall.unix_ms();
+    let from_ms = to_ms - hours * HOUR_MS;
+    let is_shown = |at: Timestamp| at.unix_ms() >= from_ms && at.unix_ms() <= to_ms;
+    let samples: Vec<Sample> = river.samples.iter().copied().filter(|sample| is_shown(sample.at)).collect();
+    let manual: Vec<ManualReading> =
+        river.manual.iter().filter(|reading| is_shown(reading.at)).cloned().collect();
+    let shown = River { samples: &samples, manual: &manual, ..*river };
+    let (low, high) = range(&shown);
+    let scale = Scale { from_ms, to_ms, low, high };
+    let mut svg = format!(
+        "<svg class=\"hydrograph\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
+        if river.language == Language::Chinese { "水位过程线" } else { "Hydrograph" }
+    );
+    // Writing to a String cannot fail.
+    let _ = grid(&mut svg, &scale, hours);
+    let _ = lines(&mut svg, &scale, river);
+    let missing = gaps(&samples, river.wall, river.interval_s);
+    let _ = holes(&mut svg, &scale, &missing, river.language);
+    let _ = curve(&mut svg, &scale, &samples, &missing);
+    for reading in &manual {
+        let (x, y) = (scale.x(reading.at.unix_ms()), scale.y(reading.stage_m));
+        let at = local(reading.at, "%m-%d %H:%M");
+        let _ = write!(
+            svg,
+            "<path class=\"read\" d=\"M{x:.0} {:.0}l5 6l-5 6l-5-6z\"><title>{at} {:.2} m</title></path>",
+            y - 6.0,
+            reading.stage_m
+        );
+    }
+    svg.push_str("</svg>");
+    Drawing(svg)
+}
+
+/// Stages at the left, hours or days below.
+fn grid(svg: &mut String, scale: &Scale, hours: i64) -> fmt::Result {
+    let step = nice((scale.high - scale.low) / 5.0);
+    let mut stage = (scale.low / step).ceil() * step;
+    while stage <= scale.high {
+        let y = scale.y(stage);
+        let (left, right) = (EDGES.0, WIDTH - EDGES.1);
+        write!(svg, "<path class=\"grid\" d=\"M{left} {y:.1}H{right}\"/>")?;
+        write!(svg, "<text class=\"tick\" x=\"{}\" y=\"{:.0}\">{stage:.1}</text>", left - 4.0, y + 4.0)?;
+        stage += step;
+    }
+    let (every, form) = if hours <= 24 { (4, "%H:%M") } else { (24, "%m-%d") };
+    // Local hours: China is eight ahead of UTC all year.
+    let mut at =
+        ((scale.from_ms + 8 * HOUR_MS).div_euclid(every * HOUR_MS) + 1) * every * HOUR_MS - 8 * HOUR_MS;
+    while at <= scale.to_ms {
+        let label = local(Timestamp::from_unix_ms(at), form);
+        write!(svg, "<text class=\"hour\" x=\"{:.0}\" y=\"{}\">{label}</text>", scale.x(at), HEIGHT - 6.0)?;
+        at += every * HOUR_MS;
+    }
+    Ok(())
+}
+
+/// 0.1, 0.2, 0.5, 1, 2, 5...
+fn nice(step: f64) -> f64 {
+    [0.1, 0.2, 0.5, 1.0, 2.0, 5.0].into_iter().find(|nice| *nice >= step).unwrap_or(10.0)
+}
+
+fn lines(svg: &mut String, scale: &Scale, river: &River<'_>) -> fmt::Result {
+    let mut last = f64::INFINITY;
+    for (line, level) in river.lines.iter().filter(|(_, level)| (scale.low..=scale.high).contains(level)) {
+        let y = scale.y(level);
+        let (left, right) = (EDGES.0, WIDTH - EDGES.1);
+        let class = river.lines.colour(line).word();
+        write!(svg, "<path class=\"line {class}\" d=\"M{left} {y:.1}H{right}\"/>")?;
+        // Two lines close together do not write over each other.
+        let label_y = (y + 4.0).min(last - 13.0);
+        last = label_y;
+        let name = line_name(line, river.language);
+        write!(
+            svg,
+            "<text class=\"name\" x=\"{}\" y=\"{label_y:.0}\">{name} {level:.2}</text>",
+            right + 4.0
+        )?;
+    }
+    Ok(())
+}
+
+/// Short: it stands beside the graph.
+pub(super) fn line_name(line: Line, language: Language) -> &'static str {
+    if language == Language::Chinese { line.zh() } else { line.name() }
+}
+
+fn holes(
+    svg: &mut String,
+    scale: &Scale,
+    missing: &[(Timestamp, Timestamp)],
+    language: Language,
+) -> fmt::Result {
+    for (from, to) in missing {
+        let (left, right) = (scale.x(from.unix_ms()), scale.x(to.unix_ms()));
+        let height = HEIGHT - EDGES.2 - EDGES.3;
+        let said = gap_words(*from, *to, language);
+        write!(
+            svg,
+            "<rect class=\"gap\" x=\"{left:.1}\" y=\"{}\" width=\"{:.1}\" height=\"{height}\"><title>{said}</title></rect>",
+            EDGES.2,
+            (right - left).max(1.0)
+        )?;
+    }
+    Ok(())
+}
+
+/// 03:10–04:02 无数据(缺失已记录)。
+pub(super) fn gap_words(from: Timestamp, to: Timestamp, language: Language) -> String {
+    let form = if local(from, "%m-%d") == local(to, "%m-%d") { "%H:%M" } else { "%m-%d %H:%M" };
+    let (from, to) = (local(from, form), local(to, form));
+    if language == Language::Chinese {
+        format!("{from}–{to} 无数据(缺失已记录)。")
+    } else {
+        format!("{from}–{to}: no data (the gap is on record).")
+    }
+}
+
+/// The sensor's line, broken where readings are missing; what is doubted stands beside it as dots.
+fn curve(
+    svg: &mut String,
+    scale: &Scale,
+    samples: &[Sample],
+    missing: &[(Timestamp, Timestamp)],
+) -> fmt::Result {
+    let column_ms = ((scale.to_ms - scale.from_ms) / COLUMNS).max(1);
+    let mut path = String::new();
+    let mut column: Option<(i64, Vec<(i64, f64)>)> = None;
+    let mut broken = true;
+    let mut flush = |column: &mut Option<(i64, Vec<(i64, f64)>)>, broken: &mut bool| -> fmt::Result {
+        let Some((_, points)) = column.take() else { return Ok(()) };
+        for (at, stage) in thinned(&points) {
+            write!(path, "{}{:.0} {:.1}", if *broken { "M" } else { "L" }, scale.x(at), scale.y(stage))?;
+            *broken = false;
+        }
+        Ok(())
+    };
+    for sample in samples {
+        let Some(stage) = sample.stage_m.filter(|_| sample.quality != Quality::Bad) else { continue };
+        let at = sample.at.unix_ms();
+        let number = at.div_euclid(column_ms);
+        let after_gap = missing.iter().any(|(_, to)| *to == sample.at);
+        if after_gap || column.as_ref().is_some_and(|(known, _)| *known != number) {
+            flush(&mut column, &mut broken)?;
+        }
+        broken |= after_gap;
+        column.get_or_insert_with(|| (number, Vec::new())).1.push((at, stage));
+    }
+    flush(&mut column, &mut broken)?;
+    write!(svg, "<path class=\"stage\" d=\"{path}\"/>")
+}
+
+/// The lowest and the highest of a column, in their order.
+fn thinned(points: &[(i64, f64)]) -> Vec<(i64, f64)> {
+    let low = points.iter().copied().min_by(|one, other| one.1.total_cmp(&other.1));
+    let high = points.iter().copied().max_by(|one, other| one.1.total_cmp(&other.1));
+    let mut kept: Vec<(i64, f64)> = low.into_iter().chain(high).collect();
+    kept.sort_by_key(|(at, _)| *at);
+    kept.dedup();
+    kept
+}
+
+/// The staff with the water at it: lines, the highest of today, and the stage if it is the present.
+pub(super) fn staff(
+    river: &River<'_>,
+    stage_m: Option<f64>,
+    highest_today: Option<f64>,
+    is_live: bool,
+) -> Drawing {
+    const TALL: f64 = 260.0;
+    let levels = river.lines.iter().map(|(_, level)| level);
+    let all: Vec<f64> = levels.chain(stage_m).chain(highest_today).collect();
+    let low = all.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let (low, high) = if low > high { (0.0, 1.0) } else { ((low - 0.6).floor(), high + 0.3) };
+    let y = |stage: f64| TALL - 6.0 - (stage - low) / (high - low) * (TALL - 16.0);
+    let mut svg = format!(
+        "<svg class=\"staff\" viewBox=\"0 0 230 {TALL}\" role=\"img\" aria-label=\"{}\">",
+        if river.language == Language::Chinese { "水尺" } else { "Staff gauge" }
+    );
+    if let Some(stage) = stage_m {
+        let (top, class) = (y(stage), if is_live { "water" } else { "water old" });
+        let _ = write!(
+            svg,
+            "<rect class=\"{class}\" x=\"0\" y=\"{top:.1}\" width=\"230\" height=\"{:.1}\"/>",
+            TALL - top
+        );
+    }
+    svg.push_str(&format!("<rect class=\"board\" x=\"44\" y=\"4\" width=\"26\" height=\"{}\"/>", TALL - 8.0));
+    let step = nice((high - low) / 40.0);
+    let mut number = (low / step).ceil();
+    while number * step <= high {
+        let (stage, is_half) = (number * step, (number.rem_euclid(5.0)) < 0.5);
+        let width = if is_half { 26.0 } else { 13.0 };
+        let _ = write!(
+            svg,
+            "<rect class=\"mark\" x=\"44\" y=\"{:.1}\" width=\"{width}\" height=\"2\"/>",
+            y(stage) - 1.0
+        );
+        if is_half {
+            let _ =
+                write!(svg, "<text class=\"tick\" x=\"38\" y=\"{:.0}\">{stage:.1}</text>", y(stage) + 4.0);
+        }
+        number += 1.0;
+    }
+    let mut last = f64::INFINITY;
+    for (line, level) in river.lines.iter() {
+        let (at, class) = (y(level), river.lines.colour(line).word());
+        let label_y = (at + 4.0).min(last - 13.0);
+        last = label_y;
+        let name = line_name(line, river.language);
+        let _ = write!(
+            svg,
+            "<path class=\"line {class}\" d=\"M44 {at:.1}H112\"/><text class=\"name\" x=\"116\" y=\"{label_y:.0}\">{name} {level:.2}</text>"
+        );
+    }
+    if let Some(highest) = highest_today {
+        let at = y(highest);
+        let said = if river.language == Language::Chinese { "今日最高" } else { "today's highest" };
+        let _ = write!(
+            svg,
+            "<path class=\"highest\" d=\"M44 {at:.1}l-8-5v10z\"><title>{said} {highest:.2} m</title></path>"
+        );
+    }
+    svg.push_str("</svg>");
+    Drawing(svg)
+}
