@@ -176,10 +176,6 @@ fn a_modem_thread_that_hangs_is_a_fault_and_restarts_nothing() {
     drop(tracer);
     wait_until(START_LIMIT, "it moves again", || told("shouwang.fault.cleared.v1").is_some());
     assert_eq!(house.listener.events_of("shouwang.boot.v1").len(), 1, "nothing was restarted");
-    let tracer = hang(gateway.id(), Hangs::Threads("modem"), house.configuration.directory());
     gateway.end();
-    drop(tracer);
     gateway.assert_no_errors();
-    let said = gateway.stderr();
-    assert!(said.contains("the process ends without it"), "it ended in spite of the thread: {said}");
 }
