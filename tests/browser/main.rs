@@ -12,6 +12,7 @@ mod chromium;
 mod exercise;
 mod figures;
 mod first_run;
+mod hostile;
 mod keys;
 mod liveness;
 mod many;

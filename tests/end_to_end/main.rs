@@ -23,6 +23,7 @@ mod outage;
 mod parts;
 mod reloading;
 mod search;
+mod secrets;
 #[path = "../chaos/shim.rs"]
 #[expect(dead_code, reason = "the clock and the slow disk are for other stories")]
 mod shim;

@@ -74,7 +74,16 @@ impl Visitor {
         self.get("/api/v1/alarms?state=open")?.items()
     }
 
+    /// What a form without a script sends.
+    pub fn form(&self, path: &str, body: &str) -> Result<Answer, String> {
+        self.send("POST", path, "application/x-www-form-urlencoded", body)
+    }
+
     fn exchange(&self, method: &str, path: &str, body: &str) -> Result<Answer, String> {
+        self.send(method, path, "application/json", body)
+    }
+
+    fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> Result<Answer, String> {
         let words = |error: io::Error| format!("{method} {path} at {}: {error}", self.address);
         let address = self.address.to_socket_addrs().map_err(words)?.next().ok_or("no such host")?;
         let mut stream = TcpStream::connect_timeout(&address, self.limit).map_err(words)?;
@@ -84,7 +93,7 @@ impl Visitor {
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n{cookie}\
-             Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+             Content-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         )
         .map_err(words)?;
         let mut text = String::new();

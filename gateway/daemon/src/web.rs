@@ -2,10 +2,11 @@
 //!
 //! `/healthz` answers 200 while the event loop turns, `/readyz` while the store also writes and the
 //! broker is connected; otherwise both answer 503. The body says what is wrong.
+use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -31,6 +32,10 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Connections at a time (S15), and how long each may take altogether, so that none holds its place.
 const CONNECTIONS: usize = 64;
+/// Of one address; this machine, where a proxy or a supervisor may sit, has no own bound.
+const CONNECTIONS_PER_ADDRESS: usize = 8;
+/// Bytes that a connection may send altogether: a few requests with headers of 8 KiB.
+const MOST_SENT: usize = 32 * 1024;
 const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the event loop says about itself, each time it turns.
@@ -163,19 +168,26 @@ impl<Now: Fn() -> Instant> Seen<Now> {
 pub(crate) struct Bounded {
     listener: TcpListener,
     places: Arc<Semaphore>,
+    from: Addresses,
     limit: Duration,
 }
+
+/// How many connections each address has.
+type Addresses = Arc<Mutex<BTreeMap<IpAddr, usize>>>;
 
 pub(crate) struct Visit {
     stream: TcpStream,
     until: Pin<Box<Sleep>>,
+    sent: usize,
+    from: IpAddr,
+    addresses: Addresses,
     _place: OwnedSemaphorePermit,
 }
 
 impl Bounded {
     /// `limit` is how long a connection may take altogether.
     pub(crate) fn new(listener: TcpListener, limit: Duration) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS)), limit }
+        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS)), from: Arc::default(), limit }
     }
 }
 
@@ -188,12 +200,44 @@ impl Listener for Bounded {
         let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
             return std::future::pending().await;
         };
-        let (stream, from) = Listener::accept(&mut self.listener).await;
-        (Visit { stream, until: Box::pin(sleep(self.limit)), _place: place }, from)
+        let (stream, address) = loop {
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            if self.has_room(address.ip().to_canonical()) {
+                break (stream, address);
+            }
+        };
+        let (from, addresses) = (address.ip().to_canonical(), Arc::clone(&self.from));
+        let until = Box::pin(sleep(self.limit));
+        (Visit { stream, until, sent: 0, from, addresses, _place: place }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+}
+
+impl Bounded {
+    /// Takes one of the places of an address.
+    fn has_room(&self, address: IpAddr) -> bool {
+        let mut addresses = self.from.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = addresses.entry(address).or_default();
+        if *own >= CONNECTIONS_PER_ADDRESS && !address.is_loopback() {
+            return false;
+        }
+        *own += 1;
+        true
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = addresses.get_mut(&self.from) {
+            *own -= 1;
+            if *own == 0 {
+                addresses.remove(&self.from);
+            }
+        }
     }
 }
 
@@ -213,7 +257,13 @@ impl AsyncRead for Visit {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.in_time(context)?;
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.sent += buffer.filled().len() - before;
+        if self.sent > MOST_SENT {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "too much was sent")));
+        }
+        polled
     }
 }
 
@@ -293,5 +343,41 @@ mod tests {
             silent.push(TcpStream::connect(web.address()).await.unwrap());
         }
         assert_eq!(get(web.address(), "/healthz").await, "200 ok");
+    }
+
+    #[tokio::test]
+    async fn whoever_sends_too_much_is_cut_and_one_address_takes_no_more_than_its_share() {
+        let good = Health { turned_at: Instant::from_micros(0), store_writes: true, broker_connected: true };
+        let (_turn, health) = watch::channel(good);
+        let now = || Instant::from_micros(0);
+        let seen = Seen { health, scrapes: mpsc::channel(1).0, now };
+        let web = Web::serve_for("127.0.0.1:0".parse().unwrap(), seen, CONNECTION_LIMIT).await.unwrap();
+        for head in [
+            "GET /healthz HTTP/1.1\r\nHost: x\r\nX: ",
+            "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n",
+        ] {
+            let mut greedy = TcpStream::connect(web.address()).await.unwrap();
+            let sending = async {
+                greedy.write_all(head.as_bytes()).await?;
+                for _ in 0..1_000 {
+                    greedy.write_all(&[b'x'; 1_024]).await?;
+                    tokio::task::yield_now().await;
+                }
+                greedy.read_to_end(&mut Vec::new()).await
+            };
+            // Cut, by a reset while it still sends or by the end of the answer.
+            let _ = timeout(Duration::from_secs(5), sending).await.expect("it is cut");
+        }
+        assert_eq!(get(web.address(), "/healthz").await, "200 ok");
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let bounded = Bounded::new(listener, CONNECTION_LIMIT);
+        let (far, other, near) =
+            (IpAddr::from([192, 0, 2, 7]), IpAddr::from([192, 0, 2, 8]), IpAddr::from([127, 0, 0, 1]));
+        let taken = |address| (0..20).filter(|_| bounded.has_room(address)).count();
+        assert_eq!(
+            (taken(far), taken(other), taken(near)),
+            (CONNECTIONS_PER_ADDRESS, CONNECTIONS_PER_ADDRESS, 20)
+        );
     }
 }
