@@ -131,7 +131,7 @@ fn lock(orders: &Mutex<Orders>) -> MutexGuard<'_, Orders> {
 #[derive(Debug, PartialEq)]
 enum News {
     None,
-    Input(Input),
+    Input(Box<Input>),
     /// What was told under these tickets was not told after all.
     Lost {
         tickets: Vec<u64>,
@@ -143,7 +143,7 @@ impl News {
     fn inputs(self, at: Timestamp) -> Vec<Input> {
         match self {
             Self::None => Vec::new(),
-            Self::Input(input) => vec![input],
+            Self::Input(input) => vec![*input],
             Self::Lost { tickets, text } => {
                 let code = UNDELIVERED.to_owned();
                 let result = DeliveryResult::Failed { code, text, at };
@@ -175,13 +175,15 @@ fn became(channel: &Id, event: Event, orders: &Mutex<Orders>) -> News {
             tracing::info!(%channel, how, "a phone was rung");
         }
         Event::Received { from, text, sent_at } => {
-            return News::Input(Input::Replied { phone: from.to_string(), text, sent_at });
+            return News::Input(Box::new(Input::Replied { phone: from.to_string(), text, sent_at }));
         }
         Event::Troubled(trouble) => {
             let trouble = Some(trouble.text());
-            return News::Input(Input::Troubled { channel: channel.clone(), trouble });
+            return News::Input(Box::new(Input::Troubled { channel: channel.clone(), trouble }));
         }
-        Event::Well => return News::Input(Input::Troubled { channel: channel.clone(), trouble: None }),
+        Event::Well => {
+            return News::Input(Box::new(Input::Troubled { channel: channel.clone(), trouble: None }));
+        }
         Event::Undelivered { id, status } => {
             tracing::warn!(%channel, status, "the network could not deliver a text that it had taken");
             let (tickets, text) = (lock(orders).tickets(id), Why::Undelivered { status }.text());
