@@ -57,7 +57,9 @@ pub(crate) fn backup(config: &Path, to: &Path, json: bool) -> Result<(), Exit> {
         Kind::Gateway => "",
         Kind::DutyRoom => {
             "里面有账号(口令的散列)、住户姓名和电话:请像住户登记簿一样保管。\n\
-             It holds accounts (hashes of passwords) and residents' names and phones: keep it like their register.\n"
+             It holds accounts (hashes of passwords) and residents' names and phones: keep it like their register.\n\
+             河道传感器的测量序列(stations.db)和照片(photos/)不在里面 · the river sensors' measured series (stations.db) \
+             and the photos (photos/) are not in it\n"
         }
     };
     print::line(&format!(
