@@ -4,7 +4,6 @@
 //! A journal that does not take an entry at once misses it: nobody who watches over alarms waits for a log.
 use std::fmt::{Debug, Write as _};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
@@ -39,8 +38,6 @@ impl Journal {
     }
 
     fn to(socket: &Path, name: &'static str) -> io::Result<Self> {
-        // A name that is there but no socket is refused by connect.
-        socket.metadata()?.mode();
         let ours = UnixDatagram::unbound()?;
         ours.set_nonblocking(true)?;
         ours.connect(socket)?;
@@ -140,7 +137,9 @@ mod tests {
         let layer = Journal::to(&path, "shouwang").unwrap();
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), say);
         let mut heard = [0; LONGEST];
-        let mut next = || journal.recv(&mut heard).ok().map(|count| String::from_utf8_lossy(&heard[..count]).into_owned());
+        let mut next = || {
+            journal.recv(&mut heard).ok().map(|count| String::from_utf8_lossy(&heard[..count]).into_owned())
+        };
         std::iter::from_fn(&mut next).collect()
     }
 
@@ -166,7 +165,10 @@ mod tests {
         let said = entries(|| tracing::error!("two\nPRIORITY=0"));
         let length = char::from(14_u8);
         assert_eq!(said.len(), 1);
-        assert!(said[0].starts_with(&format!("MESSAGE\n{length}\0\0\0\0\0\0\0two\nPRIORITY=0\nPRIORITY=3\n")), "{said:?}");
+        assert!(
+            said[0].starts_with(&format!("MESSAGE\n{length}\0\0\0\0\0\0\0two\nPRIORITY=0\nPRIORITY=3\n")),
+            "{said:?}"
+        );
     }
 
     #[test]

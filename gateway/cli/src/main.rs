@@ -10,6 +10,7 @@ mod check;
 mod demo;
 mod doctor;
 mod exit;
+mod journal;
 mod logbook;
 mod port;
 mod print;

@@ -16,6 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::exit::{Code, Exit};
+use crate::journal::Journal;
 use crate::print;
 use crate::signal::{self, Asked};
 
@@ -109,13 +110,15 @@ async fn feed(running: &duty_room::Running, notifier: Option<&Notifier>) -> Infa
     }
 }
 
-/// Logs go to standard error; `SHOUWANG_LOG` sets the level, of all or of single modules: `info,shouwang_gateway=debug`.
+/// Logs go to systemd's journal if standard error does, with their fields, else to standard error; `SHOUWANG_LOG` sets the
+/// level, of all or of single modules: `info,shouwang_gateway=debug`.
 pub(crate) fn log(level: LevelFilter) {
     let asked = std::env::var("SHOUWANG_LOG").ok().and_then(|words| words.parse::<Targets>().ok());
     let filter = asked.unwrap_or_else(|| Targets::new().with_default(level));
-    let printed = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let journal = Journal::from_environment("shouwang");
+    let printed = journal.is_none().then(|| tracing_subscriber::fmt::layer().with_writer(std::io::stderr));
     // A second call changes nothing.
-    let _ = tracing_subscriber::registry().with(printed).with(filter).try_init();
+    let _ = tracing_subscriber::registry().with(journal).with(printed).with(filter).try_init();
 }
 
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Exit> {

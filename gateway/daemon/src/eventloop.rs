@@ -430,8 +430,10 @@ impl Gateway {
     /// What an operator reading the journal should see of an input.
     fn report(&self, input: &Input) {
         match input {
-            Input::LineUp { line } => tracing::info!(line, "line is open"),
-            Input::LineDown { line, why } => tracing::warn!(line, %why, "line is down"),
+            Input::LineUp { line } => tracing::info!(line = self.metrics.line(*line), "line is open"),
+            Input::LineDown { line, why } => {
+                tracing::warn!(line = self.metrics.line(*line), %why, "line is down");
+            }
             Input::CommitFailed { why, .. } => {
                 tracing::error!(?why, "the store could not commit; it is tried again");
             }

@@ -4,6 +4,7 @@
 //! bring goes back to the core as its inputs.
 #![forbid(unsafe_code)]
 
+mod alarm_log;
 pub mod broker;
 pub mod clock;
 pub mod config;

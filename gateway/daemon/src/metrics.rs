@@ -40,6 +40,11 @@ impl Metrics {
         }
     }
 
+    /// A line's name.
+    pub(crate) fn line(&self, index: usize) -> &str {
+        self.lines.get(index).map_or("?", Id::as_str)
+    }
+
     /// A request on this line ended.
     pub(crate) fn answered(&mut self, line: usize, outcome: &Outcome) {
         *self.requests.entry((line, result(outcome))).or_default() += 1;

@@ -4,6 +4,7 @@ use shouwang_core::input::Input;
 use shouwang_core::output::Output;
 
 use super::{Gateway, Moment};
+use crate::alarm_log;
 use crate::clock;
 use crate::lines::NoThread;
 use crate::reload::Loaded;
@@ -35,6 +36,7 @@ impl Gateway {
                     None
                 }
                 Output::Commit(commit) => {
+                    alarm_log::tell(&commit);
                     self.writes.asked();
                     self.store.commit(commit).err()
                 }
