@@ -220,6 +220,32 @@ fn a_running_gateway_lends_its_line_and_its_alarms_go_first() {
 }
 
 #[test]
+fn a_tcp_line_of_a_running_gateway_is_lent_and_not_opened_twice() {
+    let mut street = Street::tcp(2);
+    let socket = street.configuration.directory().join("control.sock").display().to_string();
+    let control = format!("[control]\nsocket = \"{socket}\"\n");
+    street.configuration =
+        std::mem::replace(&mut street.configuration, Configuration::new(&street.broker)).table(&control);
+    street.start();
+    let place = format!("tcp://{}", street.devices.address());
+    let outcome = shouwang(&["scan", &place, "--control", &socket, "--units", "1-4", PATIENT]);
+    assert_eq!(outcome.ending, "exit 0", "{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.contains("借出"), "it says that the line is lent: {}", outcome.stdout);
+}
+
+#[test]
+fn what_stands_where_the_socket_should_be_is_left_alone() {
+    let mut street = Street::serial(1);
+    let file = street.configuration.directory().join("precious");
+    std::fs::write(&file, "kept").expect("a file");
+    let control = format!("[control]\nsocket = \"{}\"\n", file.display());
+    street.configuration =
+        std::mem::replace(&mut street.configuration, Configuration::new(&street.broker)).table(&control);
+    street.start();
+    assert_eq!(std::fs::read_to_string(&file).expect("the file"), "kept");
+}
+
+#[test]
 fn the_control_socket_only_reads_and_survives_nonsense() {
     let (street, place, socket) = watching_gateway();
     let ask = |lines: &[&str]| -> Vec<String> {
@@ -238,7 +264,7 @@ fn the_control_socket_only_reads_and_survives_nonsense() {
     };
     let told = ask(&[&wish, &asked(1, 3), &asked(1, 6), &asked(0, 3), "{", &asked(3, 3)]);
     assert_eq!(told.len(), 6, "{told:#?}");
-    assert!(told[0].contains("\"lent\""), "{}", told[0]);
+    assert!(told[0].contains("\"serial\""), "{}", told[0]);
     assert!(told[1].starts_with("{\"words\"") && told[5].starts_with("{\"words\""), "{told:#?}");
     assert!(told[2..5].iter().all(|told| told.contains("refused")), "{told:#?}");
     for nonsense in ["", "[]", "{\"line\":\"/dev/nothing\"}", &"x".repeat(100_000)] {

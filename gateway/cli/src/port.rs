@@ -263,6 +263,10 @@ impl Bus for Port {
         if let Some(lent) = &self.lent {
             return lent.must_be_at(setting);
         }
+        // A TCP line can be opened twice, so it must be asked whether a gateway has it; a serial one tells by itself.
+        if let (Where::Tcp { .. }, Ok(lent)) = (&self.place, Lent::from_gateway(&self.control, &self.place)) {
+            return self.lent.insert(lent).must_be_at(setting);
+        }
         // A serial port is ours alone: it must be closed before it is opened again.
         self.open = None;
         let link = self.place.link(setting);
@@ -347,7 +351,10 @@ impl Writing for Port {
 impl Port {
     /// How the line speaks, if a running gateway holds it; it is borrowed then.
     pub(crate) fn lent_setting(&mut self) -> Result<Option<Setting>, Lost> {
-        let Where::Serial(_) = self.place else { return Ok(None) };
+        if let Where::Tcp { .. } = self.place {
+            self.lent = Lent::from_gateway(&self.control, &self.place).ok();
+            return Ok(self.lent.as_ref().map(|lent| lent.setting));
+        }
         let link = self.place.link(Setting::usual(9600));
         match wire::open(&link, self.stop.wake()) {
             Err(error) if is_held(&error) => Ok(Some(self.borrow(&error)?.setting)),

@@ -3,7 +3,7 @@
 //! One JSON object a line: first which line is wanted, then questions, each answered before the next. Only reads
 //! can be asked, and the socket belongs to the gateway's user and group.
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ const SILENT_FOR: Duration = Duration::from_secs(120);
 /// The slowest devices answer in 0.4 s; nobody may hold a line with one question for longer.
 const WAIT_MOST: Duration = Duration::from_secs(5);
 
-/// What is said first: a line's serial path, or `tcp://host:port`.
+/// What is said first: a line's serial path, `tcp://host:port`, or `rtu-tcp://host:port` with RTU frames.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
@@ -43,11 +43,15 @@ pub struct Wish {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grant {
-    /// A serial line, and how it speaks; on TCP a baud rate of 0.
-    Lent {
+    /// A serial line, and how it speaks.
+    Serial {
         baud: u32,
         parity: char,
         stop_bits: u8,
+    },
+    /// A TCP line: two conversations through one converter could mix, so it is lent like a serial one.
+    Tcp {
+        rtu_frames: bool,
     },
     Refused(String),
 }
@@ -103,9 +107,12 @@ impl Control {
         if UnixStream::connect(path).await.is_ok() {
             return Err(io::ErrorKind::AddrInUse.into());
         }
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        // What a gateway before this one left; anything else that stands there is not ours to take away.
+        match std::fs::symlink_metadata(path) {
+            Ok(there) if there.file_type().is_socket() => std::fs::remove_file(path)?,
+            Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         let listener = UnixListener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
@@ -178,7 +185,10 @@ async fn say(writing: &mut tokio::net::unix::OwnedWriteHalf, said: &impl Seriali
 fn named<'a>(lenders: &'a [Lender], wanted: &str) -> Result<&'a Lender, String> {
     let is_it = |lender: &&Lender| match lender.link() {
         Link::Serial { path, .. } => is_same_file(path, Path::new(wanted)),
-        Link::Tcp { address, .. } => wanted.strip_prefix("tcp://") == Some(address),
+        Link::Tcp { address, rtu_frames } => {
+            let scheme = if *rtu_frames { "rtu-tcp://" } else { "tcp://" };
+            wanted.strip_prefix(scheme) == Some(address)
+        }
     };
     lenders.iter().find(is_it).ok_or_else(|| format!("this gateway has no line on {wanted}"))
 }
@@ -196,9 +206,9 @@ fn grant(link: &Link) -> Grant {
                 Parity::Even => 'E',
                 Parity::Odd => 'O',
             };
-            Grant::Lent { baud: *baud, parity, stop_bits: *stop_bits }
+            Grant::Serial { baud: *baud, parity, stop_bits: *stop_bits }
         }
-        Link::Tcp { .. } => Grant::Lent { baud: 0, parity: 'N', stop_bits: 1 },
+        Link::Tcp { rtu_frames, .. } => Grant::Tcp { rtu_frames: *rtu_frames },
     }
 }
 

@@ -35,17 +35,19 @@ impl Lent {
         stream.set_read_timeout(Some(TURN_WITHIN)).map_err(|error| said(&error))?;
         let mut stream = BufReader::new(stream);
         let wish = Wish { line: place.to_string() };
-        match exchange(&mut stream, &wish).map_err(|error| said(&error))? {
-            Grant::Refused(why) => Err(said(&why)),
-            Grant::Lent { baud, parity, stop_bits } => {
+        let setting = match exchange(&mut stream, &wish).map_err(|error| said(&error))? {
+            Grant::Refused(why) => return Err(said(&why)),
+            Grant::Tcp { rtu_frames } => Setting::Tcp { rtu_frames },
+            Grant::Serial { baud, parity, stop_bits } => {
                 let parity = match parity {
                     'E' => Parity::Even,
                     'O' => Parity::Odd,
                     _ => Parity::None,
                 };
-                Ok(Self { setting: Setting::Serial { baud, parity, stop_bits }, stream })
+                Setting::Serial { baud, parity, stop_bits }
             }
-        }
+        };
+        Ok(Self { setting, stream })
     }
 
     /// A line cannot be lent at another setting than its devices have.

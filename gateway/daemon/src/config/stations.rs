@@ -51,6 +51,9 @@ impl Check<'_> {
             }
             let rules = self.station_rules(&key("rule"), draft);
             let range_m = draft.range_m.as_ref().and_then(|range| self.station_range(&key("range_m"), range));
+            if let (Some(lines), Some(range)) = (&lines, range_m) {
+                self.lines_within(&key("lines"), lines, range);
+            }
             if let (Some(id), Some(name), Some(datum), Some(lines)) = (id, name, datum, lines) {
                 let point = device.as_ref().and(draft.point.clone());
                 stations.push(StationInfo {
@@ -156,6 +159,22 @@ impl Check<'_> {
             return None;
         }
         Some(range)
+    }
+
+    /// A reading outside the range counts for nothing, so a line out there could never be reached.
+    fn lines_within(&mut self, at: At<'_>, lines: &BTreeMap<String, f64>, (low, high): (f64, f64)) {
+        for (name, metres) in lines {
+            if !(low..=high).contains(metres) {
+                self.wrong(
+                    &[at, &[Step::Key(name)]].concat(),
+                    Text::new(
+                        format!("{name} 在 range_m 之外，永远报不了警"),
+                        format!("{name} lies outside range_m and could never be told"),
+                    ),
+                    Text::new("放宽 range_m，或核对水位线", "widen range_m, or check the line"),
+                );
+            }
+        }
     }
 
     /// The measuring device: known, with the point, and in the station's datum.
