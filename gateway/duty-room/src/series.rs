@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::logbook::database;
 use crate::photo::Photos;
 
-/// Messages on their way to the disk; further ones are counted as lost.
+/// Messages on their way to the disk; further ones are dropped with a warning in the log, and are gaps of the graph.
 pub(crate) const QUEUE: usize = 1_024;
 /// Of one commit at most.
 const GROUP: usize = 256;

@@ -1,5 +1,6 @@
 //! A river's stages as SVG inside a page: the line of a sensor with its gaps as gaps, what people read as diamonds, the
 //! station's lines labelled; and the staff, with the water standing at it. Classes, no styles: the policy forbids those.
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use askama::filters::HtmlSafe;
@@ -17,6 +18,17 @@ const EDGES: (f64, f64, f64, f64) = (40.0, 74.0, 8.0, 22.0);
 /// Points of a line: of each so many the lowest and the highest are drawn.
 const COLUMNS: i64 = 160;
 const HOUR_MS: i64 = 3_600_000;
+/// Metres from the datum, up or down: a stage or a line beyond is a mistake of whoever told it, and no drawing's scale
+/// follows it.
+const FARTHEST_M: f64 = 10_000.0;
+/// Steps of the scale beside a graph and beside the staff, at most.
+const GRAPH_STEPS: u8 = 5;
+const STAFF_STEPS: u8 = 40;
+/// Gaps of a graph that say their times, the longest first; of further ones one is drawn for every so many pixels.
+const TOLD_GAPS: usize = 12;
+const GAP_PIXELS: f64 = 8.0;
+/// What people read: of so many parts of a graph's time the newest each.
+const DIAMONDS: i64 = 24;
 
 /// Markup of our own making: every text in it is escaped here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,15 +53,25 @@ pub(super) struct River<'a> {
     pub(super) language: Language,
 }
 
+/// Whether it can be drawn at all.
+fn is_stage(stage_m: f64) -> bool {
+    stage_m.is_finite() && stage_m.abs() <= FARTHEST_M
+}
+
+/// The station's lines that can be drawn.
+fn drawn_lines(lines: &Lines) -> impl Iterator<Item = (Line, f64)> {
+    lines.iter().filter(|(_, level)| is_stage(*level))
+}
+
 /// From what to what stage a drawing reaches.
-pub(super) fn range(river: &River<'_>) -> (f64, f64) {
+fn range(river: &River<'_>) -> (f64, f64) {
     let good = river.samples.iter().filter(|sample| sample.quality != Quality::Bad);
     let stages = good.filter_map(|sample| sample.stage_m);
     let stages = stages.chain(river.manual.iter().map(|reading| reading.stage_m));
     let (mut low, mut high) = stages
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), stage| (low.min(stage), high.max(stage)));
     if low > high {
-        let warning = river.lines.iter().next().map_or(0.0, |(_, level)| level);
+        let warning = drawn_lines(river.lines).next().map_or(0.0, |(_, level)| level);
         (low, high) = (warning - 1.0, warning);
     }
     // With the next line above, and the lowest one, as far as they are near.
@@ -85,9 +107,10 @@ pub(super) fn hydrograph(river: &River<'_>, hours: i64) -> Drawing {
     let to_ms = river.wall.unix_ms();
     let from_ms = to_ms - hours * HOUR_MS;
     let is_shown = |at: Timestamp| at.unix_ms() >= from_ms && at.unix_ms() <= to_ms;
-    let samples: Vec<Sample> = river.samples.iter().copied().filter(|sample| is_shown(sample.at)).collect();
-    let manual: Vec<ManualReading> =
-        river.manual.iter().filter(|reading| is_shown(reading.at)).cloned().collect();
+    let is_drawn = |sample: &Sample| is_shown(sample.at) && sample.stage_m.is_none_or(is_stage);
+    let samples: Vec<Sample> = river.samples.iter().copied().filter(is_drawn).collect();
+    let read = river.manual.iter().filter(|reading| is_shown(reading.at) && is_stage(reading.stage_m));
+    let manual = newest_of_parts(read, (to_ms - from_ms) / DIAMONDS);
     let shown = River { samples: &samples, manual: &manual, ..*river };
     let (low, high) = range(&shown);
     let scale = Scale { from_ms, to_ms, low, high };
@@ -115,16 +138,23 @@ pub(super) fn hydrograph(river: &River<'_>, hours: i64) -> Drawing {
     Drawing(svg)
 }
 
+/// Of each part of the time the newest, in their order.
+fn newest_of_parts<'a>(
+    readings: impl Iterator<Item = &'a ManualReading>,
+    part_ms: i64,
+) -> Vec<ManualReading> {
+    let parts = readings.map(|reading| (reading.at.unix_ms().div_euclid(part_ms.max(1)), reading));
+    let newest: BTreeMap<i64, &ManualReading> = parts.collect();
+    newest.into_values().cloned().collect()
+}
+
 /// Stages at the left, hours or days below.
 fn grid(svg: &mut String, scale: &Scale, hours: i64) -> fmt::Result {
-    let step = nice((scale.high - scale.low) / 5.0);
-    let mut stage = (scale.low / step).ceil() * step;
-    while stage <= scale.high {
+    for (_, stage) in marks(scale.low, scale.high, GRAPH_STEPS) {
         let y = scale.y(stage);
         let (left, right) = (EDGES.0, WIDTH - EDGES.1);
         write!(svg, "<path class=\"grid\" d=\"M{left} {y:.1}H{right}\"/>")?;
         write!(svg, "<text class=\"tick\" x=\"{}\" y=\"{:.0}\">{stage:.1}</text>", left - 4.0, y + 4.0)?;
-        stage += step;
     }
     let (every, form) = if hours <= 24 { (4, "%H:%M") } else { (24, "%m-%d") };
     // Local hours: China is eight ahead of UTC all year.
@@ -138,14 +168,26 @@ fn grid(svg: &mut String, scale: &Scale, hours: i64) -> fmt::Result {
     Ok(())
 }
 
-/// 0.1, 0.2, 0.5, 1, 2, 5...
+/// The round stages of a scale, each with its number from zero: so many steps at most, whatever the scale.
+fn marks(low: f64, high: f64, steps: u8) -> impl Iterator<Item = (f64, f64)> {
+    let step = nice((high - low) / f64::from(steps));
+    let first = (low / step).ceil();
+    let numbers = (0..=steps).map(move |further| first + f64::from(further));
+    numbers.map(move |number| (number, number * step)).take_while(move |(_, stage)| *stage <= high)
+}
+
+/// 0.1, 0.2, 0.5, 1, 2, 5... up to what a fifth of the farthest scale takes.
 fn nice(step: f64) -> f64 {
-    [0.1, 0.2, 0.5, 1.0, 2.0, 5.0].into_iter().find(|nice| *nice >= step).unwrap_or(10.0)
+    let decades = [0.1, 1.0, 10.0, 100.0, 1_000.0].into_iter();
+    let steps = decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|times| times * decade));
+    steps.into_iter().find(|nice| *nice >= step).unwrap_or(10_000.0)
 }
 
 fn lines(svg: &mut String, scale: &Scale, river: &River<'_>) -> fmt::Result {
     let mut last = f64::INFINITY;
-    for (line, level) in river.lines.iter().filter(|(_, level)| (scale.low..=scale.high).contains(level)) {
+    for (line, level) in
+        drawn_lines(river.lines).filter(|(_, level)| (scale.low..=scale.high).contains(level))
+    {
         let y = scale.y(level);
         let (left, right) = (EDGES.0, WIDTH - EDGES.1);
         let class = river.lines.colour(line).word();
@@ -174,9 +216,12 @@ fn holes(
     missing: &[(Timestamp, Timestamp)],
     language: Language,
 ) -> fmt::Result {
-    for (from, to) in missing {
+    let height = HEIGHT - EDGES.2 - EDGES.3;
+    let mut longest_first: Vec<_> = missing.iter().collect();
+    longest_first.sort_by_key(|(from, to)| from.unix_ms() - to.unix_ms());
+    let (told, short) = longest_first.split_at(TOLD_GAPS.min(missing.len()));
+    for (from, to) in told {
         let (left, right) = (scale.x(from.unix_ms()), scale.x(to.unix_ms()));
-        let height = HEIGHT - EDGES.2 - EDGES.3;
         let said = gap_words(*from, *to, language);
         write!(
             svg,
@@ -185,17 +230,28 @@ fn holes(
             (right - left).max(1.0)
         )?;
     }
+    let place = |from: &Timestamp| (scale.x(from.unix_ms()) / GAP_PIXELS).floor();
+    let mut starts: Vec<f64> = short.iter().map(|(from, _)| place(from)).collect();
+    starts.sort_by(f64::total_cmp);
+    starts.dedup();
+    if !starts.is_empty() {
+        svg.push_str("<path class=\"gap\" d=\"");
+        for start in starts {
+            write!(svg, "M{:.0} {}h4v{height}h-4z", start * GAP_PIXELS, EDGES.2)?;
+        }
+        svg.push_str("\"/>");
+    }
     Ok(())
 }
 
-/// 03:10–04:02 无数据(缺失已记录)。
+/// 03:10–04:02 无数据。
 pub(super) fn gap_words(from: Timestamp, to: Timestamp, language: Language) -> String {
     let form = if local(from, "%m-%d") == local(to, "%m-%d") { "%H:%M" } else { "%m-%d %H:%M" };
     let (from, to) = (local(from, form), local(to, form));
     if language == Language::Chinese {
-        format!("{from}–{to} 无数据(缺失已记录)。")
+        format!("{from}–{to} 无数据。")
     } else {
-        format!("{from}–{to}: no data (the gap is on record).")
+        format!("{from}–{to}: no data.")
     }
 }
 
@@ -222,8 +278,9 @@ fn curve(
         let Some(stage) = sample.stage_m.filter(|_| sample.quality != Quality::Bad) else { continue };
         let at = sample.at.unix_ms();
         let number = at.div_euclid(column_ms);
-        let after_gap = missing.iter().any(|(_, to)| *to == sample.at);
-        if after_gap || column.as_ref().is_some_and(|(known, _)| *known != number) {
+        let after_gap = missing.binary_search_by_key(&sample.at, |(_, to)| *to).is_ok();
+        // A gap within a column is narrower than what can be seen, and does not make the page longer.
+        if column.as_ref().is_some_and(|(known, _)| *known != number) {
             flush(&mut column, &mut broken)?;
         }
         broken |= after_gap;
@@ -251,7 +308,9 @@ pub(super) fn staff(
     is_live: bool,
 ) -> Drawing {
     const TALL: f64 = 260.0;
-    let levels = river.lines.iter().map(|(_, level)| level);
+    let (stage_m, highest_today) =
+        (stage_m.filter(|stage| is_stage(*stage)), highest_today.filter(|stage| is_stage(*stage)));
+    let levels = drawn_lines(river.lines).map(|(_, level)| level);
     let all: Vec<f64> = levels.chain(stage_m).chain(highest_today).collect();
     let low = all.iter().copied().fold(f64::INFINITY, f64::min);
     let high = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -270,10 +329,8 @@ pub(super) fn staff(
         );
     }
     svg.push_str(&format!("<rect class=\"board\" x=\"44\" y=\"4\" width=\"26\" height=\"{}\"/>", TALL - 8.0));
-    let step = nice((high - low) / 40.0);
-    let mut number = (low / step).ceil();
-    while number * step <= high {
-        let (stage, is_half) = (number * step, (number.rem_euclid(5.0)) < 0.5);
+    for (number, stage) in marks(low, high, STAFF_STEPS) {
+        let is_half = number.rem_euclid(5.0) < 0.5;
         let width = if is_half { 26.0 } else { 13.0 };
         let _ = write!(
             svg,
@@ -284,10 +341,9 @@ pub(super) fn staff(
             let _ =
                 write!(svg, "<text class=\"tick\" x=\"38\" y=\"{:.0}\">{stage:.1}</text>", y(stage) + 4.0);
         }
-        number += 1.0;
     }
     let mut last = f64::INFINITY;
-    for (line, level) in river.lines.iter() {
+    for (line, level) in drawn_lines(river.lines) {
         let (at, class) = (y(level), river.lines.colour(line).word());
         let label_y = (at + 4.0).min(last - 13.0);
         last = label_y;
@@ -307,4 +363,94 @@ pub(super) fn staff(
     }
     svg.push_str("</svg>");
     Drawing(svg)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use shouwang_river::Rule;
+
+    use super::*;
+
+    const WALL_MS: i64 = 1_790_000_000_000;
+    /// Of the page's 50 KB what its three graphs and the staff may take.
+    const HEAVIEST: usize = 38 * 1_024;
+
+    fn sample(back_ms: i64, stage_m: f64) -> Sample {
+        let at = Timestamp::from_unix_ms(WALL_MS - back_ms);
+        Sample { at, stage_m: Some(stage_m), quality: Quality::Good }
+    }
+
+    fn read(back_ms: i64, stage_m: f64) -> ManualReading {
+        let at = Timestamp::from_unix_ms(WALL_MS - back_ms);
+        let (station, by) = ("ford".parse().unwrap(), "ops".to_owned());
+        ManualReading { id: "phone-0001".into(), station, stage_m, at, by, received_at: at, sensor_m: None }
+    }
+
+    fn lines(levels: &[f64]) -> Lines {
+        let names = [Line::Design, Line::Warning, Line::Guarantee, Line::Record];
+        names
+            .into_iter()
+            .zip(levels)
+            .fold(Lines::default(), |lines, (line, level)| lines.with(line, *level, Rule::default()))
+    }
+
+    fn drawn(samples: &[Sample], manual: &[ManualReading], lines: &Lines) -> [String; 4] {
+        let wall = Timestamp::from_unix_ms(WALL_MS);
+        let river = River { samples, manual, lines, interval_s: 300, wall, language: Language::Chinese };
+        let newest = samples.last().and_then(|sample| sample.stage_m);
+        let graphs = [24, 72, 168].map(|hours| hydrograph(&river, hours).to_string());
+        let [day, three, week] = graphs;
+        [day, three, week, staff(&river, newest, newest, true).to_string()]
+    }
+
+    fn any_finite() -> impl Strategy<Value = f64> {
+        let bits = any::<f64>().prop_filter("finite", |stage| stage.is_finite());
+        prop_oneof![bits, -20_000.0..20_000.0, 0.0..5.0, Just(9e15), Just(1e300), Just(f64::MAX)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+        /// A stranger's visit costs the same whatever a gateway told of its river.
+        #[test]
+        fn whatever_was_told_the_drawings_end_and_are_small(
+            stages in proptest::collection::vec(any_finite(), 0..200),
+            every_s in 30_i64..3_600,
+            people in proptest::collection::vec(any_finite(), 0..60),
+            levels in proptest::collection::vec(any_finite(), 0..=4),
+        ) {
+            let back = |n: usize| i64::try_from(n).unwrap_or_default() * every_s * 1_000;
+            let samples: Vec<Sample> =
+                stages.iter().enumerate().rev().map(|(n, stage)| sample(back(n), *stage)).collect();
+            let manual: Vec<ManualReading> =
+                people.iter().enumerate().rev().map(|(n, stage)| read(back(n), *stage)).collect();
+            let drawings = drawn(&samples, &manual, &lines(&levels));
+            let bytes: usize = drawings.iter().map(String::len).sum();
+            prop_assert!(bytes <= HEAVIEST, "{bytes} bytes");
+            for drawing in &drawings {
+                prop_assert!(!drawing.contains("NaN") && !drawing.contains("inf"), "{drawing}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_week_of_gaps_and_of_peoples_readings_is_small_too() {
+        // Each reading stands alone between two gaps, and the stage jumps as far as it may.
+        let jump = |n: i64| if n % 2 == 0 { FARTHEST_M } else { -FARTHEST_M };
+        let samples: Vec<Sample> = (0..960).rev().map(|n| sample(n * 630_000, jump(n))).collect();
+        let manual: Vec<ManualReading> = (0..5_000).rev().map(|n| read(n * 120_000, 1.0)).collect();
+        let lines = lines(&[-FARTHEST_M, 3.3, 3.8, FARTHEST_M]);
+        let drawings = drawn(&samples, &manual, &lines);
+        let bytes: usize = drawings.iter().map(String::len).sum();
+        assert!(bytes <= HEAVIEST, "{bytes} bytes");
+        assert!(drawings[2].contains("<path class=\"gap\"") && drawings[2].contains("class=\"read\""));
+    }
+
+    #[test]
+    fn a_stage_that_no_river_has_is_not_drawn_and_the_others_are() {
+        let samples = [sample(600_000, 3.1), sample(300_000, 1e9), sample(0, 3.2)];
+        let [day, .., staff] = drawn(&samples, &[], &lines(&[3.3, 9e15]));
+        assert!(day.contains(">3.1<") && day.contains("3.30</text>"), "{day}");
+        assert!(staff.contains(">3.0<") && !staff.contains("9000000000000000"), "{staff}");
+    }
 }

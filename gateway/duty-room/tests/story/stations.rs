@@ -193,13 +193,13 @@ async fn the_page_of_a_station_is_small_whole_and_for_everybody() {
         "青石桥人行道被淹(2016)",
         "/river/upper",
         "1985 国家高程",
-        "无数据(缺失已记录)。",
+        "无数据。",
         "class=\"gap\"",
         "警戒 3.30",
     ] {
         assert!(page.body.contains(said), "{said} in {}", page.body);
     }
-    for hidden in ["基准未核对", "0571-8888", "王班长", "id=\"reading\""] {
+    for hidden in ["已记录", "基准未核对", "0571-8888", "王班长", "id=\"reading\""] {
         assert!(!page.body.contains(hidden), "{hidden} in {}", page.body);
     }
     assert!(
@@ -222,6 +222,29 @@ async fn the_page_of_a_station_is_small_whole_and_for_everybody() {
     let page = stranger.get("/river/qingshi-bridge").await.body;
     assert!(page.contains("class=\"read\"") && page.contains("相差 19 厘米"), "{page}");
     assert!(page.contains("class=\"now yellow old\""), "no large number");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stage_and_a_line_that_no_river_has_cost_no_more_than_any_other() {
+    let (_broker, _state, running, gateway) = met().await;
+    let browser = Browser::log_in(&running).await;
+    let mut bridge = station("qingshi-bridge", Some("level-1"));
+    bridge.lines.insert("record".into(), 1e300);
+    bridge.lines.insert("guarantee".into(), -9e15);
+    gateway.say("info", true, info(vec![bridge])).await;
+    gateway.say("history", false, history(&[(ago(20), 3.30), (ago(15), 1e9), (ago(10), f64::MAX)])).await;
+    gateway.say("device/level-1/values", true, level(ago(1), 9e15)).await;
+    let kept = async || browser.get(READINGS).await.json()["items"].as_array().map_or(0, Vec::len);
+    eventually("four readings", async || kept().await == 4).await;
+    let stranger = Browser { address: running.web.to_string(), cookie: String::new() };
+    let page = stranger.get("/river/qingshi-bridge").await;
+    assert_eq!(page.status, 200);
+    assert!(
+        page.body.contains("class=\"hydrograph\"") && page.body.len() <= 50 * 1_024,
+        "{}",
+        page.body.len()
+    );
     running.stop().await.unwrap();
 }
 
