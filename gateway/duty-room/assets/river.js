@@ -21,6 +21,8 @@ async function store(mode, act) {
         const asked = act(change.objectStore("readings"));
         change.oncomplete = () => done(asked.result);
         change.onerror = () => failed(change.error);
+        // A phone that is full ends it so, without an error of any request.
+        change.onabort = () => failed(change.error);
     });
 }
 const waiting = () => store("readonly", (all) => all.getAll());
@@ -59,6 +61,9 @@ async function reason(answer) {
     return text ? (zh ? text.zh : text.en) : `${answer.status}`;
 }
 
+// Sent again later: a log-in that ran out, a server that was slow, busy or ill says nothing against what was sent.
+const isLater = (status) => status === 401 || status === 408 || status === 429 || status >= 500;
+
 // One reading, then its photo. True if nothing of it is left to send.
 async function send(reading) {
     if (!reading.sent) {
@@ -66,7 +71,7 @@ async function send(reading) {
         const body = JSON.stringify({ id, stage_m, at });
         const headers = { "Content-Type": "application/json" };
         const answer = await fetch(`/api/v1/stations/${encodeURIComponent(reading.station)}/readings`, { method: "POST", headers, body });
-        if (answer.status === 401 || answer.status >= 500) {
+        if (isLater(answer.status)) {
             tell(answer.status === 401 ? say.login : await reason(answer));
             return false;
         }
@@ -84,7 +89,7 @@ async function send(reading) {
         const place = reading.place ? `?lat=${reading.place[0]}&lon=${reading.place[1]}` : "";
         const path = `/api/v1/stations/${encodeURIComponent(reading.station)}/readings/${reading.id}/photo${place}`;
         const answer = await fetch(path, { method: "POST", headers: { "Content-Type": reading.photo.type || "image/jpeg" }, body: reading.photo });
-        if (answer.status === 401 || answer.status >= 500) return false;
+        if (isLater(answer.status)) return false;
         if (!answer.ok) tell(await reason(answer));
     }
     await forget(reading.id);
@@ -147,19 +152,29 @@ const place = () => new Promise((done) => {
     const found = ({ coords }) => done([coords.latitude.toFixed(5), coords.longitude.toFixed(5)]);
     navigator.geolocation.getCurrentPosition(found, () => done(null), { timeout: 5000, maximumAge: 60000 });
 });
+let keeping = false;
 one("#reading")?.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (keeping) return;
     const form = event.currentTarget;
     const at = new Date().toISOString();
     const stage_m = Number(form.elements.stage.value);
     if (!form.elements.stage.value || !Number.isFinite(stage_m)) return tell(say.bad_number);
     const photo = form.elements.photo.files[0] ?? null;
     const reading = { id: makeId(), station, stage_m, at, photo };
+    keeping = true;
+    try {
+        await keep(reading);
+    } catch {
+        // The number and the photo stay in the form: nothing else has them.
+        return tell(say.not_kept);
+    } finally {
+        keeping = false;
+    }
     form.reset();
-    await keep(reading);
     await show();
     // Where it was is worth a moment, never the reading.
-    if (photo) await keep({ ...reading, place: await place() });
+    if (photo) await keep({ ...reading, place: await place() }).catch(() => {});
     await flush();
 });
 

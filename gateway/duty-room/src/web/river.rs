@@ -243,6 +243,7 @@ fn words_of_script(paper: &Paper) -> String {
         "login",
         "no_network",
         "bad_number",
+        "not_kept",
         "copied",
         "noted",
         "drop",
