@@ -331,8 +331,9 @@ impl Session {
         }
     }
 
-    /// From when on history may be told; never while anything else is under way or waits, or while nobody
-    /// hears: a broker alone would forget it.
+    /// From when on history may be told; never while anything else is under way or waits. Events that nobody heard
+    /// hold it back; with none of them, a duty room that is away is not noticed, and what the broker takes meanwhile
+    /// is a gap in the graph.
     pub(crate) fn history_from(&self, outbox: &Outbox) -> Instant {
         let all_heard = outbox.unheard() == 0 && self.next > outbox.committed();
         let others_wait =
