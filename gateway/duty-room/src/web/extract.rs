@@ -2,11 +2,12 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::ExtensionRejection;
 use axum::extract::{Extension, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use shouwang_message::Text;
@@ -19,6 +20,8 @@ use crate::accounts::changes::Asker;
 
 /// A change's JSON must be complete within this.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
+/// An upload of which nothing came for so long broke off: a slow one may take its time.
+const SILENT_FOR: Duration = Duration::from_secs(30);
 /// Characters of a reason or a person's name.
 pub(super) const LONGEST_TEXT: usize = 200;
 
@@ -108,6 +111,36 @@ impl Unread {
     }
 }
 
+/// An upload, whole: a picture or a spreadsheet of at most so many bytes.
+///
+/// # Errors
+/// 413 for a longer one, 400 for one that broke, 408 if nothing of it came for 30 s; what had come is let go.
+pub(super) async fn upload(request: Request, largest: usize) -> Result<Bytes, Refusal> {
+    whole(request.into_body(), largest, SILENT_FOR).await
+}
+
+async fn whole(mut body: Body, largest: usize, silent_for: Duration) -> Result<Bytes, Refusal> {
+    let late = || {
+        let (zh, en) =
+            ("上传中断:30 秒没有收到数据,请重新上传", "Nothing of the upload came for 30 s: send it again");
+        refusal(StatusCode::REQUEST_TIMEOUT, "late", zh, en)
+    };
+    let mut read = Vec::new();
+    while let Some(frame) = timeout(silent_for, body.frame()).await.map_err(|_| late())? {
+        let frame = frame.map_err(|_| {
+            let (zh, en) = ("上传中断,请重新上传", "The upload broke off: send it again");
+            refusal(StatusCode::BAD_REQUEST, "broken", zh, en)
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if data.len() > largest - read.len() {
+            let (zh, en) = ("文件过大", "The file is too large");
+            return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "body", zh, en));
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok(read.into())
+}
+
 /// A change of which its address says everything: `{}`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,4 +152,39 @@ pub(super) fn are_short<'t>(texts: impl IntoIterator<Item = &'t String>) -> Resu
         return Err(mistake("too_long_text", "文字最长 200 字", "A text has at most 200 characters"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+    use futures_util::{StreamExt as _, stream};
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(50);
+
+    /// A megabyte in four parts, and then what this is.
+    fn megabyte(
+        then: impl futures_util::Stream<Item = Result<Bytes, &'static str>> + Send + 'static,
+    ) -> Body {
+        let part = || Ok(Bytes::from(vec![7; 256 * 1_024]));
+        Body::from_stream(stream::iter([part(), part(), part(), part()]).chain(then))
+    }
+
+    async fn refused(body: Body, largest: usize) -> StatusCode {
+        whole(body, largest, SOON).await.unwrap_err().into_response().status()
+    }
+
+    #[tokio::test]
+    async fn an_upload_is_read_whole_and_one_that_falls_silent_breaks_or_is_too_long_is_let_go() {
+        let all = whole(megabyte(stream::empty()), 1_024 * 1_024, SOON).await.unwrap();
+        assert_eq!(all.len(), 1_024 * 1_024);
+        assert_eq!(
+            refused(megabyte(stream::empty()), 1_024 * 1_024 - 1).await,
+            StatusCode::PAYLOAD_TOO_LARGE
+        );
+        assert_eq!(refused(megabyte(stream::pending()), 8 << 20).await, StatusCode::REQUEST_TIMEOUT);
+        let broken = stream::iter([Err("the network went away")]);
+        assert_eq!(refused(megabyte(broken), 8 << 20).await, StatusCode::BAD_REQUEST);
+    }
 }

@@ -2,7 +2,6 @@
 //! kept by the lead, one by one or out of a spreadsheet.
 use askama::Template;
 use axum::Json;
-use axum::body::to_bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse};
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 use shouwang_board::{CallCard, LogLine, call_procedure};
 use shouwang_message::{AlarmId, Class, Text, Timestamp};
 
-use super::extract::Change;
+use super::extract::{Change, upload};
 use super::paper::{Paper, page};
 use super::qr::qr;
 use super::refusal::{Refusal, mistake, refusal, too_slow, unknown_alarm};
@@ -240,10 +239,7 @@ pub(super) async fn import(
         let (zh, en) = ("请使用 Content-Type: text/csv", "Send Content-Type: text/csv");
         return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", zh, en));
     }
-    let bytes = to_bytes(request.into_body(), SPREADSHEET).await.map_err(|_| {
-        let (zh, en) = ("文件过长或中断", "The file is too long or broken");
-        refusal(StatusCode::PAYLOAD_TOO_LARGE, "body", zh, en)
-    })?;
+    let bytes = upload(request, SPREADSHEET).await?;
     let read =
         tokio::task::spawn_blocking(move || spreadsheet::read(&bytes)).await.map_err(|_| too_slow())?;
     let cards = read.map_err(|mistakes| {

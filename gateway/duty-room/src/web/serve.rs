@@ -8,6 +8,7 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,8 +28,11 @@ const HEADER_WITHIN: Duration = Duration::from_secs(10);
 const HEADER_BYTES: usize = 8 * 1_024;
 /// A reader that takes nothing of what waits for it is cut after so long.
 const TAKEN_WITHIN: Duration = Duration::from_secs(20);
-/// A peer that confirms nothing for so long is gone: a computer that lost its power does not hold its place.
+/// A peer that confirms nothing for so long is gone: a computer that lost its power does not hold its place, neither
+/// while something waits for it nor (by keep-alive probes, once it was quiet for a while) while nothing does.
 const GONE_AFTER: Duration = Duration::from_secs(30);
+const PROBE_AFTER: Duration = Duration::from_secs(15);
+const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// How soon a board that fell silent is noticed.
 const LOOK_AT_BOARDS_EVERY: Duration = Duration::from_secs(2);
 /// After an accept that failed (no file descriptors, say) a moment for things to get better.
@@ -90,8 +94,9 @@ impl Pages {
         connections.spawn(async move {
             let served = async {
                 let _ = stream.set_nodelay(true);
-                let gone_ms = u32::try_from(GONE_AFTER.as_millis()).unwrap_or(u32::MAX);
-                let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, gone_ms);
+                if let Err(error) = watch_for_its_end(&stream) {
+                    tracing::debug!(%error, "a peer that goes away unheard will be noticed late");
+                }
                 match server {
                     None => http(stream, own).await,
                     Some(server) => encrypted(stream, server, own, clear).await,
@@ -105,6 +110,14 @@ impl Pages {
             }
         });
     }
+}
+
+fn watch_for_its_end(stream: &TcpStream) -> rustix::io::Result<()> {
+    let gone_ms = u32::try_from(GONE_AFTER.as_millis()).unwrap_or(u32::MAX);
+    sockopt::set_tcp_user_timeout(stream, gone_ms)?;
+    sockopt::set_tcp_keepidle(stream, PROBE_AFTER)?;
+    sockopt::set_tcp_keepintvl(stream, PROBE_EVERY)?;
+    sockopt::set_socket_keepalive(stream, true)
 }
 
 /// TLS, or what is said to whoever speaks in the clear where TLS is spoken.
@@ -135,4 +148,22 @@ where
         .serve_connection(TokioIo::new(Patient::new(stream, TAKEN_WITHIN)), TowerToHyperService::new(pages))
         .await
         .map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_quiet_connection_is_probed_before_its_peer_counts_as_gone() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        watch_for_its_end(&stream).unwrap();
+        assert!(sockopt::socket_keepalive(&stream).unwrap());
+        assert_eq!(sockopt::tcp_user_timeout(&stream).unwrap(), 30_000);
+        let (after, every) =
+            (sockopt::tcp_keepidle(&stream).unwrap(), sockopt::tcp_keepintvl(&stream).unwrap());
+        assert!(after + every < GONE_AFTER, "{after:?}, {every:?}");
+    }
 }

@@ -1,7 +1,6 @@
 //! What a village says of its river station: the ladder of impacts as a spreadsheet, the neighbours, when the datum was
 //! checked; and what it tells its groups.
 use axum::Json;
-use axum::body::to_bytes;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,7 +11,7 @@ use shouwang_board::{About, DeskAsked, DeskStep, Outcome};
 use shouwang_message::{Id, Text};
 
 use super::api::told;
-use super::extract::Change;
+use super::extract::{Change, upload};
 use super::refusal::{Refusal, mistake, not_found, refusal, too_slow};
 use super::river::seen;
 use super::stations::unknown_station;
@@ -72,7 +71,7 @@ pub(super) async fn put_impacts(
         let (zh, en) = ("请使用 Content-Type: text/csv", "Send Content-Type: text/csv");
         return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", zh, en));
     }
-    let bytes = to_bytes(request.into_body(), SPREADSHEET).await.map_err(|_| too_long())?;
+    let bytes = upload(request, SPREADSHEET).await?;
     let impacts = river_ladder::read(&bytes).map_err(|mistakes| {
         let text = Text::new("文件有错,没有改动影响阶梯", "The file has mistakes; the ladder is as it was");
         let body = json!({ "error": { "code": "mistakes", "text": text, "mistakes": mistakes } });
@@ -82,7 +81,7 @@ pub(super) async fn put_impacts(
 }
 
 fn too_long() -> Refusal {
-    refusal(StatusCode::PAYLOAD_TOO_LARGE, "body", "文件过大或中断", "The file is too large or broken")
+    refusal(StatusCode::PAYLOAD_TOO_LARGE, "body", "文件过大", "The file is too large")
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,7 +116,7 @@ pub(super) async fn put_photo(
     if declared.is_some_and(|declared: usize| declared > photo::LARGEST) {
         return Err(too_long());
     }
-    let bytes = to_bytes(request.into_body(), photo::LARGEST).await.map_err(|_| too_long())?;
+    let bytes = upload(request, photo::LARGEST).await?;
     let now =
         desk.ask(|answer| Message::StationNow { id: station, answer }).await?.ok_or_else(unknown_station)?;
     let lines = words_on_photo(&now.info.name, &known, &place);
