@@ -1,6 +1,7 @@
 //! The only file that reads clocks: steady time for decisions, wall-clock time for people.
 #![expect(clippy::disallowed_methods, reason = "this is where clocks are read")]
 
+use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shouwang_message::{Instant, Timestamp};
@@ -53,9 +54,29 @@ pub(crate) fn local(at: Timestamp, form: &str) -> String {
     at.map(|at| at.strftime(form).to_string()).unwrap_or_default()
 }
 
+/// The day for people that this moment is in: its first moment and the next day's.
+pub(crate) fn local_day(at: Timestamp) -> Range<Timestamp> {
+    const DAY_MS: i64 = 86_400_000;
+    let ahead_ms = i64::from(LOCAL_HOURS) * 3_600_000;
+    let start_ms = (at.unix_ms() + ahead_ms).div_euclid(DAY_MS) * DAY_MS - ahead_ms;
+    Timestamp::from_unix_ms(start_ms)..Timestamp::from_unix_ms(start_ms + DAY_MS)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Clock, local};
+    use super::{Clock, Timestamp, local, local_day};
+
+    #[test]
+    fn a_day_begins_and_ends_where_its_date_does() {
+        for hour in 0..24 {
+            let at = Clock::at_hour(hour).wall();
+            let (day, date) = (local_day(at), |ms: i64| local(Timestamp::from_unix_ms(ms), "%Y-%m-%d"));
+            let (start, end) = (day.start.unix_ms(), day.end.unix_ms());
+            assert!(day.contains(&at));
+            assert_eq!((date(start), date(end - 1)), (date(at.unix_ms()), date(at.unix_ms())));
+            assert!(date(start - 1) != date(start) && date(end) != date(start));
+        }
+    }
 
     #[test]
     fn a_clock_at_an_hour_reads_that_hour_in_china() {

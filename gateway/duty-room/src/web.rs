@@ -109,6 +109,8 @@ struct Inner {
     photos: Photos,
     /// One picture is read or drawn at a time.
     pictures: Semaphore,
+    /// Public pages that are drawn at a time.
+    drawings: Arc<Semaphore>,
     recovery: Recovery,
     metrics: Metrics,
     /// How many boards can sound, as the loop knows it.
@@ -148,6 +150,7 @@ impl Desk {
             series: Series::new(&config.state_dir),
             photos: Photos::new(&config.state_dir),
             pictures: Semaphore::new(1),
+            drawings: Arc::new(Semaphore::new(river::DRAWINGS)),
             recovery: Recovery::new(&config.state_dir),
             metrics,
             armed_told: AtomicU32::new(0),

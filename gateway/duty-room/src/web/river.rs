@@ -1,5 +1,7 @@
 //! `/river/{station}`: one station for a phone on a bad network, made here and whole without any script. Public: a villager
 //! has no account, and it says nothing of people. What its number is worth is the board's decision.
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
@@ -19,7 +21,7 @@ use super::stations::unknown_station;
 use super::words::Language;
 use super::{Desk, access, from_disk, guard};
 use crate::accounts::sessions::Standing as LogIn;
-use crate::clock::local;
+use crate::clock::{local, local_day};
 use crate::eventloop::Message;
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -27,6 +29,8 @@ const DAY_MS: i64 = 24 * 3_600_000;
 const GAPS: usize = 4;
 /// Days of a spreadsheet that anybody may ask for.
 const CSV_DAYS: i64 = 31;
+/// Pages read from disk and drawn at a time, whoever asks: a crowd of strangers waits, alarms do not.
+pub(super) const DRAWINGS: usize = 1;
 
 #[derive(Template)]
 #[template(path = "river.html")]
@@ -125,11 +129,11 @@ impl Seen {
     }
 
     fn highest_today(&self) -> Option<f64> {
-        let today = local(self.wall, "%Y-%m-%d");
+        let today = local_day(self.wall);
         let good = self.samples.iter().filter(|sample| sample.quality == Quality::Good);
         let good = good.filter_map(|sample| Some((sample.at, sample.stage_m?)));
         let read = self.manual.iter().map(|reading| (reading.at, reading.stage_m));
-        let todays = good.chain(read).filter(|(at, _)| local(*at, "%Y-%m-%d") == today);
+        let todays = good.chain(read).filter(|(at, _)| today.contains(at));
         todays.map(|(_, stage)| stage).max_by(f64::total_cmp)
     }
 }
@@ -150,12 +154,18 @@ pub(super) async fn show(
     language: Language,
     paper: Paper,
 ) -> Result<Response, Refusal> {
+    // Held until it is drawn, also if the asker leaves before.
+    let turn = Arc::clone(&desk.inner.drawings).acquire_owned().await.map_err(|_| unreadable())?;
     let (id, seen) = seen(&desk, &station).await?;
     let (standing, person) = guard::standing(&desk, &headers);
     let may_act =
         standing == LogIn::Valid && person.is_some_and(|person| access::WATCH.contains(&person.role));
-    let html = page(&made(id, &seen, language, paper, may_act))?;
-    Ok(html.into_response())
+    let drawn = tokio::task::spawn_blocking(move || {
+        let html = page(&made(id, &seen, language, paper, may_act));
+        drop(turn);
+        html
+    });
+    Ok(drawn.await.map_err(|_| unreadable())??.into_response())
 }
 
 fn made(id: Id, seen: &Seen, language: Language, paper: Paper, may_act: bool) -> Page {
