@@ -152,6 +152,8 @@ pub mod bounds {
     /// River stations of all gateways, and lines of one.
     pub const STATIONS: usize = 128;
     pub const LINES_PER_STATION: usize = 16;
+    /// No stage and no line is so far above or below its datum, metres: higher than any mountain.
+    pub const STAGE_M: f64 = 10_000.0;
     /// Rows of a station's ladder of impacts.
     pub const IMPACTS: usize = 50;
     /// Gap rows; further losses add to the newest row of the same kind.

@@ -193,7 +193,10 @@ impl Board {
         }
         let readings = document.readings.iter();
         let samples: Vec<Sample> = readings
-            .map(|(at, stage_m, quality)| Sample { at: *at, stage_m: *stage_m, quality: *quality })
+            .map(|(at, stage_m, quality)| {
+                let stage_m = stage_m.filter(|stage_m| is_stage(*stage_m));
+                Sample { at: *at, stage_m, quality: *quality }
+            })
             .collect();
         let id = id.clone();
         for sample in &samples {
@@ -210,6 +213,7 @@ impl Board {
 
     pub(crate) fn remember_station(&mut self, value: &str) -> Option<()> {
         let station: Station = serde_json::from_str(value).ok()?;
+        let station = Station { info: safe(station.info), ..station };
         self.stations.insert(station.info.id.clone(), station);
         Some(())
     }
@@ -248,17 +252,23 @@ impl Board {
 
 fn stage_of(value: &PointValue) -> Option<f64> {
     let stage = value.value.as_ref().and_then(shouwang_message::Value::as_number);
-    stage.filter(|stage| stage.is_finite())
+    stage.filter(|stage_m| is_stage(*stage_m))
 }
 
-/// Texts from outside become short, and safe to show; lines that are no numbers go.
+/// Metres that a river can have: anything else is no stage and no line.
+fn is_stage(metres: f64) -> bool {
+    metres.abs() < bounds::STAGE_M
+}
+
+/// Texts from outside become short, and safe to show; lines and bounds that no river has go.
 fn safe(info: StationInfo) -> StationInfo {
     let lines: BTreeMap<String, f64> = info
         .lines
         .into_iter()
+        .filter(|(_, metres)| is_stage(*metres))
         .take(bounds::LINES_PER_STATION)
-        .filter(|(_, metres)| metres.is_finite())
         .map(|(name, metres)| (shown(&name), metres))
         .collect();
-    StationInfo { name: shown(&info.name), datum: shown(&info.datum), lines, ..info }
+    let range_m = info.range_m.filter(|(low, high)| is_stage(*low) && is_stage(*high));
+    StationInfo { name: shown(&info.name), datum: shown(&info.datum), lines, range_m, ..info }
 }

@@ -7,8 +7,6 @@ use shouwang_board::{Impact, bounds};
 /// Characters of what happens.
 const LONGEST: usize = 60;
 const COLUMNS: [(&str, &str); 2] = [("水位", "stage_m"), ("影响", "impact")];
-/// Metres that no village's ladder leaves.
-const LIMIT_M: f64 = 10_000.0;
 
 /// One thing wrong with the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -66,7 +64,7 @@ fn is_heading(row: &StringRecord) -> bool {
 fn impact(row: &StringRecord, line: u64) -> Result<Impact, Vec<Mistake>> {
     let mut wrong = Vec::new();
     let stage = row.get(0).unwrap_or_default().trim().trim_end_matches(['米', 'm']).trim();
-    let stage_m = stage.parse::<f64>().ok().filter(|stage| stage.abs() < LIMIT_M);
+    let stage_m = stage.parse::<f64>().ok().filter(|stage| stage.abs() < bounds::STAGE_M);
     if stage_m.is_none() {
         wrong.push(mistake(line, 1, "填水位,米,例如 3.85", "a stage in metres, such as 3.85"));
     }

@@ -91,7 +91,7 @@ impl Board {
             ));
         }
         let mut impacts: Vec<Impact> =
-            impacts.iter().filter(|impact| impact.stage_m.is_finite()).cloned().collect();
+            impacts.iter().filter(|impact| super::is_stage(impact.stage_m)).cloned().collect();
         impacts.iter_mut().for_each(|impact| impact.text = shown(&impact.text));
         impacts.sort_by(|one, other| one.stage_m.total_cmp(&other.stage_m));
         let about = About { impacts, ..known.about.clone() };

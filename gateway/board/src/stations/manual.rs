@@ -46,6 +46,11 @@ impl ManualReading {
         Sample { at: self.at, stage_m: Some(self.stage_m), quality: Quality::Good }
     }
 
+    /// As far as can be: a phone whose clock is ahead read it when it arrived, at the latest.
+    pub(crate) fn read_at(&self) -> Timestamp {
+        self.at.min(self.received_at)
+    }
+
     /// As the API has it.
     pub fn item(&self) -> Value {
         json!({ "id": self.id, "station": self.station, "stage_m": self.stage_m, "at": self.at,
@@ -103,7 +108,7 @@ impl Board {
             received_at: self.wall,
             sensor_m: None,
         };
-        let sensor_m = self.sensor_beside(&reading.station, reading.at);
+        let sensor_m = self.sensor_beside(&reading.station, reading.read_at());
         let reading = ManualReading { sensor_m, ..reading };
         self.log.push(LogLine {
             at: self.wall,
@@ -174,8 +179,8 @@ fn objection(station: &Station, asked: &ReadingAsked, wall: Timestamp) -> Result
     // What its sensor can measure is no bound for a flood over the highest line.
     let told = station.info.range_m.map(|(low, high)| (low.min(lowest), high.max(highest + 1.0)));
     let (lowest, highest) = told.unwrap_or((lowest - BELOW_M, highest + ABOVE_M));
-    let is_possible = lowest <= asked.stage_m && asked.stage_m <= highest;
-    if !asked.stage_m.is_finite() || !is_possible {
+    let is_possible = super::is_stage(asked.stage_m) && lowest <= asked.stage_m && asked.stage_m <= highest;
+    if !is_possible {
         let en = "No staff of this station can show that: check the number and its decimal point";
         return Err(refused("impossible", "本站水尺不可能是这个读数,请核对数字和小数点", en));
     }

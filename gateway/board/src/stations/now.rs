@@ -90,7 +90,7 @@ impl Board {
     }
 
     /// What keeps its number from being the present, before one looks at the number.
-    fn standing(&self, now: Instant, station: &Station) -> Option<Standing> {
+    pub(crate) fn standing(&self, now: Instant, station: &Station) -> Option<Standing> {
         if !station.listed {
             return Some(Standing::Closed);
         }

@@ -43,6 +43,11 @@ pub(crate) fn line_of(condition: &str) -> Option<Line> {
     Line::from_name(condition.strip_prefix(CONDITION)?)
 }
 
+/// The gateway tells this line, or worse of the same ladder.
+pub(crate) fn is_told(told: &[Line], line: Line) -> bool {
+    told.iter().any(|told| told.is_of_the_pair() == line.is_of_the_pair() && *told >= line)
+}
+
 impl Board {
     /// This room raised it; no gateway knows of it.
     pub(crate) fn is_own_alarm(&self, row: &Row) -> bool {
@@ -83,10 +88,7 @@ impl Board {
         for crossing in crossings {
             match *crossing {
                 // What its gateway tells already, or worse of the same ladder, needs no second alarm.
-                Crossing::Reached { line, .. }
-                    if told
-                        .iter()
-                        .any(|told| told.is_of_the_pair() == line.is_of_the_pair() && *told >= line) => {}
+                Crossing::Reached { line, .. } if is_told(&told, line) => {}
                 Crossing::Reached { line, level_m, stage_m } => {
                     self.raise_line(station, line, (level_m, stage_m), at);
                 }
@@ -149,13 +151,6 @@ impl Board {
             ..known
         };
         self.take_alarm(&self.own_name(), AlarmChange::Cleared, &document);
-    }
-
-    /// None of them holds any more: the person's reading is settled.
-    pub(crate) fn clear_lines(&mut self, station: &Id, at: Timestamp) {
-        for line in self.own_lines(station) {
-            self.clear_line(station, line, at);
-        }
     }
 
     /// A higher line explains the lower ones, so that a jump tells the worst at once and nothing twice.

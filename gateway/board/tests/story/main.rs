@@ -20,6 +20,7 @@ mod flood;
 mod gateways;
 mod groups;
 mod hearing;
+mod judging;
 mod ladder;
 mod ladder_answers;
 mod ladder_property;

@@ -20,7 +20,7 @@ const COLUMNS: i64 = 160;
 const HOUR_MS: i64 = 3_600_000;
 /// Metres from the datum, up or down: a stage or a line beyond is a mistake of whoever told it, and no drawing's scale
 /// follows it.
-const FARTHEST_M: f64 = 10_000.0;
+const FARTHEST_M: f64 = shouwang_board::bounds::STAGE_M;
 /// Steps of the scale beside a graph and beside the staff, at most.
 const GRAPH_STEPS: u8 = 5;
 const STAFF_STEPS: u8 = 40;
