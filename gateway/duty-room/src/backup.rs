@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ffi};
 
-use crate::{StartError, logbook};
+use crate::{StartError, logbook, store};
 
 /// A state directory that no duty room can start on as long as this lives.
 #[derive(Debug)]
@@ -41,8 +41,7 @@ impl Claim {
 pub fn copy(state_dir: &Path, to: &Path) -> Result<(), StartError> {
     let from = logbook::database(state_dir);
     let failed = |source| StartError::Store { path: from.clone(), source };
-    let made = OpenOptions::new().create(true).append(true).mode(0o600).open(to);
-    made.map_err(|source| StartError::StateDir { path: to.into(), source })?;
+    store::make_private(to)?;
     let source = logbook::open(&from).map_err(failed)?;
     source.busy_timeout(Duration::from_secs(10)).map_err(failed)?;
     let mut target = Connection::open(to).map_err(failed)?;

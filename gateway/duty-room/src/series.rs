@@ -11,10 +11,10 @@ use shouwang_board::Sample;
 use shouwang_message::{Id, Instant, Quality, Timestamp};
 use tokio::sync::mpsc;
 
-use crate::StartError;
 use crate::clock::Clock;
 use crate::logbook::database;
 use crate::photo::Photos;
+use crate::{StartError, store};
 
 /// Messages on their way to the disk; further ones are dropped with a warning in the log, and are gaps of the graph.
 pub(crate) const QUEUE: usize = 1_024;
@@ -98,6 +98,7 @@ impl Keeper {
     pub(crate) fn open(state_dir: &Path, clock: Clock) -> Result<Self, StartError> {
         let path = Series::new(state_dir).path;
         let failed = |source| StartError::Store { path: path.clone(), source };
+        store::make_private(&path)?;
         let connection = Connection::open(&path).map_err(failed)?;
         // Not FULL: see above.
         let settings =

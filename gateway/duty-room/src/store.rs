@@ -84,12 +84,17 @@ pub(crate) async fn lock(directory: &Path) -> Result<File, StartError> {
     Err(StartError::InUse(directory.into()))
 }
 
+/// A database takes the rights of the file that it finds: its log and its index get the same.
+pub(crate) fn make_private(path: &Path) -> Result<(), StartError> {
+    let made = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    made.map(drop).map_err(|source| StartError::StateDir { path: path.into(), source })
+}
+
 impl Store {
     /// Opens or makes the store, and reads what the board keeps, and who has an account.
     pub(crate) fn open(directory: &Path) -> Result<Opened, StartError> {
         let path = directory.join("duty-room.db");
-        let made = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        made.map_err(|source| StartError::StateDir { path: path.clone(), source })?;
+        make_private(&path)?;
         let failed = |source| StartError::Store { path: path.clone(), source };
         let connection = connect(&path).map_err(failed)?;
         let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
