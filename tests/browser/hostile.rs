@@ -47,6 +47,9 @@ fn place(evil: &str) -> Place {
 }
 
 /// A gateway under somebody else's control: every text of its documents is markup.
+/// An alarm and a fault of each.
+const ROWS: usize = 2 * CORPUS.len();
+
 fn tell_everything(listener: &Listener) {
     let now = clock::wall();
     let log = LogId::from_parts(1_795_330_800_000, 7);
@@ -175,7 +178,7 @@ fn what_outsiders_write_is_words_on_every_page() {
         let _ = lead.post("/api/v1/accounts", &person).expect("an answer");
     }
     tell_everything(&listener);
-    wait_until(LIMIT, "everything should be listed", || room.open_alarms().len() >= CORPUS.len());
+    wait_until(LIMIT, "everything should be listed", || room.open_alarms().len() >= ROWS);
     let alarm = room.open_alarms()[0]["id"].as_str().expect("an id").to_owned();
     let note = json!({"note": CORPUS[1]});
     let _ = lead.post(&format!("/api/v1/cases/{alarm}/note"), &note).expect("an answer");
@@ -239,7 +242,7 @@ fn a_page_of_somebody_elses_cannot_act_or_read_or_frame_the_board() {
     let listener = Listener::start(&broker);
     let room = DutyRoom::start(&broker);
     tell_everything(&listener);
-    wait_until(LIMIT, "the alarms should be listed", || room.open_alarms().len() >= CORPUS.len());
+    wait_until(LIMIT, "the alarms should be listed", || room.open_alarms().len() >= ROWS);
     let unseen = |room: &DutyRoom| {
         let rows = room.open_alarms();
         rows.iter().filter(|row| row["acknowledged"].is_null()).count()
