@@ -15,7 +15,6 @@ use crate::configuration::DeviceSettings;
 use crate::decode::round_to;
 use crate::profile::Point;
 use crate::reading::Reading;
-use crate::station;
 
 /// Between two samples: as a rule, above the warning line, and while it rises fast (rules.md, section 4).
 const USUAL: Duration = Duration::from_secs(300);
@@ -91,7 +90,7 @@ impl Gauge {
         }
         let point = settings.profile.point(station.point.as_deref()?)?;
         let lines = Lines::of(station);
-        let condition = |line| settings.condition(&station::condition_name(line));
+        let condition = |line: Line| settings.condition(&line.condition());
         let conditions = lines.iter().filter_map(|(line, _)| Some((line, condition(line)?))).collect();
         let usual = station.interval_s.map_or(USUAL, |seconds| Duration::from_secs(seconds.into()));
         Some(Self {

@@ -2,19 +2,12 @@
 //!
 //! Each line is its own condition; a higher one explains the lower ones, so a jump tells the worst at once
 //! and nothing twice. They are judged together by their [`crate::gauge::Gauge`], not one by one.
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use shouwang_message::{Priority, StationInfo, Text};
-use shouwang_river::{Line, Lines};
+use shouwang_message::StationInfo;
+use shouwang_river::Lines;
 
 use crate::profile::{Condition, Raises, Test};
-
-/// The name of this line's condition.
-pub fn condition_name(line: Line) -> String {
-    format!("level_{}", line.name())
-}
 
 /// The conditions that a station's lines make of a level at this point of the device's profile; the highest
 /// first, so that it is told first. Limits are in the station's datum.
@@ -28,14 +21,14 @@ pub fn conditions(station: &StationInfo, point: usize) -> Vec<Condition> {
         let mut higher = None;
         for (line, limit) in ladder {
             let rule = lines.rule(line);
-            let name = condition_name(line);
+            let name = line.condition();
             conditions.push(Condition {
                 name: name.clone(),
-                text: words(line),
+                text: line.words(),
                 point,
                 test: Test::High { limit },
                 raises: Raises::Alarm,
-                priority: priority(line),
+                priority: line.priority(),
                 latched: false,
                 deadband: rule.deadband_m,
                 on_delay: rule.on_delay,
@@ -49,27 +42,6 @@ pub fn conditions(station: &StationInfo, point: usize) -> Vec<Condition> {
         }
     }
     conditions
-}
-
-/// The colour's (rules.md, section 3); people are to leave, or to make ready for it.
-fn priority(line: Line) -> Priority {
-    match line {
-        Line::Near | Line::Design => Priority::Ordinary,
-        Line::Warning | Line::Prepare => Priority::Urgent,
-        Line::Guarantee | Line::Record | Line::Evacuate => Priority::Emergency,
-    }
-}
-
-fn words(line: Line) -> Text {
-    match line {
-        Line::Near => Text::new("水位接近警戒", "River near its warning line"),
-        Line::Design => Text::new("水位超设防", "River over its design line"),
-        Line::Warning => Text::new("水位超警戒", "River over its warning line"),
-        Line::Guarantee => Text::new("水位超保证", "River over its guarantee line"),
-        Line::Record => Text::new("水位超历史最高", "River over its record"),
-        Line::Prepare => Text::new("水位到准备转移线", "River at the line to make ready to leave"),
-        Line::Evacuate => Text::new("水位到立即转移线", "River at the line to leave at once"),
-    }
 }
 
 #[cfg(test)]

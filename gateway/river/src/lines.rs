@@ -1,10 +1,15 @@
 //! A station's lines, each with its own deadband and delays, and the colour that each stands for.
 use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
 use core::time::Duration;
 
-use shouwang_message::{LineRule, StationInfo};
+use shouwang_message::{LineRule, Priority, StationInfo, Text};
 
 use crate::Colour;
+
+/// A line's condition is called this and the line's name.
+const CONDITION: &str = "level_";
 
 /// What a stage can reach. In the order of a river's ladder; the last two are the village's own pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +68,39 @@ impl Line {
             Self::Prepare => "准备转移",
             Self::Evacuate => "立即转移",
         }
+    }
+
+    /// The name of this line's condition, at both ends.
+    pub fn condition(self) -> String {
+        format!("{CONDITION}{}", self.name())
+    }
+
+    /// The line that a condition of this name is of.
+    pub fn of_condition(condition: &str) -> Option<Self> {
+        Self::from_name(condition.strip_prefix(CONDITION)?)
+    }
+
+    /// The colour's (rules.md, section 3); people are to leave, or to make ready for it.
+    pub const fn priority(self) -> Priority {
+        match self {
+            Self::Near | Self::Design => Priority::Ordinary,
+            Self::Warning | Self::Prepare => Priority::Urgent,
+            Self::Guarantee | Self::Record | Self::Evacuate => Priority::Emergency,
+        }
+    }
+
+    /// What its alarm says.
+    pub fn words(self) -> Text {
+        let (zh, en) = match self {
+            Self::Near => ("水位接近警戒", "River near its warning line"),
+            Self::Design => ("水位超设防", "River over its design line"),
+            Self::Warning => ("水位超警戒", "River over its warning line"),
+            Self::Guarantee => ("水位超保证", "River over its guarantee line"),
+            Self::Record => ("水位超历史最高", "River over its record"),
+            Self::Prepare => ("水位到准备转移线", "River at the line to make ready to leave"),
+            Self::Evacuate => ("水位到立即转移线", "River at the line to leave at once"),
+        };
+        Text::new(zh, en)
     }
 
     /// The pair for flash floods is judged beside the river's own lines and has no colour.

@@ -2,10 +2,10 @@
 use alloc::string::String;
 
 use shouwang_message::{AlarmId, DeviceState, Id, Instant, Mode, Quality, StationInfo, Timestamp};
-use shouwang_river::{Agreement, Colour, Lines};
+use shouwang_river::{Agreement, Colour, Line, Lines};
 
 use super::standing::READ_FOR_S;
-use super::{About, Sample, Standing, Station, about, own_alarm};
+use super::{About, Sample, Standing, Station, about};
 use crate::board::Board;
 use crate::presence::Presence;
 use crate::row::Row;
@@ -158,7 +158,7 @@ impl Board {
         let alarms = self.rows.values().filter(is_its).filter_map(Row::alarm_document);
         let active = alarms.filter(|document| document.active);
         let lines =
-            active.filter_map(|document| Some((own_alarm::line_of(&document.condition)?, document.id)));
+            active.filter_map(|document| Some((Line::of_condition(&document.condition)?, document.id)));
         lines.max().map(|(_, id)| id)
     }
 }

@@ -4,8 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use shouwang_message::{
-    Acknowledged, AlarmChange, AlarmDocument, AlarmId, Class, Id, Mode, Place, Priority, Suppressed, Text,
-    Timestamp,
+    Acknowledged, AlarmChange, AlarmDocument, AlarmId, Class, Id, Mode, Place, Suppressed, Text, Timestamp,
 };
 use shouwang_river::{Crossing, Line};
 
@@ -14,33 +13,14 @@ use crate::requests::refused;
 use crate::row::Row;
 use crate::{Asked, Outcome, Request};
 
-/// What a line's alarm is called by its gateway and here.
-pub(crate) const CONDITION: &str = "level_";
-
-fn priority(line: Line) -> Priority {
-    match line {
-        Line::Near | Line::Design => Priority::Ordinary,
-        Line::Warning | Line::Prepare => Priority::Urgent,
-        Line::Guarantee | Line::Record | Line::Evacuate => Priority::Emergency,
-    }
-}
-
+/// A person was there: the pair is an order to people, and each says who read it.
 fn words(line: Line) -> Text {
-    let (zh, en) = match line {
-        Line::Near => ("水位接近警戒", "River near its warning line"),
-        Line::Design => ("水位超设防", "River over its design line"),
-        Line::Warning => ("水位超警戒", "River over its warning line"),
-        Line::Guarantee => ("水位超保证", "River over its guarantee line"),
-        Line::Record => ("水位超历史最高", "River over its record"),
-        Line::Prepare => ("准备转移", "Make ready to leave"),
-        Line::Evacuate => ("立即转移", "Leave now"),
+    let Text { zh, en } = match line {
+        Line::Prepare => Text::new("准备转移", "Make ready to leave"),
+        Line::Evacuate => Text::new("立即转移", "Leave now"),
+        river => river.words(),
     };
     Text::new(alloc::format!("{zh}(人工读数)"), alloc::format!("{en} (read by a person)"))
-}
-
-/// The line that an alarm's condition names.
-pub(crate) fn line_of(condition: &str) -> Option<Line> {
-    Line::from_name(condition.strip_prefix(CONDITION)?)
 }
 
 /// The gateway tells this line, or worse of the same ladder.
@@ -59,7 +39,9 @@ impl Board {
         let own = self.own_name();
         let rows = self.rows.values().filter(|row| row.belongs_to(&own) && !row.finished && !row.made_here);
         let mut documents = rows.filter_map(Row::alarm_document);
-        documents.find(|document| document.device == *station && line_of(&document.condition) == Some(line))
+        documents.find(|document| {
+            document.device == *station && Line::of_condition(&document.condition) == Some(line)
+        })
     }
 
     /// The lines of a station that an alarm of this room says are held, lowest first.
@@ -76,7 +58,7 @@ impl Board {
         let rows = self.rows.values().filter(|row| row.belongs_to(&whom) && !row.finished);
         let documents = rows.filter_map(Row::alarm_document);
         let active = documents.filter(|document| document.active && document.device == *device);
-        active.filter_map(|document| line_of(&document.condition)).collect()
+        active.filter_map(|document| Line::of_condition(&document.condition)).collect()
     }
 
     /// What a judged reading changed, the highest line first.
@@ -116,8 +98,8 @@ impl Board {
             return;
         }
         let place = self.place_of_station(station);
-        let (own, condition) = (self.own_name(), alloc::format!("{CONDITION}{}", line.name()));
-        let (class, priority) = (Class::WaterLevel, priority(line));
+        let (own, condition) = (self.own_name(), line.condition());
+        let (class, priority) = (Class::WaterLevel, line.priority());
         let id = self.new_id();
         let simulated = self.stations.get(station).is_some_and(|station| self.is_simulated(station));
         let document = AlarmDocument {
