@@ -1,6 +1,5 @@
 //! A year of river stages: 50 stations, a reading every five minutes, 5.3 million rows. How long the duty room takes to
 //! make a page with seven days of one of them, and how large the year is on disk.
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shouwang_message::{GatewayState, InfoDocument, StateDocument, StationInfo, to_bytes};
@@ -17,17 +16,13 @@ pub(crate) fn measure(table: &mut Table) {
     let broker = Mosquitto::start();
     let listener = Listener::start(&broker);
     let room = DutyRoom::start(&broker);
-    let station = |n: i64| StationInfo {
-        id: format!("station-{n}").parse().expect("an id"),
-        name: format!("{n} 号站"),
-        device: Some(format!("level-{n}").parse().expect("an id")),
-        point: Some("level_m".into()),
-        datum: "1985 国家高程".into(),
-        lines: BTreeMap::from([("warning".into(), 3.3), ("guarantee".into(), 3.8)]),
-        rules: BTreeMap::new(),
-        interval_s: None,
-        range_m: None,
-        flat_after_s: None,
+    let station = |n: i64| {
+        let (id, name) = (format!("station-{n}").parse().expect("an id"), format!("{n} 号站"));
+        StationInfo {
+            device: Some(format!("level-{n}").parse().expect("an id")),
+            point: Some("level_m".into()),
+            ..StationInfo::new(id, name, "1985 国家高程", [("warning", 3.3), ("guarantee", 3.8)])
+        }
     };
     let info = InfoDocument {
         name: "bench".into(),

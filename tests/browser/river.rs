@@ -33,19 +33,11 @@ fn ago(minutes: i64) -> Timestamp {
 }
 
 fn station(id: &str, name: &str, device: Option<&str>) -> StationInfo {
+    let lines = [("design", 3.0), ("warning", 3.3), ("guarantee", 3.8), ("record", 4.2)];
     StationInfo {
-        id: id.parse().expect("an id"),
-        name: name.into(),
         device: device.map(|device| device.parse().expect("an id")),
         point: device.map(|_| "level_m".into()),
-        datum: "1985 国家高程".into(),
-        lines: [("design", 3.0), ("warning", 3.3), ("guarantee", 3.8), ("record", 4.2)]
-            .map(|(name, metres)| (name.to_owned(), metres))
-            .into(),
-        rules: Default::default(),
-        interval_s: None,
-        range_m: None,
-        flat_after_s: None,
+        ..StationInfo::new(id.parse().expect("an id"), name, "1985 国家高程", lines)
     }
 }
 

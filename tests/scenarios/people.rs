@@ -46,23 +46,8 @@ impl Stage {
     /// A sound payload, for the story to change.
     pub(crate) fn payload(&mut self, by: &str) -> CommandPayload {
         self.tickets += 1;
-        CommandPayload {
-            txn: format!("txn-{}", self.tickets),
-            alarm: None,
-            by: by.into(),
-            at: self.duty_room_wall(),
-            expires: self.in_minutes(10),
-            nonce: format!("nonce-{}", self.tickets),
-            reason: None,
-            occurrence: None,
-            until: None,
-            second: None,
-            device: None,
-            from: None,
-            output: None,
-            on: None,
-            to: None,
-        }
+        let (txn, nonce) = (format!("txn-{}", self.tickets), format!("nonce-{}", self.tickets));
+        CommandPayload::new(txn, by.into(), self.duty_room_wall(), self.in_minutes(10), nonce)
     }
 
     /// Publishes a command as it is, unsigned.

@@ -1,5 +1,4 @@
 //! Where the stories play: one gateway, its line, and devices made from the shipped profiles.
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shouwang_catalog::Catalog;
@@ -76,20 +75,12 @@ impl Site {
             installed.datum_m = Some(0.0);
         });
         let lines = [("design", 3.0), ("warning", 3.3), ("guarantee", 3.8), ("record", 4.2)];
-        let lines: BTreeMap<String, f64> = lines.map(|(line, metres)| (line.to_owned(), metres)).into();
         let device = site.last();
         let point = device.profile.point("level_m").unwrap_or_else(|| panic!("a level"));
         let station = StationInfo {
-            id: id("qingshi-bridge"),
-            name: "青石桥".into(),
             device: Some(id(name)),
             point: Some("level_m".into()),
-            datum: "1985".into(),
-            lines,
-            rules: BTreeMap::new(),
-            interval_s: None,
-            range_m: None,
-            flat_after_s: None,
+            ..StationInfo::new(id("qingshi-bridge"), "青石桥", "1985", lines)
         };
         device.conditions.extend(station::conditions(&station, point));
         site.configuration.stations.push(station);

@@ -231,23 +231,17 @@ impl Pending {
         let of_device = matches!(self.request, Request::OutOfService { .. } | Request::Test { .. });
         let device = of_device.then(|| self.device.clone());
         let alarm = Some(self.alarm).filter(|_| !matches!(self.request, Request::Test { .. }));
+        let (by, nonce) = (self.by.clone(), chance.token());
         Some(command(&CommandPayload {
-            txn: txn.into(),
             alarm,
-            by: self.by.clone(),
-            at: self.at,
-            expires: self.expires,
-            nonce: chance.token(),
             reason: self.reason.clone(),
             until,
             second: second.cloned(),
             device,
             occurrence: matches!(self.request, Request::Acknowledge | Request::Reset)
                 .then_some(self.occurrence),
-            from: None,
-            output: None,
-            on: None,
             to: Some(CommandPayload::target(&self.site, &self.gateway, self.request.command())),
+            ..CommandPayload::new(txn.into(), by, self.at, self.expires, nonce)
         }))
     }
 
@@ -284,21 +278,9 @@ pub(crate) fn resend(
 ) -> Command {
     let minute_later = Timestamp::from_unix_ms(wall.unix_ms() + 60_000);
     command(&CommandPayload {
-        txn: txn.into(),
-        alarm: None,
-        by: by.as_str().into(),
-        at: wall,
-        expires: minute_later,
-        nonce: chance.token(),
-        reason: None,
-        until: None,
-        second: None,
-        device: None,
-        occurrence: None,
         from: Some(from),
-        output: None,
-        on: None,
         to: Some(CommandPayload::target(&whom.site, &whom.gateway, CommandName::Resend)),
+        ..CommandPayload::new(txn.into(), by.as_str().into(), wall, minute_later, chance.token())
     })
 }
 

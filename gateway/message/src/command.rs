@@ -69,6 +69,27 @@ pub struct CommandPayload {
 }
 
 impl CommandPayload {
+    /// A command of this person, with nothing said of whom or what it is about.
+    pub fn new(txn: String, by: String, at: Timestamp, expires: Timestamp, nonce: String) -> Self {
+        Self {
+            txn,
+            alarm: None,
+            by,
+            at,
+            expires,
+            nonce,
+            reason: None,
+            occurrence: None,
+            until: None,
+            second: None,
+            device: None,
+            from: None,
+            output: None,
+            on: None,
+            to: None,
+        }
+    }
+
     /// What [`Self::to`] says of a command of this name to this gateway.
     pub fn target(site: &Id, gateway: &Id, name: CommandName) -> String {
         format!("{site}/{gateway}/{}", name.as_str())

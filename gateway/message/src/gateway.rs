@@ -91,6 +91,29 @@ pub struct StationInfo {
     pub flat_after_s: Option<u32>,
 }
 
+impl StationInfo {
+    /// A station with these lines and nothing special: people read its gauge.
+    pub fn new<'a>(
+        id: Id,
+        name: impl Into<String>,
+        datum: impl Into<String>,
+        lines: impl IntoIterator<Item = (&'a str, f64)>,
+    ) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            device: None,
+            point: None,
+            datum: datum.into(),
+            lines: lines.into_iter().map(|(name, metres)| (name.into(), metres)).collect(),
+            rules: BTreeMap::new(),
+            interval_s: None,
+            range_m: None,
+            flat_after_s: None,
+        }
+    }
+}
+
 /// How a station's line is held and left.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LineRule {

@@ -328,22 +328,11 @@ impl World {
         for alarm in open {
             self.txns += 1;
             let at = Timestamp::from_unix_ms(WALL_MS + (self.now / 1000).cast_signed());
+            let expires = Timestamp::from_unix_ms(at.unix_ms() + 60_000);
+            let (txn, nonce) = (format!("t-{device}-{}", self.now), format!("n-{}-{}", self.txns, self.now));
             let payload = CommandPayload {
-                to: None,
-                txn: format!("t-{device}-{}", self.now),
                 alarm: Some(alarm),
-                by: "u-7".into(),
-                at,
-                expires: Timestamp::from_unix_ms(at.unix_ms() + 60_000),
-                nonce: format!("n-{}-{}", self.txns, self.now),
-                reason: None,
-                occurrence: None,
-                until: None,
-                second: None,
-                device: None,
-                from: None,
-                output: None,
-                on: None,
+                ..CommandPayload::new(txn, "u-7".into(), at, expires, nonce)
             };
             let payload = String::from_utf8(to_bytes(&payload)).unwrap();
             let name = CommandName::Acknowledge;

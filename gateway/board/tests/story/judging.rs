@@ -32,15 +32,7 @@ fn what_its_gateway_tells_too_is_ours_no_more_once_they_agree() {
     let mut world = bridge(Some("level-1"));
     read(&mut world, 1, 3.35);
     assert_eq!(alarms(&world).len(), 2);
-    let document = AlarmDocument::new(
-        AlarmId::from_parts(7, 7),
-        id("gw-1"),
-        id("level-1"),
-        "level_warning".into(),
-        Class::WaterLevel,
-        Priority::Urgent,
-        wall(world.now),
-    );
+    let document = warning_told(&world);
     world.event(&raised(1, document));
     world.heartbeat(1, 1);
     let now = wall(world.now);

@@ -6,19 +6,11 @@ use shouwang_message::*;
 use crate::world::*;
 
 pub(crate) fn station(device: Option<&str>) -> StationInfo {
+    let lines = [("design", 3.0), ("warning", 3.3), ("guarantee", 3.8), ("record", 4.2)];
     StationInfo {
-        id: id("qingshi-bridge"),
-        name: "青石桥".into(),
         device: device.map(id),
         point: device.map(|_| "level_m".into()),
-        datum: "1985 国家高程".into(),
-        lines: [("design", 3.0), ("warning", 3.3), ("guarantee", 3.8), ("record", 4.2)]
-            .map(|(name, metres)| (name.to_owned(), metres))
-            .into(),
-        rules: Default::default(),
-        interval_s: None,
-        range_m: None,
-        flat_after_s: None,
+        ..StationInfo::new(id("qingshi-bridge"), "青石桥", "1985 国家高程", lines)
     }
 }
 
@@ -34,6 +26,22 @@ pub(crate) fn told(world: &mut World, stations: Vec<StationInfo>) {
         stations,
     };
     world.arrive("gw-1/info", to_bytes(&document), true);
+}
+
+/// The warning line, as the gateway tells that its sensor holds it.
+pub(crate) fn warning_told(world: &World) -> AlarmDocument {
+    AlarmDocument {
+        text: Text::new("水位超警戒", "River over its warning line"),
+        ..AlarmDocument::new(
+            AlarmId::from_parts(7, 7),
+            id("gw-1"),
+            id("level-1"),
+            "level_warning".into(),
+            Class::WaterLevel,
+            Priority::Urgent,
+            wall(world.now),
+        )
+    }
 }
 
 /// A board that knows the bridge, with a sensor or without.
@@ -210,18 +218,7 @@ fn two_readings_alike_doubt_the_sensor() {
 #[test]
 fn what_the_gateway_tells_needs_no_second_alarm() {
     let mut world = bridge(Some("level-1"));
-    let document = AlarmDocument {
-        text: Text::new("水位超警戒", "River over its warning line"),
-        ..AlarmDocument::new(
-            AlarmId::from_parts(7, 7),
-            id("gw-1"),
-            id("level-1"),
-            "level_warning".into(),
-            Class::WaterLevel,
-            Priority::Urgent,
-            wall(world.now),
-        )
-    };
+    let document = warning_told(&world);
     world.event(&raised(1, document));
     assert_eq!(colour(&world), "yellow");
     read(&mut world, 1, 3.5);

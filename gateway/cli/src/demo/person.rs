@@ -130,22 +130,11 @@ impl Person {
         let at = clock::wall().0;
         self.sent += 1;
         let unique = format!("{NAME}-{}-{}", at.unix_ms(), self.sent);
+        let expires = Timestamp::from_unix_ms(at.unix_ms() + EXPIRES_MS);
         let payload = CommandPayload {
-            txn: unique.clone(),
             alarm: Some(alarm),
-            by: NAME.into(),
-            at,
-            expires: Timestamp::from_unix_ms(at.unix_ms() + EXPIRES_MS),
-            nonce: unique,
-            reason: None,
             occurrence: Some(occurrence),
-            until: None,
-            second: None,
-            device: None,
-            from: None,
-            output: None,
-            on: None,
-            to: None,
+            ..CommandPayload::new(unique.clone(), NAME.into(), at, expires, unique)
         };
         let payload = String::from_utf8(to_bytes(&payload)).ok()?;
         let body = to_bytes(&Command { payload, key: None, signature: None });

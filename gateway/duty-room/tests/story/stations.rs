@@ -7,19 +7,11 @@ use shouwang_message::*;
 use crate::desk::*;
 
 pub(crate) fn station(name: &str, device: Option<&str>) -> StationInfo {
+    let lines = [("design", 3.0), ("warning", 3.3), ("guarantee", 3.8), ("record", 4.2)];
     StationInfo {
-        id: id(name),
-        name: "青石桥".into(),
         device: device.map(id),
         point: device.map(|_| "level_m".into()),
-        datum: "1985 国家高程".into(),
-        lines: [("design", 3.0), ("warning", 3.3), ("guarantee", 3.8), ("record", 4.2)]
-            .map(|(name, metres)| (name.to_owned(), metres))
-            .into(),
-        rules: BTreeMap::new(),
-        interval_s: None,
-        range_m: None,
-        flat_after_s: None,
+        ..StationInfo::new(id(name), "青石桥", "1985 国家高程", lines)
     }
 }
 
