@@ -14,9 +14,16 @@ use crate::chromium::Wire;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Notes the height of each tone given to the audio clock, and the contexts themselves.
+/// Notes the height of each tone given to the audio clock, and the contexts themselves; each key that reached the page;
+/// and what the page told its person, which stands for seconds only.
 const EAR: &str = "
-    window.ear = { tones: [], contexts: [] };
+    window.ear = { tones: [], contexts: [], keys: 0, told: [] };
+    addEventListener('keydown', () => { window.ear.keys += 1; }, true);
+    addEventListener('DOMContentLoaded', () => {
+        const told = document.querySelector('#told');
+        const note = () => told.textContent && window.ear.told.push(told.textContent);
+        if (told) new MutationObserver(note).observe(told, { childList: true });
+    });
     const Real = window.AudioContext;
     window.AudioContext = class extends Real {
         constructor() { super(); window.ear.contexts.push(this); }
@@ -63,6 +70,8 @@ impl Page {
         for domain in ["Page.enable", "Runtime.enable", "Log.enable", "Network.enable"] {
             page.ask(domain, &json!({}));
         }
+        // Each page is a machine of its own: none takes the keys from another.
+        page.ask("Emulation.setFocusEmulationEnabled", &json!({ "enabled": true }));
         page.before_scripts(EAR);
         page.resize(1366, 768);
         page
@@ -137,7 +146,8 @@ impl Page {
         );
         assert!(
             holds_within(limit, || self.value(&settled) == true),
-            "waited {limit:?} in vain: {expression}; the page says: {}",
+            "waited {limit:?} in vain: {expression}; the page told {} and says: {}",
+            self.value("window.ear?.told ?? []"),
             self.text("body")
         );
     }
@@ -170,8 +180,19 @@ impl Page {
         self.ask("Input.dispatchMouseEvent", &json!({ "type": "mouseMoved", "x": x, "y": y }));
     }
 
-    /// A key by its place on the keyboard. A Chinese input method says `Process` for all of them.
+    /// A key by its place on the keyboard. A Chinese input method says `Process` for all of them. The browser may drop one
+    /// between two of its frames, which no keyboard does: it is pressed again until the page had it, or has gone.
     pub(crate) fn press(&self, code: &str) {
+        let had = || self.value("[performance.timeOrigin, window.ear?.keys ?? 0]");
+        let before = had();
+        let arrived = holds_within(LIMIT, || {
+            self.strike(code);
+            had() != before
+        });
+        assert!(arrived, "{code} was pressed for {LIMIT:?}, and the page had none of it");
+    }
+
+    fn strike(&self, code: &str) {
         let key = match code {
             "Enter" | "Escape" => code,
             _ => "Process",
