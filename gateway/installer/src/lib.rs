@@ -13,6 +13,7 @@ mod read;
 mod scan;
 mod set_unit_id;
 mod setting;
+mod site_csv;
 
 pub use bus::{Bus, Heard, Lost, Question, Traffic};
 pub use examine::{Device, Doubt};
@@ -22,3 +23,4 @@ pub use read::{Named, read, read_raw};
 pub use scan::{News, Report, WireTrouble, scan};
 pub use set_unit_id::{Change, Order, Refused, Writing, Wrote, has_recipe, set_unit_id};
 pub use setting::{Setting, Settings};
+pub use site_csv::{SITE_COLUMNS, SiteDevice, SiteMistake, read_site};
