@@ -16,7 +16,7 @@ pub(crate) use steps::Objection;
 
 /// Steps remembered with a case, the newest; all of them are in the logbook.
 pub(crate) const STEPS: usize = 64;
-/// People sent, and departments called, by one case.
+/// People sent, departments called, and pictures, of one case.
 pub(crate) const NAMED: usize = 16;
 
 /// How far a case is. The order is the order of the work.
@@ -137,6 +137,8 @@ pub enum CaseStep {
     Note,
     /// 119 or 120 was called, now.
     Called { service: Service },
+    /// 照片: the hands keep a picture under this name.
+    Photo { photo: String },
 }
 
 /// Who comes with blue lights.
@@ -187,7 +189,7 @@ pub(crate) struct CalledBack {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Done {
     /// `accept dispatch receive arrive call_back handle rate close whistle report_in claim
-    /// note called cried_again`.
+    /// note called photo report cried_again`.
     pub(crate) step: String,
     pub(crate) by: String,
     pub(crate) at: Timestamp,
@@ -235,6 +237,9 @@ pub(crate) struct Case {
     pub(crate) rated: Option<Stamp>,
     pub(crate) closed: Option<Stamp>,
     pub(crate) departments: Vec<Called>,
+    /// Names of pictures, oldest first.
+    #[serde(default)]
+    pub(crate) photos: Vec<String>,
     /// What was told outside the room, once its alarm is over.
     #[serde(default)]
     pub(crate) deliveries: Vec<Delivery>,
@@ -339,6 +344,7 @@ impl Case {
             rated: None,
             closed: None,
             departments: Vec::new(),
+            photos: Vec::new(),
             deliveries: Vec::new(),
             revision: 0,
             steps: Vec::new(),
@@ -352,7 +358,7 @@ impl Case {
         self.done("accept", by, at, old, None, note);
     }
 
-    fn done(
+    pub(crate) fn done(
         &mut self,
         step: &str,
         by: &str,

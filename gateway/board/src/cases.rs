@@ -55,10 +55,14 @@ impl Board {
         if self.find(id).is_some_and(|row| row.concluded) && self.known_case(id).is_none() {
             return Err(refused("closed", "该处置已销号", "This case is closed"));
         }
-        let mut case = self.find_case(id).ok_or(Outcome::Unknown)?;
+        if self.find_case(id).is_none() {
+            return Err(Outcome::Unknown);
+        }
         if self.room() == 0 {
             return Err(refused("busy", "存储繁忙,请稍后再试", "The disk is behind: try again soon"));
         }
+        self.sent_for_a_report(asked);
+        let mut case = self.find_case(id).ok_or(Outcome::Unknown)?;
         let was_concluded = case.is_concluded();
         let revision = case.revision;
         let taken = case.take(asked, self.wall).map_err(into_outcome)?;
@@ -75,7 +79,11 @@ impl Board {
         if !was_concluded {
             self.note_cooking(&case);
         }
+        let is_over = case.is_concluded() && !was_concluded;
         self.put_case(case);
+        if is_over {
+            self.report_is_over(id);
+        }
         self.effects.push(Effect::CaseAnswer { ticket, id });
         Ok(())
     }
@@ -203,14 +211,14 @@ impl Board {
     }
 
     /// The case as it is; a new one if nothing was done about the alarm yet.
-    fn find_case(&self, id: AlarmId) -> Option<Case> {
+    pub(crate) fn find_case(&self, id: AlarmId) -> Option<Case> {
         self.known_case(id).cloned().or_else(|| {
             let row = self.find(id).filter(|row| !row.concluded)?;
             row.alarm_document().map(|document| Case::new(&row.whom(), document))
         })
     }
 
-    fn put_case(&mut self, case: Case) {
+    pub(crate) fn put_case(&mut self, case: Case) {
         let id = case.id();
         self.changed = true;
         self.outreach.touch(id);
@@ -265,7 +273,7 @@ impl Board {
     }
 
     /// The logbook's lines for the steps since `revision`.
-    fn log_steps(&mut self, case: &Case, revision: u32, from: &str) {
+    pub(crate) fn log_steps(&mut self, case: &Case, revision: u32, from: &str) {
         let fresh = usize::try_from(case.revision - revision).unwrap_or(usize::MAX);
         let before = case.steps.len().saturating_sub(fresh);
         for done in case.steps.iter().skip(before) {
@@ -306,10 +314,11 @@ fn line(id: AlarmId, done: &Done, from: &str) -> LogLine {
 }
 
 /// What whoever comes second is told.
-fn already_words(step: &str) -> Text {
+pub(crate) fn already_words(step: &str) -> Text {
     match step {
         "claim" => Text::new("已有人认领", "Somebody is going already"),
         "report-in" => Text::new("该部门已报到", "This department has reported in"),
+        "report" => Text::new("已收到过这次上报", "This report was here before"),
         _ => Text::new("已有人做过", "Somebody did it before"),
     }
 }

@@ -10,6 +10,7 @@ use shouwang_message::{Acknowledged, AlarmId, Id, Timestamp};
 use crate::board::{Board, Effect};
 use crate::drill::DrillStep;
 use crate::logbook::LogLine;
+use crate::report::Report;
 use crate::requests::refused;
 use crate::row::Row;
 use crate::stations::Forwarded;
@@ -58,6 +59,8 @@ pub enum DeskStep {
         station: Id,
         impacts: Vec<Impact>,
     },
+    /// 上报: what a person saw.
+    Report(Report),
 }
 
 /// An acknowledgement that does not count here. No command takes one back at a gateway: its document goes on to say
@@ -95,6 +98,7 @@ impl Board {
             DeskStep::PutImpacts { station, impacts } => self.put_impacts(ticket, asked, station, impacts),
             DeskStep::StopDrill => self.stop_drill(ticket, asked),
             DeskStep::Test(test) => self.test_device(ticket, asked, test),
+            DeskStep::Report(report) => self.take_report(ticket, asked, report),
         };
         if let Err(outcome) = taken {
             self.out.push(Output::Answer { ticket, outcome });

@@ -3,7 +3,7 @@
 mod about;
 mod gaps;
 mod judging;
-mod manual;
+pub(crate) mod manual;
 mod now;
 mod own_alarm;
 mod standing;

@@ -127,6 +127,7 @@ fn class_words(class: Class) -> &'static str {
         Class::DigitalInput => "开关量报警",
         Class::Welfare => "平安提醒",
         Class::Siren => "警报器报警",
+        Class::Report => "有人上报",
     }
 }
 

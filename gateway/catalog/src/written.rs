@@ -4,7 +4,8 @@ mod example;
 mod point;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use shouwang_core::profile::{Grade, Parity, Table};
 use shouwang_message::{Class, Text};
 
@@ -32,6 +33,7 @@ pub(crate) struct ProfileFile {
     pub(crate) variant: Option<String>,
     pub(crate) title: Words,
     /// What kind of thing it watches for.
+    #[serde(deserialize_with = "class_of_a_device")]
     #[schemars(schema_with = "classes")]
     pub(crate) class: Class,
     /// Tried on a bench, read in the maker's manual, or found in public.
@@ -271,8 +273,16 @@ pub(crate) struct ForbiddenPart {
 }
 
 fn classes(_: &mut SchemaGenerator) -> Schema {
-    let words: Vec<&str> = Class::ALL.iter().map(|class| class.as_str()).collect();
+    let of_devices = Class::ALL.iter().filter(|class| **class != Class::Report);
+    let words: Vec<&str> = of_devices.map(|class| class.as_str()).collect();
     json_schema!({ "type": "string", "enum": words })
+}
+
+fn class_of_a_device<'d, D: Deserializer<'d>>(from: D) -> Result<Class, D::Error> {
+    match Class::deserialize(from)? {
+        Class::Report => Err(D::Error::custom("a `report` is what a person tells: no device has this class")),
+        class => Ok(class),
+    }
 }
 
 impl From<&Words> for Text {

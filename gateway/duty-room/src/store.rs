@@ -16,7 +16,7 @@ pub(crate) use people::{KeptPeople, People, PersonChange};
 
 use crate::StartError;
 use crate::stop::Stopped;
-use crate::{logbook, records, residents};
+use crate::{logbook, records, residents, tickets};
 
 /// Transactions on their way to the disk. The board hands out at most [`bounds::UNCOMMITTED`] with events
 /// or requests; the rest is room for its own notes.
@@ -109,6 +109,7 @@ impl Store {
             connection.execute_batch(&logbook).map_err(failed)?;
         }
         connection.execute_batch(residents::TABLE).map_err(failed)?;
+        connection.execute_batch(tickets::TABLE).map_err(failed)?;
         if found < 3 {
             let people = format!("BEGIN; {} PRAGMA user_version = 3; COMMIT;", people::TABLES);
             connection.execute_batch(&people).map_err(failed)?;

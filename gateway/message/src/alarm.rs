@@ -150,11 +150,11 @@ macro_rules! words {
 pub(crate) use words;
 
 words! {
-    /// What kind of thing a device watches for.
+    /// What kind of thing a device watches for; the last one is what a person tells, and no device's.
     Class {
         Smoke = "smoke", Gas = "gas", Co = "co", WaterLevel = "water_level", Call = "call", Leak = "leak",
         Electrical = "electrical", Air = "air", DigitalInput = "digital_input", Welfare = "welfare",
-        Siren = "siren",
+        Siren = "siren", Report = "report",
     }
 }
 

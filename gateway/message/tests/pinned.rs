@@ -465,7 +465,7 @@ fn every_word_of_every_enumeration() {
         words,
         json!({
             "class": ["smoke", "gas", "co", "water_level", "call", "leak", "electrical", "air",
-                "digital_input", "welfare", "siren"],
+                "digital_input", "welfare", "siren", "report"],
             "priority": ["emergency", "urgent", "ordinary", "advisory"],
             "mode": ["live", "test", "drill", "simulated"],
             "command": ["acknowledge", "silence", "coming", "shelve", "unshelve", "out-of-service", "test",

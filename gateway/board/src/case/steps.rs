@@ -40,6 +40,7 @@ impl Case {
             CaseStep::Claim { person } => self.claim(asked, at, person.clone())?,
             CaseStep::Note => self.note(asked, at)?,
             CaseStep::Called { service } => self.called(asked, at, *service)?,
+            CaseStep::Photo { photo } => self.photo(asked, at, photo)?,
         };
         // A call-back told along with what was done before is news all the same.
         Ok(already.filter(|_| self.revision == revision))
@@ -56,7 +57,7 @@ impl Case {
             let stamp = self.accepted.clone().filter(|_| accepting);
             return Ok(stamp.map(|stamp| Already { step: "accept", stamp }));
         }
-        if matches!(asked.step, CaseStep::Note) {
+        if matches!(asked.step, CaseStep::Note | CaseStep::Photo { .. }) {
             return Ok(None);
         }
         if !accepting && !implied {
@@ -328,6 +329,25 @@ impl Case {
         self.not_closed()?;
         let detail = Some(service.as_str().to_string());
         self.done("called", &asked.by, at, self.state, detail, asked.note.clone());
+        Ok(None)
+    }
+}
+
+impl Case {
+    fn photo(&mut self, asked: &CaseAsked, at: Timestamp, photo: &str) -> Taken {
+        if self.photos.iter().any(|known| known == photo) {
+            let stamp = Stamp { by: asked.by.clone(), at, person: None };
+            return Ok(Some(Already { step: "photo", stamp }));
+        }
+        self.not_closed()?;
+        if self.photos.len() >= NAMED {
+            return Err((
+                "too_many_photos",
+                Text::new("照片过多(最多 16 张)", "A case has at most 16 pictures"),
+            ));
+        }
+        self.photos.push(photo.to_string());
+        self.done("photo", &asked.by, at, self.state, None, asked.note.clone());
         Ok(None)
     }
 }

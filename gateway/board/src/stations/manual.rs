@@ -85,11 +85,7 @@ impl Board {
         let Some(station) = self.stations.get(&asked.station).filter(|station| station.listed) else {
             return Err(Outcome::Unknown);
         };
-        let is_id = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        if !(8..=64).contains(&asked.id.len()) || !asked.id.chars().all(is_id) {
-            let en = "`id` has 8 to 64 characters of A-Z, a-z, 0-9 and -";
-            return Err(refused("id", "id 为 8 到 64 个字母、数字或 -", en));
-        }
+        is_made_by_a_phone(&asked.id)?;
         let remembered = station.manual.iter().find(|known| known.id == asked.id).cloned();
         let on_disk = asked.on_disk.as_deref().and_then(|text| serde_json::from_str(text).ok());
         if let Some(known) = remembered.or(on_disk) {
@@ -162,17 +158,33 @@ fn repeated(known: &ManualReading, asked: &ReadingAsked) -> Outcome {
     Outcome::Taken { row: Box::new(item) }
 }
 
-/// What no staff of this station can have shown, and what has not happened yet.
-fn objection(station: &Station, asked: &ReadingAsked, wall: Timestamp) -> Result<(), Outcome> {
-    let late_ms = asked.at.unix_ms() - wall.unix_ms();
+/// Whoever sends something made an id for it, so that sending it twice is one thing.
+pub(crate) fn is_made_by_a_phone(id: &str) -> Result<(), Outcome> {
+    let is_of_it = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if (8..=64).contains(&id.len()) && id.chars().all(is_of_it) {
+        return Ok(());
+    }
+    let en = "`id` has 8 to 64 characters of A-Z, a-z, 0-9 and -";
+    Err(refused("id", "id 为 8 到 64 个字母、数字或 -", en))
+}
+
+/// What has not happened yet, and what is too long ago to be news.
+pub(crate) fn is_about_now(at: Timestamp, wall: Timestamp) -> Result<(), Outcome> {
+    let late_ms = at.unix_ms() - wall.unix_ms();
     if late_ms > FUTURE_MS {
         let en = "This time is more than 5 minutes ahead: check the phone's clock";
-        return Err(refused("future", "读数时间比现在晚 5 分钟以上,请核对手机时间", en));
+        return Err(refused("future", "时间比现在晚 5 分钟以上,请核对手机时间", en));
     }
     if late_ms < -OLDEST_MS {
-        let en = "This reading is over 30 days old: it is not taken any more";
-        return Err(refused("too_old", "读数已超过 30 天,不再接收", en));
+        let en = "This is over 30 days old: it is not taken any more";
+        return Err(refused("too_old", "已超过 30 天,不再接收", en));
     }
+    Ok(())
+}
+
+/// What no staff of this station can have shown.
+fn objection(station: &Station, asked: &ReadingAsked, wall: Timestamp) -> Result<(), Outcome> {
+    is_about_now(asked.at, wall)?;
     let lines = station.info.lines.values().copied();
     let (lowest, highest) =
         lines.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), line| (low.min(line), high.max(line)));

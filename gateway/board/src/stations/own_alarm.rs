@@ -28,6 +28,15 @@ pub(crate) fn is_told(told: &[Line], line: Line) -> bool {
     told.iter().any(|told| told.is_of_the_pair() == line.is_of_the_pair() && *told >= line)
 }
 
+const READING_ONLY: (&str, &str) = (
+    "人工读数的水情报警只能确认或消音,水位降下后再读一次水尺即解除",
+    "An alarm by a person's reading can be acknowledged and silenced; a lower reading clears it",
+);
+const REPORT_ONLY: (&str, &str) = (
+    "有人上报的事件只能确认或消音,办结后即结束",
+    "What a person reported can be acknowledged and silenced; it is over when its case is handled",
+);
+
 impl Board {
     /// This room raised it; no gateway knows of it.
     pub(crate) fn is_own_alarm(&self, row: &Row) -> bool {
@@ -164,10 +173,7 @@ impl Board {
                 self.hush(self.now);
             }
             _ => {
-                let (zh, en) = (
-                    "人工读数的水情报警只能确认或消音,水位降下后再读一次水尺即解除",
-                    "An alarm by a person's reading can be acknowledged and silenced; a lower reading clears it",
-                );
+                let (zh, en) = if self.is_report(id) { REPORT_ONLY } else { READING_ONLY };
                 return Err(refused("own_alarm", zh, en));
             }
         }
@@ -175,7 +181,7 @@ impl Board {
         Ok(())
     }
 
-    fn acknowledge_own_alarm(&mut self, id: AlarmId, asked: &Asked) {
+    pub(crate) fn acknowledge_own_alarm(&mut self, id: AlarmId, asked: &Asked) {
         self.log_request(asked);
         self.accept_by_acknowledging(id, &asked.by, self.wall, &asked.from);
         self.acknowledge_again(id, &asked.by);

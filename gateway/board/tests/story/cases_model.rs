@@ -234,7 +234,7 @@ fn random_step(chance: &mut Chance) -> CaseStep {
         Conclusion::Duplicate,
     ];
     let of = |chance: &mut Chance| chance.once_in(2).then(|| id_of(u64::MAX >> 20));
-    match chance.below(14) {
+    match chance.below(15) {
         0 => CaseStep::Accept,
         1 => CaseStep::Dispatch { to: chance.of(&NAMES).into() },
         2 => CaseStep::Receive { person: person(chance) },
@@ -251,6 +251,7 @@ fn random_step(chance: &mut Chance) -> CaseStep {
         }
         10 => CaseStep::ReportIn { department: chance.of(&NAMES).into() },
         11 => CaseStep::Note,
+        13 => CaseStep::Photo { photo: chance.of(&NAMES).into() },
         12 => CaseStep::Called { service: chance.of(&[Service::Fire, Service::Ambulance]) },
         _ => CaseStep::Claim { person: person(chance) },
     }

@@ -33,6 +33,7 @@ mod nothing_hidden;
 mod people;
 mod poisons;
 mod readings;
+mod report;
 mod river_words;
 mod self_test;
 mod shift;

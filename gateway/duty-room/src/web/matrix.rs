@@ -85,6 +85,9 @@ POST /api/v1/cases/{ID}/claim                O L
 POST /api/v1/cases/{ID}/note                 O L
 POST /api/v1/cases/{ID}/called               O L
 POST /api/v1/cases/{ID}/remove               -
+GET  /api/v1/cases/{ID}/photos/{ID}-0011223344556677 O L I V e
+POST /api/v1/cases/{ID}/photos               O L
+POST /api/v1/reports                         O L
 GET  /api/v1/devices                         O L I V e
 POST /api/v1/devices/smoke-1/test            L I
 GET  /api/v1/drill                           O L V e

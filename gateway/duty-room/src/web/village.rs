@@ -143,7 +143,7 @@ fn words_on_photo(name: &str, reading: &shouwang_board::ManualReading, place: &W
     vec![format!("{name} 水尺 {:.2} 米", reading.stage_m), format!("{at} · {place}")]
 }
 
-fn no_photo(why: photo::NoPhoto) -> Refusal {
+pub(super) fn no_photo(why: photo::NoPhoto) -> Refusal {
     match why {
         photo::NoPhoto::NotAPicture => {
             let en = "This is no JPEG or PNG picture, or it is broken: take the photo again";

@@ -31,6 +31,7 @@ pub(super) struct Model {
     pub(super) accepted: &'static str,
     pub(super) sent: Vec<(&'static str, &'static str, Option<&'static str>)>,
     pub(super) called: Vec<(&'static str, &'static str, Option<&'static str>)>,
+    pub(super) photos: Vec<String>,
     pub(super) claimed: Option<&'static str>,
     pub(super) on_site: Option<&'static str>,
     pub(super) call_back: Option<CallBack>,
@@ -99,7 +100,7 @@ impl Model {
                     (self.state, self.accepted) = (1, by);
                     *lines += 1;
                 }
-                CaseStep::Note => {}
+                CaseStep::Note | CaseStep::Photo { .. } => {}
                 _ => return Refused("not_accepted"),
             }
         }
@@ -156,7 +157,14 @@ impl Model {
                     Ok(())
                 }
             },
-            CaseStep::Note | CaseStep::Called { .. } if self.state == 6 => Err(Refused("closed")),
+            CaseStep::Photo { photo } if self.photos.contains(photo) => Err(Already(by)),
+            CaseStep::Note | CaseStep::Called { .. } | CaseStep::Photo { .. } if self.state == 6 => {
+                Err(Refused("closed"))
+            }
+            CaseStep::Photo { photo } => {
+                self.photos.push(photo.clone());
+                Ok(())
+            }
             CaseStep::Called { .. } => Ok(()),
             CaseStep::Note => match (&asked.note, asked.call_back) {
                 (Some(_), _) => Ok(()),
