@@ -114,6 +114,19 @@ fn on_a_full_disk_telemetry_goes_first_and_is_counted() {
 }
 
 #[test]
+fn samples_without_a_time_are_counted_and_told_once_the_clock_is_set() {
+    let mut stage = river(site());
+    stage.run(60.0);
+    stage.set_clock(0, shouwang_message::Clock::Unset);
+    stage.run(3600.0);
+    assert_eq!(stage.heard_gaps(), [], "nobody knows yet when that was");
+    stage.set_clock(0, shouwang_message::Clock::Synced);
+    stage.run(30.0);
+    let gaps = stage.heard_gaps();
+    assert!(matches!(&gaps[..], [(what, 11..=13)] if what == "history"), "{gaps:?}");
+}
+
+#[test]
 fn a_disk_that_hangs_holds_history_back_and_no_alarm() {
     let mut stage = river(site());
     stage.run(60.0);

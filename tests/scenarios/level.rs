@@ -62,6 +62,30 @@ fn a_level_out_of_range_never_clears() {
 }
 
 #[test]
+fn a_station_whose_readings_are_never_what_it_can_have_is_a_fault() {
+    let site = Site::new().river("level-1", 7).station(|station| station.range_m = Some((1.0, 8.0)));
+    let mut stage = Stage::of(site);
+    stage.level_mm("level-1", 2_500);
+    let mut stage = stage.settle();
+    stage.tape.is_off = true;
+    stage.run(60.0);
+    stage.tape.begin(stage.now);
+    stage.tape.shows_judgements_only = true;
+    stage.says("0.20 m for a minute: a spike");
+    stage.level_mm("level-1", 200);
+    stage.run(60.0);
+    stage.level_mm("level-1", 2_500);
+    stage.run(60.0);
+    stage.says("0.20 m for good");
+    stage.level_mm("level-1", 200);
+    stage.run(400.0);
+    stage.says("2.50 m again");
+    stage.level_mm("level-1", 2_500);
+    stage.run(60.0);
+    pin!(stage);
+}
+
+#[test]
 fn a_river_at_risk_is_read_more_often_and_no_alarm_waits_for_it() {
     let mut stage = Stage::of(Site::new().state_poll(20).smoke("smoke-1", 3).river("level-1", 7));
     stage.level_mm("level-1", 2_500);

@@ -34,7 +34,7 @@ use crate::row::{Row, RowKind};
 use crate::self_test::SelfTests;
 use crate::shift::Shift;
 use crate::sounder::Sounder;
-use crate::stations::Station;
+use crate::stations::{OwnLog, Station};
 use crate::takeover::Processes;
 use crate::telling::Outreach;
 use crate::trust::Refusal;
@@ -87,6 +87,7 @@ pub struct Board {
     pub(crate) outreach: Outreach,
     pub(crate) self_tests: SelfTests,
     pub(crate) stations: BTreeMap<Id, Station>,
+    pub(crate) own_log: OwnLog,
     pub(crate) counts: Counts,
     in_flight: VecDeque<InFlight>,
     next_transaction: u64,
@@ -218,6 +219,7 @@ impl Board {
             outreach: Outreach::default(),
             self_tests,
             stations: BTreeMap::new(),
+            own_log: OwnLog::default(),
             counts: Counts::default(),
             in_flight: VecDeque::new(),
             next_transaction: 1,
@@ -267,6 +269,7 @@ impl Board {
             Input::DeskAsked { ticket, asked } => self.desk_asked(ticket, &asked),
             Input::ReadingAsked { ticket, asked } => self.reading_asked(ticket, asked),
             Input::Noted(line) => self.log.push(line),
+            Input::ReadingsLost { count } => self.readings_lost(count),
             Input::Told { ticket, result } => self.told(now, ticket, result),
             Input::Replied { phone, text, sent_at } => self.replied(now, &phone, &text, sent_at),
             Input::Troubled { channel, trouble } => self.channel_troubled(&channel, trouble),

@@ -31,6 +31,8 @@ pub enum Input {
     ReadingAsked { ticket: u64, asked: ReadingAsked },
     /// Something that belongs in the logbook happened at the desk: a log-in.
     Noted(LogLine),
+    /// So many readings of river stations, which [`crate::Output::Record`] gave, found no place on the disk.
+    ReadingsLost { count: u64 },
     /// What became of the notice with this ticket. What was delivered may fail after all, once: a network that took a
     /// text may give it up.
     Told { ticket: u64, result: DeliveryResult },

@@ -34,6 +34,8 @@ pub(crate) const SELF_TEST: &str = "list/self-test";
 
 /// How many events this duty room has heard in all.
 pub(crate) const HEARD_COUNT: &str = "count/heard";
+/// The log of this room's own alarms, and its newest event.
+pub(crate) const OWN_LOG: &str = "count/own-log";
 
 /// Who is on duty, and what is due by time.
 pub(crate) const SHIFT_NOW: &str = "shift/now";

@@ -156,6 +156,10 @@ pub mod bounds {
     pub const LINES_PER_STATION: usize = 16;
     /// No stage and no line is so far above or below its datum, metres: higher than any mountain.
     pub const STAGE_M: f64 = 10_000.0;
+    /// How a line is held and left, as far as a gateway's configuration may go: metres, and seconds.
+    pub const DEADBAND_M: f64 = 5.0;
+    pub const ON_DELAY_S: u32 = 3_600;
+    pub const OFF_DELAY_S: u32 = 86_400;
     /// Rows of a station's ladder of impacts.
     pub const IMPACTS: usize = 50;
     /// Gap rows; further losses add to the newest row of the same kind.

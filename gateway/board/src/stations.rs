@@ -16,7 +16,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shouwang_message::{
-    Clock, HistoryDocument, Id, Instant, PointValue, Quality, StationInfo, Text, Timestamp, ValuesDocument,
+    Clock, HistoryDocument, Id, Instant, LineRule, PointValue, Quality, StationInfo, Text, Timestamp,
+    ValuesDocument,
 };
 
 use crate::board::Board;
@@ -28,6 +29,7 @@ pub use gaps::gaps;
 pub(crate) use judging::Judged;
 pub use manual::{ManualReading, ReadingAsked};
 pub use now::StationNow;
+pub(crate) use own_alarm::OwnLog;
 pub use standing::{Sentence, Standing, Telling, age, hour_of, recent_of, trend_words, whole_cm};
 pub use warning::{Forwarded, WARNING_CHARACTERS};
 
@@ -206,6 +208,13 @@ impl Board {
         Ok(())
     }
 
+    /// Law 5: what the disk had no place for is a row, counted, until a person has seen it.
+    pub(crate) fn readings_lost(&mut self, count: u64) {
+        let own = self.own_name();
+        let text = Text::new("水位读数未能保存", "Readings of river stations found no place on the disk");
+        self.gap(&own, "readings_lost", count, text);
+    }
+
     pub(crate) fn keep_station(&mut self, id: &Id) {
         let text = self.stations.get(id).and_then(|station| serde_json::to_string(station).ok());
         self.keep.push((kept::station(id), text));
@@ -269,6 +278,15 @@ fn safe(info: StationInfo) -> StationInfo {
         .take(bounds::LINES_PER_STATION)
         .map(|(name, metres)| (shown(&name), metres))
         .collect();
+    let rules = info.rules.into_iter().filter(|(_, rule)| is_rule(rule)).take(bounds::LINES_PER_STATION);
+    let rules = rules.map(|(name, rule)| (shown(&name), rule)).collect();
     let range_m = info.range_m.filter(|(low, high)| is_stage(*low) && is_stage(*high));
-    StationInfo { name: shown(&info.name), datum: shown(&info.datum), lines, range_m, ..info }
+    StationInfo { name: shown(&info.name), datum: shown(&info.datum), lines, rules, range_m, ..info }
+}
+
+/// As far as a gateway's own configuration may go; another is held and left as usual.
+fn is_rule(rule: &LineRule) -> bool {
+    (0.0..=bounds::DEADBAND_M).contains(&rule.deadband_m)
+        && rule.on_delay_s <= bounds::ON_DELAY_S
+        && rule.off_delay_s <= bounds::OFF_DELAY_S
 }

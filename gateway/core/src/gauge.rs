@@ -28,6 +28,8 @@ const STEP_M: f64 = 0.05;
 const RATED_EVERY: Duration = Duration::from_secs(30);
 /// A sample is the median of a burst, so a sensor is read at least so often within its interval.
 const READS_A_SAMPLE: u32 = 6;
+/// A spike is outside its range for a moment; for this long it is the sensor, its zero or the range.
+const OUTSIDE_FOR: Duration = Duration::from_secs(300);
 /// A station has moved if its stage differs by this much, m; for what counts as stuck beside it.
 const MOVED_M: f64 = 0.05;
 
@@ -48,6 +50,8 @@ pub(crate) struct Gauge {
     due: Option<Instant>,
     sampled_m: Option<f64>,
     flags: Flags,
+    /// Since when every reading has been outside what the station can have.
+    outside_since: Option<Instant>,
     /// Where it was when it last had moved, and when that was.
     moved: Option<(f64, Instant)>,
 }
@@ -106,6 +110,7 @@ impl Gauge {
             due: None,
             sampled_m: None,
             flags: Flags::NONE,
+            outside_since: None,
             moved: None,
         })
     }
@@ -129,6 +134,11 @@ impl Gauge {
 
     pub(crate) fn is_stuck(&self) -> bool {
         self.flags.has(Flag::Flat)
+    }
+
+    /// No reading has been what the station can have for so long that it is no spike.
+    pub(crate) fn is_outside(&self, now: Instant) -> bool {
+        self.outside_since.is_some_and(|since| now.since(since) >= OUTSIDE_FOR)
     }
 
     /// The stage has moved within this time.
@@ -169,6 +179,8 @@ impl Gauge {
         };
         let filtered = self.waves.take(now.into(), number, others_move);
         let changed = core::mem::replace(&mut self.flags, filtered.flags) != filtered.flags;
+        self.outside_since =
+            if filtered.flags.has(Flag::Limit) { self.outside_since.or(Some(now)) } else { None };
         let Some(stage_m) = filtered.stage_m else { return Gauged::default() };
         let stage_m = round_to(stage_m, self.decimals);
         let trust = match Trust::from(filtered.flags) {

@@ -27,6 +27,8 @@ pub(crate) struct History {
     open: BTreeMap<(Id, String), (Number, HistoryDocument)>,
     /// Samples lost for want of room.
     dropped: u64,
+    /// Samples lost for want of a time: the clock was not set.
+    untimed: u64,
 }
 
 #[derive(Debug)]
@@ -95,6 +97,11 @@ impl History {
         self.dropped = self.dropped.saturating_add(1);
     }
 
+    /// The clock is not set: without a time this sample would be filed under a wrong year.
+    pub(crate) fn drop_untimed(&mut self) {
+        self.untimed = self.untimed.saturating_add(1);
+    }
+
     /// This was committed.
     pub(crate) fn committed(&mut self, key: &str, value: Option<&[u8]>) {
         let number = key.strip_prefix(PREFIX).and_then(|number| number.parse::<Number>().ok());
@@ -123,6 +130,11 @@ impl History {
     /// Samples lost since last asked.
     pub(crate) fn take_dropped(&mut self) -> u64 {
         core::mem::take(&mut self.dropped)
+    }
+
+    /// Samples that had no time, since last asked.
+    pub(crate) fn take_untimed(&mut self) -> u64 {
+        core::mem::take(&mut self.untimed)
     }
 }
 

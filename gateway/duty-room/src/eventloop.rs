@@ -17,7 +17,7 @@ use crate::link::Outbox;
 use crate::lists::{Answer, Lists, Version};
 use crate::metrics::{Awaited, Metrics};
 use crate::notify::Notifier;
-use crate::series::Record;
+use crate::series::{Lost, Record};
 use crate::sounder::Sounder;
 use crate::stop::Stopped;
 use crate::store::{Stored, Work};
@@ -138,6 +138,7 @@ pub(crate) struct Channels {
     pub(crate) completions: mpsc::Receiver<Stored>,
     pub(crate) to_store: mpsc::Sender<Work>,
     pub(crate) to_series: mpsc::Sender<Record>,
+    pub(crate) lost: Lost,
     pub(crate) outbox: Outbox,
     pub(crate) sounder: Option<Sounder>,
     pub(crate) heard: broadcast::Sender<Arc<HeardEvent>>,
@@ -151,6 +152,7 @@ struct Loop {
     clock: Clock,
     to_store: mpsc::Sender<Work>,
     to_series: mpsc::Sender<Record>,
+    lost: Lost,
     outbox: Outbox,
     sounder: Option<Sounder>,
     heard: broadcast::Sender<Arc<HeardEvent>>,
@@ -170,6 +172,7 @@ pub(crate) async fn run(board: Board, clock: Clock, run: u64, channels: Channels
         mut completions,
         to_store,
         to_series,
+        lost,
         outbox,
         sounder,
         heard,
@@ -182,6 +185,7 @@ pub(crate) async fn run(board: Board, clock: Clock, run: u64, channels: Channels
         clock,
         to_store,
         to_series,
+        lost,
         outbox,
         sounder,
         heard,
@@ -218,6 +222,10 @@ pub(crate) async fn run(board: Board, clock: Clock, run: u64, channels: Channels
                 }
             }
             () = tokio::time::sleep(wait) => turning.give(Input::Woke).await,
+        }
+        let count = turning.lost.take();
+        if count > 0 {
+            turning.give(Input::ReadingsLost { count }).await;
         }
     }
 }
@@ -383,9 +391,11 @@ impl Loop {
                     }
                 }
                 Output::Record { station, samples } => {
-                    // A disk that is this far behind loses what no alarm hangs on, and says so.
+                    // A disk that is this far behind loses what no alarm hangs on, and the next look says so.
+                    let count = samples.len();
                     if self.to_series.try_send(Record { station, samples }).is_err() {
                         tracing::warn!("readings of a river station were not kept: the disk is behind");
+                        self.lost.add(count);
                     }
                 }
                 Output::Changed => self.lists.board_changed(),

@@ -140,7 +140,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let (to_store, transactions) = mpsc::channel(store::QUEUE);
     let door = Door::open(clock.clone(), people, &to_store).map_err(random)?;
     let (to_series, records) = mpsc::channel(series::QUEUE);
-    let keeper = series::Keeper::open(&config.state_dir, clock.clone())?;
+    let lost = series::Lost::default();
+    let keeper = series::Keeper::open(&config.state_dir, clock.clone(), lost.clone())?;
     let series = std::thread::Builder::new()
         .name("duty-room-series".into())
         .spawn(move || keeper.run(records))
@@ -203,6 +204,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         completions,
         to_store,
         to_series,
+        lost,
         outbox,
         sounder,
         heard: heard.clone(),

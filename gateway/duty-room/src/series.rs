@@ -4,6 +4,8 @@
 //! Kept: one reading for every half minute of the newest 8 days, one for every five minutes of 400 days. No alarm hangs
 //! on them, so a power cut may take the last second's; the gateway's own history fills longer holes.
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
@@ -16,7 +18,7 @@ use crate::logbook::database;
 use crate::photo::Photos;
 use crate::{StartError, store};
 
-/// Messages on their way to the disk; further ones are dropped with a warning in the log, and are gaps of the graph.
+/// Messages on their way to the disk; further ones are dropped, counted and told, and are gaps of the graph.
 pub(crate) const QUEUE: usize = 1_024;
 /// Of one commit at most.
 const GROUP: usize = 256;
@@ -43,6 +45,20 @@ const TABLES: &str = "
 pub(crate) struct Record {
     pub(crate) station: Id,
     pub(crate) samples: Vec<Sample>,
+}
+
+/// Readings that found no place on the disk and were not told yet, of both ends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lost(Arc<AtomicU64>);
+
+impl Lost {
+    pub(crate) fn add(&self, samples: usize) {
+        self.0.fetch_add(samples as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn take(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
 }
 
 /// Reads them beside the writer.
@@ -91,11 +107,12 @@ pub(crate) struct Keeper {
     state_dir: PathBuf,
     connection: Connection,
     clock: Clock,
+    lost: Lost,
     thinned: Option<Instant>,
 }
 
 impl Keeper {
-    pub(crate) fn open(state_dir: &Path, clock: Clock) -> Result<Self, StartError> {
+    pub(crate) fn open(state_dir: &Path, clock: Clock, lost: Lost) -> Result<Self, StartError> {
         let path = Series::new(state_dir).path;
         let failed = |source| StartError::Store { path: path.clone(), source };
         store::make_private(&path)?;
@@ -106,7 +123,7 @@ impl Keeper {
                         PRAGMA busy_timeout = 2000;";
         connection.execute_batch(settings).map_err(failed)?;
         connection.execute_batch(TABLES).map_err(failed)?;
-        Ok(Self { state_dir: state_dir.into(), connection, clock, thinned: None })
+        Ok(Self { state_dir: state_dir.into(), connection, clock, lost, thinned: None })
     }
 
     /// Until the duty room ends and everything given is written.
@@ -120,6 +137,7 @@ impl Keeper {
             }
             if let Err(error) = self.keep(&group) {
                 tracing::error!(%error, records = group.len(), "readings of river stations could not be kept");
+                self.lost.add(group.iter().map(|record| record.samples.len()).sum());
             }
             let now = self.clock.now();
             if self.thinned.is_none_or(|thinned| now.since(thinned) >= THIN_EVERY) {
@@ -221,6 +239,10 @@ mod tests {
         Sample { at: Timestamp::from_unix_ms(at_ms), stage_m, quality: Quality::Good }
     }
 
+    fn open(state: &Path) -> Keeper {
+        Keeper::open(state, Clock::system(), Lost::default()).unwrap()
+    }
+
     fn record(samples: &[Sample]) -> Record {
         Record { station: "qingshi-bridge".parse().unwrap(), samples: samples.to_vec() }
     }
@@ -242,9 +264,9 @@ mod tests {
             let told: Vec<Sample> =
                 told.iter().map(|(at, _)| sample(at * 11_000, Some((at % 7) as f64))).collect();
             let (first, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-            let mut keeper = Keeper::open(first.path(), Clock::system()).unwrap();
+            let mut keeper = open(first.path());
             keeper.keep(&[record(&told)]).unwrap();
-            let mut again = Keeper::open(other.path(), Clock::system()).unwrap();
+            let mut again = open(other.path());
             let mut back = told.clone();
             back.reverse();
             let middle = turned % back.len();
@@ -259,7 +281,7 @@ mod tests {
     #[test]
     fn what_is_old_is_kept_by_five_minutes_and_then_forgotten() {
         let state = tempfile::tempdir().unwrap();
-        let mut keeper = Keeper::open(state.path(), Clock::system()).unwrap();
+        let mut keeper = open(state.path());
         let now = 500 * DAY_MS;
         let minutes: Vec<Sample> =
             (0..60).map(|n| sample(now - 9 * DAY_MS + n * 60_000, Some(n as f64))).collect();
@@ -276,9 +298,22 @@ mod tests {
     }
 
     #[test]
+    fn what_the_disk_does_not_take_is_counted() {
+        let state = tempfile::tempdir().unwrap();
+        let keeper = open(state.path());
+        keeper.connection.execute_batch("DROP TABLE reading").unwrap();
+        let (lost, (send, records)) = (keeper.lost.clone(), mpsc::channel(2));
+        send.try_send(record(&[sample(1_000, None), sample(2_000, None)])).unwrap();
+        send.try_send(record(&[sample(3_000, Some(1.0))])).unwrap();
+        drop(send);
+        keeper.run(records);
+        assert_eq!((lost.take(), lost.take()), (3, 0));
+    }
+
+    #[test]
     fn no_stage_is_a_reading_too_and_gives_way_to_one() {
         let state = tempfile::tempdir().unwrap();
-        let mut keeper = Keeper::open(state.path(), Clock::system()).unwrap();
+        let mut keeper = open(state.path());
         keeper.keep(&[record(&[sample(1_000, None)])]).unwrap();
         assert_eq!(all(state.path()), [(1_000, None)]);
         keeper.keep(&[record(&[sample(1_000, Some(-1.234))])]).unwrap();

@@ -48,6 +48,7 @@ impl Board {
             "list" if key == kept::FLOOD => self.flood.remember(now, value)?,
             "list" if key == kept::NIGHT => self.night.remember(value)?,
             "list" if key == kept::SELF_TEST => self.self_tests.remember(now, self.wall, value)?,
+            "count" if key == kept::OWN_LOG => self.own_log.remember(value)?,
             "count" => self.counts.heard = value.parse().ok()?,
             "shift" => self.shift.remember(rest, value)?,
             "station" => self.remember_station(value)?,

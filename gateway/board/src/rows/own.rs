@@ -92,9 +92,15 @@ impl Board {
     }
 
     pub(crate) fn new_id(&mut self) -> AlarmId {
-        let unix_ms = u64::try_from(self.wall.unix_ms()).unwrap_or_default();
-        let chance = (u128::from(self.chance.draw()) << 64) | u128::from(self.chance.draw());
-        AlarmId::from_parts(unix_ms, chance)
+        AlarmId::from_parts(self.unix_ms(), self.chance_of_an_id())
+    }
+
+    pub(crate) fn unix_ms(&self) -> u64 {
+        u64::try_from(self.wall.unix_ms()).unwrap_or_default()
+    }
+
+    pub(crate) fn chance_of_an_id(&mut self) -> u128 {
+        (u128::from(self.chance.draw()) << 64) | u128::from(self.chance.draw())
     }
 
     /// Something to read: one row of its code for each gateway or device, the newest.

@@ -1,17 +1,36 @@
 //! Alarms of this room itself: a line that a person read the river over, at a station without a sensor or against what
-//! its sensor says. They have a case, are told and climb the ladder as any other, and are acknowledged here.
+//! its sensor says. They have a case, are told and climb the ladder as any other, and are acknowledged here. What becomes
+//! of them is in a log of this room's own, so that the history and every webhook have them like a gateway's.
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use shouwang_message::{
-    Acknowledged, AlarmChange, AlarmDocument, AlarmId, Class, Id, Mode, Place, Suppressed, Text, Timestamp,
+    Acknowledged, AlarmChange, AlarmDocument, AlarmId, Class, Event, EventData, Id, LogId, Mode, Place,
+    Sequence, Suppressed, Text, Timestamp,
 };
 use shouwang_river::{Crossing, Line};
 
 use crate::board::{Board, Effect};
 use crate::requests::refused;
 use crate::row::Row;
-use crate::{Asked, Outcome, Request};
+use crate::{Asked, GatewayName, Outcome, Request, kept};
+
+/// The log of what this room raised itself, gap-free as any gateway's.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OwnLog {
+    /// Made with its first event.
+    log: Option<LogId>,
+    sequence: Sequence,
+}
+
+impl OwnLog {
+    /// As it was kept: the log, and its newest event.
+    pub(crate) fn remember(&mut self, value: &str) -> Option<()> {
+        let (log, sequence) = value.split_once('/')?;
+        *self = Self { log: Some(log.parse().ok()?), sequence: sequence.parse().ok()? };
+        Some(())
+    }
+}
 
 /// A person was there: the pair is an order to people, and each says who read it.
 fn words(line: Line) -> Text {
@@ -102,7 +121,7 @@ impl Board {
                     value,
                     ..known
                 };
-                self.take_alarm(&self.own_name(), AlarmChange::Repeated, &document);
+                self.tell_own(AlarmChange::Repeated, &document);
             }
             return;
         }
@@ -120,7 +139,7 @@ impl Board {
             text: words(line),
             ..AlarmDocument::new(id, own.gateway.clone(), station.clone(), condition, class, priority, at)
         };
-        self.take_alarm(&own, AlarmChange::Raised, &document);
+        self.tell_own(AlarmChange::Raised, &document);
     }
 
     /// Where the station is: its name, and the grid of its device.
@@ -141,7 +160,7 @@ impl Board {
             suppressed: None,
             ..known
         };
-        self.take_alarm(&self.own_name(), AlarmChange::Cleared, &document);
+        self.tell_own(AlarmChange::Cleared, &document);
     }
 
     /// A higher line explains the lower ones, so that a jump tells the worst at once and nothing twice.
@@ -157,10 +176,32 @@ impl Board {
                 if known.suppressed != explained {
                     let revision = known.revision + 1;
                     let document = AlarmDocument { revision, suppressed: explained, ..known };
-                    self.take_alarm(&self.own_name(), AlarmChange::Suppressed, &document);
+                    self.tell_own(AlarmChange::Suppressed, &document);
                 }
             }
         }
+    }
+
+    /// The change, and its event: the next of this room's own log.
+    fn tell_own(&mut self, change: AlarmChange, document: &AlarmDocument) {
+        self.take_alarm(&self.own_name(), change, document);
+        self.log_own(change, document.clone());
+        if document.is_finished() {
+            let revision = document.revision + 1;
+            self.log_own(AlarmChange::Finished, AlarmDocument { revision, ..document.clone() });
+        }
+    }
+
+    fn log_own(&mut self, change: AlarmChange, document: AlarmDocument) {
+        let known = self.own_log.log;
+        let log = known.unwrap_or_else(|| LogId::from_parts(self.unix_ms(), self.chance_of_an_id()));
+        self.own_log.log = Some(log);
+        self.own_log.sequence += 1;
+        let sequence = self.own_log.sequence;
+        self.keep.push((kept::OWN_LOG.into(), Some(alloc::format!("{log}/{sequence}"))));
+        let GatewayName { site, gateway } = self.own_name();
+        let (subject, data) = (document.device.to_string(), EventData::Alarm(change, document.into()));
+        self.events.push(Event { site, gateway, log, sequence, time: self.wall, subject, data });
     }
 
     /// A person answers an alarm of this room: here, and nowhere else.
@@ -192,6 +233,6 @@ impl Board {
         let Some(known) = row.alarm_document().cloned() else { return };
         let acknowledged = Some(Acknowledged { by, at });
         let document = AlarmDocument { revision: known.revision + 1, acknowledged, ..known };
-        self.take_alarm(&self.own_name(), AlarmChange::Acknowledged, &document);
+        self.tell_own(AlarmChange::Acknowledged, &document);
     }
 }

@@ -30,6 +30,7 @@ mod leader;
 mod losses;
 mod nobody;
 mod nothing_hidden;
+mod own_alarm;
 mod people;
 mod poisons;
 mod readings;

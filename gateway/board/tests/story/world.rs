@@ -19,6 +19,8 @@ pub(crate) struct World {
     pub(crate) uncommitted: Vec<Transaction>,
     pub(crate) kept: BTreeMap<String, String>,
     pub(crate) heard: Vec<(LogId, Sequence)>,
+    /// Events of the room's own log on its disk.
+    pub(crate) own: Vec<Event>,
     pub(crate) transcript: Vec<String>,
     pub(crate) answers: Vec<(u64, Outcome)>,
     /// The logbook.
@@ -62,6 +64,7 @@ impl World {
             uncommitted: Vec::new(),
             kept: BTreeMap::new(),
             heard: Vec::new(),
+            own: Vec::new(),
             transcript: Vec::new(),
             answers: Vec::new(),
             log: Vec::new(),
@@ -106,6 +109,9 @@ impl World {
         for transaction in transactions {
             for event in &transaction.events {
                 self.heard.push((event.log, event.sequence));
+                if event.gateway == self.settings.name {
+                    self.own.push(event.clone());
+                }
             }
             self.log.extend(transaction.log);
             for (key, value) in transaction.keep {

@@ -415,8 +415,13 @@ impl Device {
         }
     }
 
-    pub(super) fn is_stuck(&self, point: usize) -> bool {
-        self.gauges.iter().any(|gauge| gauge.point == point && gauge.is_stuck())
+    /// What its station's readings of this point have against the sensor itself.
+    pub(super) fn sensor_trouble(&self, now: Instant, point: usize) -> Option<NoData> {
+        let gauge = self.gauges.iter().find(|gauge| gauge.point == point)?;
+        if gauge.is_stuck() {
+            return Some(NoData::Stuck);
+        }
+        gauge.is_outside(now).then_some(NoData::OutOfRange)
     }
 
     /// Asked for: the next reading is told whatever it says.

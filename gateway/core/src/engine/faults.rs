@@ -106,8 +106,8 @@ impl Engine {
             return;
         };
         let Some(known) = settings.profile.points.get(point) else { return };
-        let stuck = entry.is_stuck(point).then_some(NoData::Stuck);
-        let why = entry.decoder.implausible(&settings.profile, point).or(stuck);
+        let trouble = entry.sensor_trouble(now, point);
+        let why = entry.decoder.implausible(&settings.profile, point).or(trouble);
         // While it does not answer, what it said before stands.
         let silent = matches!(
             entry.decoder.reading(&settings.profile, point).why(),

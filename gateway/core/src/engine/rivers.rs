@@ -78,8 +78,8 @@ impl Engine {
         value: Option<f64>,
         quality: shouwang_message::Quality,
     ) {
-        // A sample is known by its time; without one it would be filed under a wrong year.
         if self.wall.clock() == Clock::Unset {
+            self.history.drop_untimed();
             return;
         }
         if self.stage.is_short() {
@@ -117,7 +117,7 @@ impl Engine {
         if self.history.waits() { self.session.history_from(&self.outbox) } else { Instant::NEVER }
     }
 
-    /// Samples lost in an outage that was too long, told once it is over.
+    /// Samples lost in an outage that was too long, or without a time, told once it is over.
     pub(super) fn supervise_history(&mut self, now: Instant) {
         if !self.session.is_up() || self.stage.is_short() {
             return;
@@ -129,6 +129,17 @@ impl Engine {
                 "there was no room: the outage was too long, or the disk full",
             );
             self.tell_gap_of(now, "history", dropped, why);
+        }
+        // While the clock is unset, that is a fault of its own; what it cost is known once it is set.
+        if self.wall.clock() != Clock::Unset {
+            let untimed = self.history.take_untimed();
+            if untimed > 0 {
+                let why = Text::new(
+                    "时钟未校准,采样没有时间,未保存",
+                    "the clock was not set, so these samples had no time and were not kept",
+                );
+                self.tell_gap_of(now, "history", untimed, why);
+            }
         }
     }
 }

@@ -98,3 +98,34 @@ async fn every_event_once_in_order_from_now_on() {
     assert_eq!(checked(&service.next().await), to_bytes(&raised(6)));
     running.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_person_read_off_the_staff_is_told_and_in_the_history_like_any_alarm() {
+    let broker = Mosquitto::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let gateway = Gateway::connect(&broker).await;
+    let service = Service::start(vec![taken()]).await;
+    let running = with_webhook(state.path(), &broker, &service.url).await;
+    eventually("a cursor", async || state.path().join("state/webhook-platform.json").exists()).await;
+    let station = crate::stations::station("qingshi-bridge", None);
+    gateway.say("info", true, crate::stations::info(vec![station])).await;
+    let browser = Browser::log_in(&running).await;
+    let is_there =
+        async || browser.get("/api/v1/stations").await.json()["items"][0]["id"] == "qingshi-bridge";
+    eventually("the station", is_there).await;
+    let at = crate::stations::ago(1);
+    let reading = serde_json::json!({ "id": "phone-0001-aaaa", "stage_m": 3.85, "at": at.to_string() });
+    let answer = browser.post("/api/v1/stations/qingshi-bridge/readings", &reading.to_string()).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+
+    let told: Event = from_bytes(&checked(&service.next().await)).unwrap();
+    let EventData::Alarm(AlarmChange::Raised, document) = &told.data else { panic!("{told:?}") };
+    assert_eq!((document.condition.as_str(), told.sequence), ("level_guarantee", 1));
+    assert_eq!((told.gateway.as_str(), told.subject.as_str()), ("duty-1", "qingshi-bridge"));
+    for list in ["/api/v1/alarms?state=all", "/api/v1/alarms?state=all&device=qingshi-bridge"] {
+        let items = browser.get(list).await.json()["items"].clone();
+        let conditions: Vec<_> = items.as_array().unwrap().iter().map(|item| &item["condition"]).collect();
+        assert!(conditions.iter().any(|condition| *condition == "level_guarantee"), "{list}: {items}");
+    }
+    running.stop().await.unwrap();
+}
