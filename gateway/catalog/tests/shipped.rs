@@ -36,7 +36,7 @@ fn every_file_in_the_folder_loads_and_is_built_in() {
         };
     }
     assert_eq!(built_in, in_folder);
-    assert_eq!(built_in.len(), 11);
+    assert_eq!(built_in.len(), 30);
 }
 
 #[test]

@@ -16,10 +16,10 @@ use shouwang_core::decode::{Raw, decode};
 use shouwang_core::decoder::Decoder;
 use shouwang_core::input::Outcome;
 use shouwang_core::plan::{Block, Plan};
-use shouwang_core::profile::{Point, Profile, Table as Place};
+use shouwang_core::profile::{Measures, Point, Profile, Table as Place};
 use shouwang_core::reading::{NoData, Reading};
 use shouwang_field::{Act, FieldConfig, Place as At, Running, Table, start};
-use shouwang_message::Place as Where;
+use shouwang_message::{Place as Where, Value};
 use tokio_modbus::client::{Context, Reader as _};
 use tokio_modbus::prelude::{Slave, SlaveContext as _};
 
@@ -32,6 +32,13 @@ fn profiles() -> Vec<Arc<Profile>> {
 /// The unit that the profile's own points are in, where an installer must state one.
 fn unit(profile: &Profile) -> Option<String> {
     profile.points.iter().find(|point| point.scale.unit_from_device)?.unit.clone()
+}
+
+const HUNG_AT_M: f64 = 3.5;
+
+/// Whether it looks down at the water, so that somebody must say from how high.
+fn hangs(profile: &Profile) -> bool {
+    profile.points.iter().any(|point| point.measures == Measures::Distance)
 }
 
 /// One device of every profile, the unit ids in their order, on one TCP line.
@@ -56,7 +63,11 @@ fn settings(profile: &Arc<Profile>, unit_id: u8) -> DeviceSettings {
         profile: Arc::clone(profile),
         conditions: profile.conditions.clone(),
         place: Where::default(),
-        installed: Installed { unit: unit(profile), ..Installed::default() },
+        installed: Installed {
+            unit: unit(profile),
+            mounting_height_m: hangs(profile).then_some(HUNG_AT_M),
+            ..Installed::default()
+        },
     }
 }
 
@@ -149,7 +160,7 @@ fn reading(point: &Point, device: &DeviceSettings, words: &[u16], decimals: Opti
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
     #[test]
     fn whatever_a_point_can_say_can_be_set_and_is_read_again(noise in proptest::collection::vec(any::<u16>(), 64)) {
         let profiles = profiles();
@@ -167,7 +178,12 @@ proptest! {
                     raw[0] &= 1;
                 }
                 let Reading::Good(value) = reading(point, &device, &raw, decimals) else { continue };
-                field.set(id, &point.name, value.clone()).unwrap();
+                // A sensor that looks down is set to what it sees, the air above the water.
+                let seen = match (&value, point.measures) {
+                    (Value::Number(level), Measures::Distance) => Value::Number(HUNG_AT_M - level),
+                    _ => value.clone(),
+                };
+                field.set(id, &point.name, seen).unwrap();
                 let again = reading(point, &device, &words(&field, id, point), decimals);
                 prop_assert_eq!(again, Reading::Good(value), "{} {}", &profile.name, &point.name);
                 proven += 1;
