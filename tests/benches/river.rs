@@ -33,6 +33,7 @@ pub(crate) fn measure(table: &mut Table) {
         lines: vec![],
         devices: vec![],
         stations: (1..=STATIONS).map(station).collect(),
+        walk: None,
     };
     listener.publish("info", true, to_bytes(&info));
     let state = StateDocument { state: GatewayState::Ready, boot: 1, connection: 1, at: clock::wall() };

@@ -143,6 +143,7 @@ fn tell_everything(listener: &Listener) {
         lines: vec![LineInfo { name: id("line-1"), kind: CORPUS[3].into(), alarm_round_ms: 1 }],
         devices,
         stations: vec![],
+        walk: None,
     };
     say("info", true, to_bytes(&info));
 }

@@ -58,6 +58,7 @@ impl River {
                 station("qingshi-bridge", "青石桥", Some("level-1")),
                 station("ford", "漫水桥", None),
             ],
+            walk: None,
         };
         listener.publish("info", true, to_bytes(&info));
         let state = StateDocument { state: GatewayState::Ready, boot: 1, connection: 1, at: ago(200) };

@@ -41,6 +41,7 @@ mod signed;
 mod smoke;
 mod store;
 mod uplink;
+mod walk;
 
 /// Pins the story's transcript under the name of its test.
 macro_rules! pin {

@@ -353,6 +353,11 @@ impl Stage {
         self.broker.gateway_gone(self.now);
     }
 
+    /// The gateway that runs.
+    pub(crate) fn engine(&self) -> &Engine {
+        self.engine.as_ref().unwrap_or_else(|| panic!("no gateway runs"))
+    }
+
     pub(crate) fn restart(&mut self) {
         self.kill();
         self.run(1.0);

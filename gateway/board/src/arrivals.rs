@@ -209,6 +209,7 @@ impl Board {
             self.note_process(now, whom, &info);
         }
         self.stations_arrived(whom, info.stations);
+        self.walk_arrived(whom, info.walk);
         let Some(gateway) = self.gateway(whom) else { return };
         gateway.title = Some(info.name);
         for device in gateway.devices.values_mut() {

@@ -54,6 +54,11 @@ pub enum Request {
     Test {
         until: Timestamp,
     },
+    /// The walk test of this id may begin; or not, if `until` is over.
+    Walk {
+        walk: AlarmId,
+        until: Timestamp,
+    },
     /// Takes the alarm's device out of service; a reason and a second person are needed.
     OutOfService {
         until: Timestamp,
@@ -70,7 +75,7 @@ impl Request {
             Self::Unshelve => CommandName::Unshelve,
             Self::Reset => CommandName::Reset,
             Self::OutOfService { .. } => CommandName::OutOfService,
-            Self::Test { .. } => CommandName::Test,
+            Self::Test { .. } | Self::Walk { .. } => CommandName::Test,
         }
     }
 
@@ -89,6 +94,7 @@ impl Request {
             Self::Reset => (Some("latched"), "reset".into()),
             Self::OutOfService { .. } => (None, until("out of service")),
             Self::Test { .. } => (None, until("test")),
+            Self::Walk { .. } => (None, until("walk test")),
         }
     }
 
@@ -97,7 +103,7 @@ impl Request {
             Self::Shelve { until, second } | Self::OutOfService { until, second } => {
                 (Some(*until), second.as_ref())
             }
-            Self::Test { until } => (Some(*until), None),
+            Self::Test { until } | Self::Walk { until, .. } => (Some(*until), None),
             _ => (None, None),
         }
     }
@@ -230,7 +236,11 @@ impl Pending {
         let (until, second) = self.request.until_and_second();
         let of_device = matches!(self.request, Request::OutOfService { .. } | Request::Test { .. });
         let device = of_device.then(|| self.device.clone());
-        let alarm = Some(self.alarm).filter(|_| !matches!(self.request, Request::Test { .. }));
+        let alarm = Some(self.alarm).filter(|_| self.request.command() != CommandName::Test);
+        let walk = match self.request {
+            Request::Walk { walk, .. } => Some(walk),
+            _ => None,
+        };
         let (by, nonce) = (self.by.clone(), chance.token());
         Some(command(&CommandPayload {
             alarm,
@@ -238,6 +248,7 @@ impl Pending {
             until,
             second: second.cloned(),
             device,
+            walk,
             occurrence: matches!(self.request, Request::Acknowledge | Request::Reset)
                 .then_some(self.occurrence),
             to: Some(CommandPayload::target(&self.site, &self.gateway, self.request.command())),

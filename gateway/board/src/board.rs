@@ -12,7 +12,7 @@ use core::time::Duration;
 use serde_json::Value;
 use shouwang_message::{
     AlarmId, Class, DeviceStateDocument, Event, Heartbeat, Id, Instant, LogId, Place, Priority, Sequence,
-    StoreHealth, Text, Timestamp,
+    StoreHealth, Text, Timestamp, WalkInfo,
 };
 
 use crate::asking::Pending;
@@ -152,6 +152,8 @@ pub(crate) struct Gateway {
     pub(crate) catches_up_until: Instant,
     /// When to look whether a lost device still has no fault of its own.
     pub(crate) devices_at: Instant,
+    /// The walk test that an installer there has asked for.
+    pub(crate) walk: Option<WalkInfo>,
     /// Who speaks as this gateway.
     pub(crate) processes: Processes,
 }
@@ -448,6 +450,7 @@ impl Gateway {
             resends: VecDeque::new(),
             catches_up_until: Instant::default(),
             devices_at: Instant::NEVER,
+            walk: None,
             processes: Processes::default(),
         }
     }

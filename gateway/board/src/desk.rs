@@ -41,6 +41,11 @@ pub enum DeskStep {
     },
     /// 测试: a device is tested, so that what it says is no alarm.
     Test(DeviceTest),
+    /// 走测: an installer at a gateway may begin the walk test of this id, or not.
+    Walk {
+        walk: AlarmId,
+        agreed: bool,
+    },
     /// 演练: alarms are played here by this script.
     StartDrill(Vec<DrillStep>),
     StopDrill,
@@ -97,6 +102,7 @@ impl Board {
             DeskStep::Forwarded { station, told } => self.forwarded(ticket, asked, station, told),
             DeskStep::PutImpacts { station, impacts } => self.put_impacts(ticket, asked, station, impacts),
             DeskStep::StopDrill => self.stop_drill(ticket, asked),
+            DeskStep::Walk { walk, agreed } => self.answer_walk(ticket, asked, *walk, *agreed),
             DeskStep::Test(test) => self.test_device(ticket, asked, test),
             DeskStep::Report(report) => self.take_report(ticket, asked, report),
         };

@@ -57,6 +57,7 @@ mod takeover;
 mod telling;
 mod testing;
 mod trust;
+mod walks;
 mod watching;
 mod wording;
 

@@ -121,7 +121,7 @@ impl Board {
 
     /// What became of a request that was logged and did not come true.
     fn log_failure(&mut self, pending: &Pending, how: &str, note: Option<&str>) {
-        let is_test = matches!(pending.request, Request::Test { .. });
+        let is_test = pending.request.command() == CommandName::Test;
         let thing = if is_test { "device" } else { "alarm" };
         self.log.push(LogLine {
             at: self.wall,

@@ -163,6 +163,11 @@ impl Judge {
         matches!(self.on, On::Rereading { .. })
     }
 
+    /// A reading spoke for raising, and it is not raised yet.
+    pub fn is_on_the_way(&self) -> bool {
+        !self.active && (self.on != On::Off || self.row > 0)
+    }
+
     pub fn is_active(&self) -> bool {
         self.active
     }

@@ -20,6 +20,7 @@ mod stage;
 mod supervision;
 mod telling;
 mod texts;
+mod walking;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
@@ -29,7 +30,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use shouwang_message::{
-    AlarmDocument, AlarmId, Clock, ClockRecord, Event, EventData, GapRecord, Id, Instant, LogId, Sequence,
+    AlarmDocument, AlarmId, Clock, ClockRecord, Event, EventData, GapRecord, Id, Instant, Leaf, LogId, Sequence,
     StoreHealth, Text, Timestamp,
 };
 
@@ -46,6 +47,7 @@ use crate::output::Output;
 use crate::planted::{self, Bug};
 use crate::texting::Texting;
 use crate::uplink::Session;
+use crate::walk::Walks;
 use crate::wall::Wall;
 
 pub use measures::{LineMeasures, Measures};
@@ -123,6 +125,7 @@ pub struct Engine {
     next_supervision: Instant,
     absence: Absence,
     reloading: Reloading,
+    walks: Walks,
     /// When each device's conditions want to be looked at without a reading.
     judge_deadlines: BTreeSet<(Instant, DeviceIndex)>,
     stopping: Option<Stopping>,
@@ -188,6 +191,7 @@ impl Engine {
             next_supervision: now,
             absence: Absence::new(now),
             reloading: Reloading::default(),
+            walks: Walks::default(),
             judge_deadlines: BTreeSet::new(),
             stopping: None,
             outputs: VecDeque::new(),
@@ -304,6 +308,7 @@ impl Engine {
             Input::TextReceived { phone, words, sent_at } => self.replied(now, phone, &words, sent_at),
             Input::ModemFound { trouble } => self.modem_found(now, trouble),
             Input::QuietWanted => self.silence_what_sounds(now),
+            Input::Walked(step) => self.walked(now, step),
             Input::ReloadWanted => self.want_reload(),
             Input::NotConfigured { why } => self.not_configured(now, why),
             Input::ClockSet { wall, clock } => self.clock_set(now, wall, clock),
@@ -347,6 +352,7 @@ impl Engine {
     fn committed(&mut self, now: Instant, commit: u64) {
         let Some(done) = self.stage.committed(commit) else { return };
         self.outbox.add(now, done.events, done.newest_alarm);
+        self.walk_saved(now);
         for (key, value) in &done.kept {
             self.history.committed(key, value.as_deref());
         }
@@ -358,6 +364,10 @@ impl Engine {
                 After::Echo { device, count } => self.echo(now, device, count),
                 After::Lamp { device } => self.lamp_saved(now, device),
                 After::Reply { leaf, body } => self.session.reply(leaf, body),
+                After::Info => {
+                    let info = self.info();
+                    self.session.retain(Leaf::Info, info);
+                }
             }
         }
         self.supervise_store(now);

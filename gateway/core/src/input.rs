@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use shouwang_message::{Clock, CommandName, HeardDocument, Id, Sequence, Text, Timestamp};
 
 use crate::configuration::{LineIndex, PhoneIndex};
+use crate::walk::WalkStep;
 
 /// One fact. Recorded as it is, a list of these with their times replays a run exactly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +56,8 @@ pub enum Input {
     ModemFound { trouble: Option<ModemTrouble> },
     /// Somebody at the box wants what sounds to be quiet.
     QuietWanted,
+    /// An installer at the box begins a walk test, or goes on with it.
+    Walked(WalkStep),
     /// Somebody at the box wants the configuration read anew.
     ReloadWanted,
     /// What was to be read anew cannot be put in force; nothing has changed.

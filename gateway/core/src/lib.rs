@@ -32,6 +32,7 @@ pub mod station;
 mod texting;
 pub mod units;
 mod uplink;
+pub mod walk;
 mod wall;
 
 pub use shouwang_message::{Clock, Instant, Timestamp};

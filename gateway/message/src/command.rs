@@ -66,6 +66,9 @@ pub struct CommandPayload {
     /// `site/gateway/name`: for whom and what it is, so that its signature is good for nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// `test`: of all devices of the walk test of this id, which is accepted thereby; refused if `until` is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub walk: Option<AlarmId>,
 }
 
 impl CommandPayload {
@@ -87,6 +90,7 @@ impl CommandPayload {
             output: None,
             on: None,
             to: None,
+            walk: None,
         }
     }
 

@@ -6,7 +6,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::words;
-use crate::{Class, Clock, Id, LogId, Place, Sequence, Text, Timestamp};
+use crate::{Acknowledged, AlarmId, Class, Clock, Id, LogId, Place, Sequence, Text, Timestamp};
 
 words! {
     /// `ready` is the birth, `lost` the will, `stopped` a clean end.
@@ -42,6 +42,21 @@ pub struct InfoDocument {
     pub lines: Vec<LineInfo>,
     pub devices: Vec<DeviceInfo>,
     pub stations: Vec<StationInfo>,
+    /// An installer wants to try devices in earnest, or is about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub walk: Option<WalkInfo>,
+}
+
+/// A walk test: asked for at the box, and begun once a duty room has accepted it by the command `test` with this id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkInfo {
+    pub id: AlarmId,
+    /// Who walks, as they call themselves: installers have no account at the duty room.
+    pub by: String,
+    pub asked_at: Timestamp,
+    /// By whom at the duty room.
+    pub accepted: Option<Acknowledged>,
+    pub devices: Vec<Id>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

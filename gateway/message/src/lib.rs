@@ -31,7 +31,7 @@ pub use event::{
 };
 pub use gateway::{
     DeviceInfo, GatewayState, Heartbeat, InfoDocument, LineHealth, LineInfo, LineRule, OutboxHealth,
-    StateDocument, StationInfo, StoreHealth,
+    StateDocument, StationInfo, StoreHealth, WalkInfo,
 };
 pub use heard::HeardDocument;
 pub use history::HistoryDocument;

@@ -145,6 +145,7 @@ fn info() {
             range_m: None,
             flat_after_s: None,
         }],
+        walk: None,
     };
     let text = format!(
         r#"{{"name":"和平社区 7 号网关","version":"0.1.0","log":"{LOG}","boot":12,"configuration":"sha256:00","lines":[{{"name":"b3-rs485","kind":"serial","alarm_round_ms":820}}],"devices":[{{"id":"smoke-3-2-402","line":"b3-rs485","unit_id":12,"profile":"renke-rs-yg-n01","class":"smoke","title":{{"zh":"烟感","en":"Smoke"}},"place":{PLACE},"proven_at":null}}],"stations":[{{"id":"qingshi-bridge","name":"青石桥","device":"level-1","point":"level_m","datum":"1985 国家高程","lines":{{"warning":3.3}}}}]}}"#

@@ -43,4 +43,5 @@ mod stations;
 mod takeover;
 mod taking_back;
 mod testing;
+mod walks;
 mod world;

@@ -35,6 +35,7 @@ fn info(devices: Vec<DeviceInfo>) -> Vec<u8> {
         lines: vec![],
         devices,
         stations: vec![],
+        walk: None,
     })
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn told(world: &mut World, stations: Vec<StationInfo>) {
         lines: vec![],
         devices: vec![],
         stations,
+        walk: None,
     };
     world.arrive("gw-1/info", to_bytes(&document), true);
 }

@@ -23,6 +23,7 @@ fn tells(world: &mut World, log: &str, boot: u32, retained: bool) {
         lines: Vec::new(),
         devices: Vec::new(),
         stations: Vec::new(),
+        walk: None,
     };
     world.arrive("gw-1/info", to_bytes(&info), retained);
 }

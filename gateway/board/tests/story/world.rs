@@ -399,6 +399,7 @@ pub(crate) fn info_at(world: &mut World, devices: &[(&str, &str)], room: Option<
         lines: vec![],
         devices,
         stations: vec![],
+        walk: None,
     };
     world.arrive("gw-1/info", to_bytes(&document), true);
 }

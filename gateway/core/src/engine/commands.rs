@@ -192,6 +192,9 @@ impl Engine {
                 self.take_out_of_service(now, device, payload.at, &wish)?;
             }
             CommandName::Test => {
+                if let Some(walk) = payload.walk {
+                    return self.answer_walk(now, walk, payload).map_err(Wrong::No);
+                }
                 let device = self.named_device(payload)?;
                 self.put_to_test(now, device, payload)?;
             }
@@ -240,7 +243,7 @@ impl Engine {
         self.device_index(&id).ok_or(Refusal::UnknownDevice)
     }
 
-    fn device_index(&self, id: &Id) -> Option<DeviceIndex> {
+    pub(super) fn device_index(&self, id: &Id) -> Option<DeviceIndex> {
         self.configuration.devices.iter().position(|settings| settings.id == *id)
     }
 

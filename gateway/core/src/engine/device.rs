@@ -55,6 +55,8 @@ pub(super) struct Device {
     frozen: BTreeMap<String, u32>,
     /// When a deadline of its judges is entered in the engine's list.
     pub(super) judged_at: Option<Instant>,
+    /// When a real trigger of this unit was last followed to the duty room.
+    proven_at: Option<Timestamp>,
 }
 
 /// The call unit's counters, and what its lamp was last told.
@@ -96,6 +98,8 @@ pub(super) struct KeptDevice {
     test_until: Option<Timestamp>,
     #[serde(default)]
     state: Option<DeviceStateDocument>,
+    #[serde(default)]
+    proven_at: Option<Timestamp>,
 }
 
 /// Whether the device is silent, and whether its line explains it.
@@ -141,6 +145,7 @@ impl Device {
             counts: BTreeMap::new(),
             frozen: BTreeMap::new(),
             judged_at: None,
+            proven_at: None,
         }
     }
 
@@ -152,6 +157,7 @@ impl Device {
         self.counts = kept.counts;
         self.frozen = kept.frozen;
         self.state = kept.state;
+        self.proven_at = kept.proven_at;
         // Steady time is not kept over a restart; what is left is known only by a clock that is set.
         let left = |until: Timestamp, most: Duration| {
             let left_ms = if clock == Clock::Unset { 0 } else { until.unix_ms() - wall.unix_ms() };
@@ -176,7 +182,8 @@ impl Device {
         }
     }
 
-    /// The same device asked in another way: what a restart would know of it, and its overlays to the second.
+    /// The same device asked in another way: what a restart would know of it, and its overlays to the second. What
+    /// was proven was proven of the unit that was there.
     pub(super) fn renewed(&self, settings: &DeviceSettings, stations: &[StationInfo], now: Instant) -> Self {
         let mut new = Self::new(settings, stations, now);
         if let (Some(call), Some(old)) = (&mut new.call, &self.call) {
@@ -237,6 +244,7 @@ impl Device {
             out_of_service: self.out_of_service.as_ref().map(|(overlay, _)| overlay.clone()),
             test_until: self.test_until.map(|(until, _)| until),
             state: self.state.clone(),
+            proven_at: self.proven_at,
         }
     }
 
@@ -326,6 +334,14 @@ impl Device {
 
     pub(super) fn is_in_test(&self) -> bool {
         self.test_until.is_some()
+    }
+
+    pub(super) fn proven_at(&self) -> Option<Timestamp> {
+        self.proven_at
+    }
+
+    pub(super) fn set_proven(&mut self, at: Timestamp) {
+        self.proven_at = Some(at);
     }
 
     pub(super) fn set_test(&mut self, until: Option<(Timestamp, Instant)>) {

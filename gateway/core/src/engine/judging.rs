@@ -91,6 +91,9 @@ impl Engine {
             self.judge_point(now, device, point);
             self.settle_plausibility(now, device, point);
         }
+        if settings.conditions.iter().any(|condition| block.points.contains(&condition.point)) {
+            self.walk_read(now, device);
+        }
         self.tell_values(now, device);
     }
 
@@ -218,10 +221,13 @@ impl Engine {
 
     /// A new alarm, or a further cry of the unfinished one.
     pub(super) fn raise(&mut self, now: Instant, raise: Raise) {
-        let mode = self.mode_of(raise.device);
         let configuration = self.configuration.clone();
         let Some(settings) = configuration.devices.get(raise.device) else { return };
         let Some(condition) = settings.conditions.get(raise.condition) else { return };
+        let mode = match self.was_tried(raise.device, &condition.name) {
+            true => configuration.mode,
+            false => self.mode_of(raise.device),
+        };
         let open = self.alarms.of(&settings.id, &condition.name).map(|alarm| alarm.document.id);
         let change = match open {
             Some(id) => {
@@ -238,6 +244,7 @@ impl Engine {
             alarm.suppress(Some(explaining));
         }
         self.cried(now, id, change);
+        self.walk_raised(now, raise.device, raise.condition, id);
         self.suppress_what_it_explains(now, raise.device, &condition.name, Some(id));
         self.update_lamp(now, raise.device);
     }

@@ -61,6 +61,7 @@ impl Engine {
                 }
                 Some(("text", id)) => self.restore_text(now, key, id, value),
                 Some(("named", person)) => self.restore_named(now, key, person, value),
+                None if key == "walk" => self.restore_walk(now, value),
                 _ => {}
             }
         }

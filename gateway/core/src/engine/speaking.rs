@@ -31,6 +31,11 @@ impl Engine {
         if let Receipt::History(number) = receipt {
             self.history_told(now, number);
         }
+        if let Receipt::Document(told) = &receipt
+            && let Leaf::Alarm(id) = told.leaf
+        {
+            self.walk_receipted(now, id);
+        }
         if let Some(sequence) = receipt.closes() {
             let hearers = self.configuration.uplink.hearers.clone();
             for hearer in
@@ -52,6 +57,7 @@ impl Engine {
         if !self.outbox.set_heard(duty_room, up_to) {
             return;
         }
+        self.walk_heard(now, up_to);
         let at = self.session_time(now);
         self.session.heard(at);
         self.unheard_any_since = None;

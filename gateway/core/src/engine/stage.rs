@@ -52,6 +52,8 @@ pub(crate) enum After {
     Lamp { device: DeviceIndex },
     /// Answer a command.
     Reply { leaf: Leaf, body: Vec<u8> },
+    /// Tell anew who this gateway is.
+    Info,
 }
 
 #[derive(Debug, Default)]
@@ -167,7 +169,7 @@ impl Stage {
                     }
                     None => false,
                 },
-                After::Reply { .. } => true,
+                After::Reply { .. } | After::Info => true,
             });
         }
     }

@@ -46,6 +46,7 @@ impl Engine {
             self.end_overlays(now, device);
         }
         self.end_shelvings(now);
+        self.supervise_walk(now);
         self.supervise_store(now);
         self.supervise_uplink(now);
         self.supervise_contest(now);

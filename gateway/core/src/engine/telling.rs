@@ -48,7 +48,7 @@ impl Engine {
                 alarm_round_ms: u32::try_from(round.as_millis()).unwrap_or(u32::MAX),
             }
         });
-        let devices = configuration.devices.iter().filter_map(|device| {
+        let devices = configuration.devices.iter().zip(&self.devices).filter_map(|(device, entry)| {
             Some(DeviceInfo {
                 id: device.id.clone(),
                 line: configuration.lines.get(device.line)?.name.clone(),
@@ -57,7 +57,7 @@ impl Engine {
                 class: device.profile.class,
                 title: device.profile.title.clone(),
                 place: device.place.clone(),
-                proven_at: None,
+                proven_at: entry.proven_at(),
             })
         });
         to_bytes(&InfoDocument {
@@ -69,6 +69,7 @@ impl Engine {
             lines: lines.collect(),
             devices: devices.collect(),
             stations: configuration.stations.clone(),
+            walk: self.walks.info(),
         })
     }
 

@@ -35,6 +35,7 @@ pub(crate) fn info() -> InfoDocument {
             device("smoke-3-2-1202", "1202"),
         ],
         stations: vec![],
+        walk: None,
     }
 }
 
