@@ -128,7 +128,11 @@ fn what_is_not_triggered_in_five_minutes_is_live_again_and_missing() {
     assert_eq!(rows(&stage), [RowState::Missed, RowState::Passed]);
     stage.run(90.0);
     let both = stage.board_items();
-    assert_eq!(both.matches("\"mode\":\"live\"").count(), 2, "what still smokes after a minute is no test: {both}");
+    assert_eq!(
+        both.matches("\"mode\":\"live\"").count(),
+        2,
+        "what still smokes after a minute is no test: {both}"
+    );
     stage.run(7_200.0);
     assert_eq!(state(&stage), Some(WalkState::Ended), "after two hours it ends by itself");
 }

@@ -41,9 +41,14 @@ impl Board {
     ) -> Result<(), Outcome> {
         let is_it = |told: &WalkInfo| told.id == walk;
         let found = self.gateways.iter().find(|(_, gateway)| gateway.walk.as_ref().is_some_and(is_it));
-        let Some((whom, open)) = found.and_then(|(whom, gateway)| Some((whom.clone(), gateway.walk.clone()?)))
+        let Some((whom, open)) =
+            found.and_then(|(whom, gateway)| Some((whom.clone(), gateway.walk.clone()?)))
         else {
-            return Err(refused("unknown_walk", "没有这次走测,或已结束", "There is no such walk test any more"));
+            return Err(refused(
+                "unknown_walk",
+                "没有这次走测,或已结束",
+                "There is no such walk test any more",
+            ));
         };
         if agreed && open.accepted.is_some() {
             return Err(refused("accepted", "已有人同意这次走测", "Somebody has agreed to it already"));
@@ -89,9 +94,11 @@ impl Board {
                 place.unwrap_or_else(|| ToString::to_string(id))
             };
             let devices: Vec<String> = walk.devices.iter().take(NAMED).map(place).collect();
-            Some(json!({ "id": walk.id, "gateway": whom.gateway, "title": gateway.title.as_deref().map(shown),
+            Some(
+                json!({ "id": walk.id, "gateway": whom.gateway, "title": gateway.title.as_deref().map(shown),
                 "by": walk.by, "asked_at": walk.asked_at, "accepted": walk.accepted,
-                "count": walk.devices.len(), "devices": devices }))
+                "count": walk.devices.len(), "devices": devices }),
+            )
         });
         walks.collect()
     }

@@ -30,8 +30,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use shouwang_message::{
-    AlarmDocument, AlarmId, Clock, ClockRecord, Event, EventData, GapRecord, Id, Instant, Leaf, LogId, Sequence,
-    StoreHealth, Text, Timestamp,
+    AlarmDocument, AlarmId, Clock, ClockRecord, Event, EventData, GapRecord, Id, Instant, Leaf, LogId,
+    Sequence, StoreHealth, Text, Timestamp,
 };
 
 use crate::alarm::Alarms;

@@ -6,6 +6,7 @@ import * as card from "./card.js";
 import { dialDue, prepare as prepareCalls } from "./call.js";
 import { focusOn } from "./case.js";
 import * as exercise from "./exercise.js";
+import * as walks from "./walks.js";
 import * as questions from "./asking.js";
 import { deadText, live, post, reload, serverNow, start } from "./live.js";
 import { learn, me } from "./people.js";
@@ -173,6 +174,7 @@ function boards(count) {
 function situation(told) {
   const { night, flood, tests } = told;
   exercise.ticked(told);
+  walks.ticked(told);
   byId("night").hidden = !night;
   byId("tests").hidden = !tests.count;
   byId("tests").textContent = say(words.tests, { count: tests.count });
@@ -349,6 +351,7 @@ rows.prepare();
 questions.prepare({ tell, reload, changed: drawCard });
 prepareCalls(phone);
 exercise.prepare({ tell });
+walks.prepare({ tell });
 learn();
 shift.prepare({ tell });
 prepareWatch((deaf) => {

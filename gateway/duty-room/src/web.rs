@@ -40,6 +40,7 @@ mod sounder;
 mod stations;
 mod stream;
 mod village;
+mod walks;
 mod words;
 
 use std::net::IpAddr;
@@ -279,6 +280,7 @@ fn routes() -> Vec<Route> {
         get("/api/v1/drill", Who::Look(RECORDS), drill::one),
         post("/api/v1/drill", Who::Act(access::LEADS), drill::start),
         post("/api/v1/drill/stop", Who::Act(access::LEADS), drill::stop),
+        post("/api/v1/walks/{id}", Who::Act(WATCH), walks::answer),
         post("/api/v1/devices/{id}/test", Who::Act(access::TESTERS), devices::test),
         get("/api/v1/figures", Who::Look(RECORDS), figures::json),
         get("/api/v1/figures.csv", Who::Look(RECORDS), figures::csv),

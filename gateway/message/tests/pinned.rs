@@ -151,6 +151,18 @@ fn info() {
         r#"{{"name":"和平社区 7 号网关","version":"0.1.0","log":"{LOG}","boot":12,"configuration":"sha256:00","lines":[{{"name":"b3-rs485","kind":"serial","alarm_round_ms":820}}],"devices":[{{"id":"smoke-3-2-402","line":"b3-rs485","unit_id":12,"profile":"renke-rs-yg-n01","class":"smoke","title":{{"zh":"烟感","en":"Smoke"}},"place":{PLACE},"proven_at":null}}],"stations":[{{"id":"qingshi-bridge","name":"青石桥","device":"level-1","point":"level_m","datum":"1985 国家高程","lines":{{"warning":3.3}}}}]}}"#
     );
     pinned(&info, &text);
+    let by_7 = Acknowledged { by: "u-7".into(), at: at("2026-11-22T07:53:00.000Z") };
+    let walk = WalkInfo {
+        id: ALARM.parse().unwrap(),
+        by: "老张".into(),
+        asked_at: at("2026-11-22T07:52:07.412Z"),
+        accepted: Some(by_7),
+        devices: vec![id("smoke-3-2-402")],
+    };
+    let text = format!(
+        r#"{{"id":"{ALARM}","by":"老张","asked_at":"2026-11-22T07:52:07.412Z","accepted":{{"by":"u-7","at":"2026-11-22T07:53:00.000Z"}},"devices":["smoke-3-2-402"]}}"#
+    );
+    pinned(&walk, &text);
 }
 
 #[test]
@@ -413,6 +425,7 @@ fn commands_and_replies() {
         output: None,
         on: None,
         to: None,
+        walk: None,
     };
     let text = format!(
         r#"{{"txn":"t-1","alarm":"{ALARM}","by":"u-7","at":"2026-11-22T07:52:07.412Z","expires":"2026-11-22T08:02:07.412Z","nonce":"n-1","reason":null}}"#
@@ -429,12 +442,13 @@ fn commands_and_replies() {
         output: Some(id("siren-gate")),
         on: Some(true),
         to: Some("heping/gw-0007/resend".into()),
+        walk: Some(ALARM.parse().unwrap()),
         ..payload
     };
-    pinned(
-        &full,
-        r#"{"txn":"t-1","alarm":null,"by":"u-7","at":"2026-11-22T07:52:07.412Z","expires":"2026-11-22T08:02:07.412Z","nonce":"n-1","reason":"补发","occurrence":2,"until":"2026-11-22T08:02:07.412Z","second":"u-8","device":"level-1","from":88411,"output":"siren-gate","on":true,"to":"heping/gw-0007/resend"}"#,
+    let text = format!(
+        r#"{{"txn":"t-1","alarm":null,"by":"u-7","at":"2026-11-22T07:52:07.412Z","expires":"2026-11-22T08:02:07.412Z","nonce":"n-1","reason":"补发","occurrence":2,"until":"2026-11-22T08:02:07.412Z","second":"u-8","device":"level-1","from":88411,"output":"siren-gate","on":true,"to":"heping/gw-0007/resend","walk":"{ALARM}"}}"#
     );
+    pinned(&full, &text);
 
     let signed =
         Command { payload: text.clone(), key: Some("duty-1".into()), signature: Some("c2ln".into()) };

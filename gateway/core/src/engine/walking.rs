@@ -136,7 +136,11 @@ impl Engine {
     ) -> Result<(), No> {
         let asked = self.walks.open_mut().filter(|open| open.id == walk);
         let Some(asked) = asked else {
-            return Err(No::new("unknown_walk", "没有这次走测,或已结束", "there is no such walk test any more"));
+            return Err(No::new(
+                "unknown_walk",
+                "没有这次走测,或已结束",
+                "there is no such walk test any more",
+            ));
         };
         if payload.until.is_none_or(|until| until <= payload.at) {
             self.end_walk(now, WalkState::Refused);
@@ -210,9 +214,7 @@ impl Engine {
     pub(super) fn was_tried(&self, device: DeviceIndex, condition: &str) -> bool {
         let Some(entry) = self.devices.get(device) else { return false };
         let row = self.walks.open().and_then(|walk| walk.rows.iter().find(|row| row.device == *entry.id()));
-        row.is_some_and(|row| {
-            row.state == RowState::Triggered && row.condition.as_deref() == Some(condition)
-        })
+        row.is_some_and(|row| row.state == RowState::Triggered && row.condition.as_deref() == Some(condition))
     }
 
     /// An alarm was raised: the trigger, if its device waits for one.

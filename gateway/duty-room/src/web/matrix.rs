@@ -90,6 +90,7 @@ POST /api/v1/cases/{ID}/photos               O L
 POST /api/v1/reports                         O L
 GET  /api/v1/devices                         O L I V e
 POST /api/v1/devices/smoke-1/test            L I
+POST /api/v1/walks/{ID}                      O L
 GET  /api/v1/drill                           O L V e
 POST /api/v1/drill                           L
 POST /api/v1/drill/stop                      L

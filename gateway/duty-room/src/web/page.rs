@@ -36,6 +36,7 @@ pub(super) const ASSETS: &[(&str, &str, &str)] = &[
     ("rows.js", SCRIPT, include_str!("../../assets/rows.js")),
     ("shift.js", SCRIPT, include_str!("../../assets/shift.js")),
     ("setup.js", SCRIPT, include_str!("../../assets/setup.js")),
+    ("walks.js", SCRIPT, include_str!("../../assets/walks.js")),
     ("sound.js", SCRIPT, include_str!("../../assets/sound.js")),
     ("speech.js", SCRIPT, include_str!("../../assets/speech.js")),
     ("ticker.js", SCRIPT, include_str!("../../assets/ticker.js")),
