@@ -56,6 +56,7 @@ impl Site {
             outputs: Vec::new(),
             local_alarm: None,
             sms: None,
+            install_input: None,
             uplink: UplinkSettings { hearers: vec![id("duty-1")], signed_commands_only: false },
         };
         Self { configuration }

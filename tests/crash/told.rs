@@ -82,6 +82,7 @@ fn configuration() -> Configuration {
         outputs: Vec::new(),
         local_alarm: None,
         sms: None,
+        install_input: None,
         uplink: UplinkSettings { hearers: vec![id("duty-1")], signed_commands_only: false },
     }
 }

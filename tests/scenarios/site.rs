@@ -49,6 +49,7 @@ impl Site {
             outputs: Vec::new(),
             local_alarm: None,
             sms: None,
+            install_input: None,
             uplink: UplinkSettings { hearers: vec![id("duty-1")], signed_commands_only: false },
         };
         Self { catalog: Catalog::shipped(), configuration }
@@ -122,6 +123,12 @@ impl Site {
             silence: Some((device, point("quiet"))),
         });
         site
+    }
+
+    /// The button for quiet opens the installer's pages too.
+    pub(crate) fn door(mut self) -> Self {
+        self.configuration.install_input = self.configuration.local_alarm.and_then(|local| local.silence);
+        self
     }
 
     /// A person who is texted what no duty room hears for so long; of these classes, or of all.

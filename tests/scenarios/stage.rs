@@ -358,6 +358,11 @@ impl Stage {
         self.engine.as_ref().unwrap_or_else(|| panic!("no gateway runs"))
     }
 
+    /// The installer's pages are open for so many seconds more.
+    pub(crate) fn open_s(&self) -> u64 {
+        self.engine().sight(Instant::from_micros(self.now), None).open_s
+    }
+
     pub(crate) fn restart(&mut self) {
         self.kill();
         self.run(1.0);

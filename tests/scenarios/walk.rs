@@ -183,3 +183,20 @@ fn a_trigger_that_nobody_hears_proves_nothing() {
     assert_eq!(rows(&stage), [RowState::Slow], "over ten seconds");
     assert_eq!(info(&stage).devices[0].proven_at, None);
 }
+
+#[test]
+fn a_press_on_the_box_opens_the_installers_pages_for_an_hour() {
+    let mut stage = Stage::settled(Site::new().smoke("smoke-402", 12).siren("box-inputs", 30).door());
+    assert!(stage.open_s() > 3_500, "a new box is open at its first start");
+    stage.run(3_600.0);
+    assert_eq!(stage.open_s(), 0);
+    stage.restart();
+    stage.run(8.0);
+    assert_eq!(stage.open_s(), 0, "a restart opens nothing");
+    stage.device("box-inputs").set(modbus_wire::Table::DiscreteInput, 0, 1);
+    stage.run(2.0);
+    let open = stage.open_s();
+    assert!(open > 3_590, "{open}");
+    stage.run(60.0);
+    assert!(stage.open_s() <= open - 60, "held down, it is one press");
+}

@@ -87,6 +87,7 @@ impl Site {
             outputs: Vec::new(),
             local_alarm: None,
             sms: None,
+            install_input: None,
         }
     }
 

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use crate::read::Read;
 use crate::scan::Scan;
 use crate::set_unit_id::{SetUnitId, Write};
+use crate::walk_test::WalkTest;
 
 /// 守望:社区报警边缘网关 · Shouwang: an edge gateway that keeps watch over a community
 #[derive(Debug, Parser)]
@@ -87,6 +88,8 @@ pub(crate) enum Verb {
     SetUnitId(SetUnitId),
     /// 写一个寄存器一次:型号列为可写的,或 --force · Write one register once: listed as writable, or --force
     Write(Write),
+    /// 走测:值班室同意后逐台触发,每台通过时报出各段毫秒;全部通过 0,有缺 4 · Walk test: trigger each listed device in earnest
+    WalkTest(WalkTest),
     /// 设备型号库 · Device profiles
     Profile {
         #[command(subcommand)]

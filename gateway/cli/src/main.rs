@@ -23,6 +23,7 @@ mod serve;
 mod set_unit_id;
 mod signal;
 mod simulate;
+mod walk_test;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Verb::Read(wanted) => read::verb(wanted),
         Verb::SetUnitId(wanted) => set_unit_id::set(wanted),
         Verb::Write(wanted) => set_unit_id::write(wanted),
+        Verb::WalkTest(wanted) => walk_test::walk_test(wanted),
         Verb::Profile { verb } => profile::profile(verb),
         Verb::Replay { recording, all, json } => replay::replay(&recording, all, json),
         Verb::Channel { verb: ChannelVerb::Test { config, id, to, json } } => {

@@ -28,6 +28,8 @@ pub struct Configuration {
     pub outputs: Vec<OutputSettings>,
     pub local_alarm: Option<LocalAlarmSettings>,
     pub sms: Option<SmsSettings>,
+    /// A boolean point that becomes true when somebody at the box wants the installer's door open.
+    pub install_input: Option<(DeviceIndex, usize)>,
     pub uplink: UplinkSettings,
 }
 

@@ -15,6 +15,7 @@ mod outputs;
 mod reloading;
 mod restoring;
 mod rivers;
+mod sight;
 mod speaking;
 mod stage;
 mod supervision;
@@ -51,6 +52,7 @@ use crate::walk::Walks;
 use crate::wall::Wall;
 
 pub use measures::{LineMeasures, Measures};
+pub use sight::{DeviceSeen, LineSeen, OPEN_FOR, PointSeen, Sight};
 
 use absence::Absence;
 use commands::Nonces;
@@ -58,6 +60,7 @@ use device::Device;
 use lines::{LineState, line_states};
 use outputs::Switch;
 use reloading::Reloading;
+use sight::Door;
 use stage::{After, Stage};
 use texts::Modem;
 
@@ -126,6 +129,7 @@ pub struct Engine {
     absence: Absence,
     reloading: Reloading,
     walks: Walks,
+    door: Door,
     /// When each device's conditions want to be looked at without a reading.
     judge_deadlines: BTreeSet<(Instant, DeviceIndex)>,
     stopping: Option<Stopping>,
@@ -192,6 +196,7 @@ impl Engine {
             absence: Absence::new(now),
             reloading: Reloading::default(),
             walks: Walks::default(),
+            door: Door::default(),
             judge_deadlines: BTreeSet::new(),
             stopping: None,
             outputs: VecDeque::new(),
@@ -201,6 +206,7 @@ impl Engine {
             configuration,
         };
         engine.restore(now, &kept);
+        engine.open_door_at_first_start(now, replaced);
         engine.tell_boot(now, replaced);
         engine.tell_restored(now, &kept);
         engine

@@ -52,6 +52,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// The page that silences what sounds, if wanted.
     pub silence_page: Option<silence_page::Settings>,
+    /// Where the installer's pages listen, if wanted.
+    pub install: Option<SocketAddr>,
     /// Where the health page listens, if wanted.
     pub web: Option<SocketAddr>,
     /// Where installers on this box borrow a line; none if nobody named a place.
@@ -217,7 +219,12 @@ fn resolve(
     let page = draft.local_alarm.as_ref().and_then(|local| local.silence_page.as_ref());
     let silence_page = page.and_then(|page| check.silence_page(page));
     let texted = draft.sms.as_ref().map(|sms| check.sms(sms, &links, &devices));
-    outputs::judge_nothing_of_the_silence_input(local_alarm.as_ref(), &mut devices);
+    let (install, install_input) = match &draft.install {
+        Some(install) => check.install(install, all_devices, &devices),
+        None => (None, None),
+    };
+    let silence = local_alarm.as_ref().and_then(|local| local.silence);
+    outputs::judge_nothing_of([silence, install_input], &mut devices);
     let sources = match recorded {
         Some(texts) => texts.to_owned(),
         None => match profiles.texts_in_use(&devices) {
@@ -245,6 +252,7 @@ fn resolve(
         outputs,
         local_alarm,
         sms,
+        install_input,
         uplink: UplinkSettings { hearers, signed_commands_only: !keys.is_empty() },
     };
     let (broker, state_dir) = (broker?, state_dir?);
@@ -256,6 +264,7 @@ fn resolve(
         modem,
         state_dir,
         silence_page,
+        install,
         web,
         control,
         embedded_broker,

@@ -1,7 +1,8 @@
 //! The control socket: an installer on the box itself borrows a line of the running gateway.
 //!
 //! One JSON object a line: first which line is wanted, then questions, each answered before the next. Only reads
-//! can be asked, and the socket belongs to the gateway's user and group.
+//! can be asked, and the socket belongs to the gateway's user and group. Or the walk test is wanted: then each object is
+//! a look at it, or one of its steps.
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -10,11 +11,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shouwang_core::profile::{Parity, Table};
+use shouwang_core::walk::WalkStep;
 use shouwang_installer::{Heard, Question};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 
+use crate::installing::{Counter, WalkTold};
 use crate::line::{Lender, Link};
 
 /// The lines as they are now.
@@ -37,6 +40,20 @@ const WAIT_MOST: Duration = Duration::from_secs(5);
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     pub line: String,
+}
+
+/// Instead of a line: the walk test, and its next step if there is one. Answered by a [`crate::installing::WalkTold`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WalkWish {
+    pub walk_test: Option<WalkStep>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum First {
+    Line(Wish),
+    Walk(WalkWish),
 }
 
 /// What it gets.
@@ -103,7 +120,7 @@ impl Control {
     ///
     /// # Errors
     /// The socket cannot be made there, or another gateway serves it.
-    pub async fn serve(path: &Path, lenders: Lenders) -> io::Result<Self> {
+    pub async fn serve(path: &Path, lenders: Lenders, counter: Counter) -> io::Result<Self> {
         if UnixStream::connect(path).await.is_ok() {
             return Err(io::ErrorKind::AddrInUse.into());
         }
@@ -116,21 +133,22 @@ impl Control {
         }
         let listener = UnixListener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-        let serving = tokio::spawn(accept(listener, lenders));
+        let serving = tokio::spawn(accept(listener, lenders, counter));
         Ok(Self { path: path.to_owned(), serving })
     }
 }
 
-async fn accept(listener: UnixListener, lenders: Lenders) {
+async fn accept(listener: UnixListener, lenders: Lenders, counter: Counter) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(seat) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let lenders = Arc::clone(&lenders.borrow());
+                let counter = counter.clone();
                 tokio::spawn(async move {
                     // Whoever went away in the middle needs no answer.
-                    let _ = converse(stream, &lenders).await;
+                    let _ = converse(stream, &lenders, &counter).await;
                     drop(seat);
                 });
             }
@@ -140,13 +158,15 @@ async fn accept(listener: UnixListener, lenders: Lenders) {
     }
 }
 
-async fn converse(stream: UnixStream, lenders: &[Lender]) -> io::Result<()> {
+async fn converse(stream: UnixStream, lenders: &[Lender], counter: &Counter) -> io::Result<()> {
     let (reading, mut writing) = stream.into_split();
     let mut reading = BufReader::new(reading);
     let Some(text) = line(&mut reading).await? else { return Ok(()) };
-    let lender = serde_json::from_str::<Wish>(&text)
-        .map_err(|error| error.to_string())
-        .and_then(|wish| named(lenders, &wish.line));
+    let lender = match serde_json::from_str::<First>(&text) {
+        Ok(First::Walk(wish)) => return walk(reading, writing, wish, counter).await,
+        Ok(First::Line(wish)) => named(lenders, &wish.line),
+        Err(_) => Err("say which line is wanted, or walk_test".into()),
+    };
     let lender = match lender {
         Ok(lender) => lender,
         Err(why) => return say(&mut writing, &Grant::Refused(why)).await,
@@ -163,6 +183,28 @@ async fn converse(stream: UnixStream, lenders: &[Lender]) -> io::Result<()> {
         say(&mut writing, &told).await?;
     }
     Ok(())
+}
+
+/// The walk test, step by step.
+async fn walk(
+    mut reading: BufReader<tokio::net::unix::OwnedReadHalf>,
+    mut writing: tokio::net::unix::OwnedWriteHalf,
+    first: WalkWish,
+    counter: &Counter,
+) -> io::Result<()> {
+    let mut wish = first;
+    loop {
+        let is_step = wish.walk_test.is_some();
+        let sight = match wish.walk_test {
+            Some(step) => counter.walk(step).await,
+            None => counter.look(None).await,
+        };
+        let Some(sight) = sight else { return Ok(()) };
+        say(&mut writing, &WalkTold::of(sight, is_step)).await?;
+        let Some(text) = line(&mut reading).await? else { return Ok(()) };
+        let Ok(next) = serde_json::from_str(&text) else { return Ok(()) };
+        wish = next;
+    }
 }
 
 /// One object's text; none at the end, or from somebody who has gone silent.

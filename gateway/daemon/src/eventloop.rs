@@ -22,6 +22,8 @@ use crate::broker::{Broker, BrokerError};
 use crate::clock;
 use crate::config::{Config, Link};
 use crate::control::{self, Control, Lenders};
+use crate::install::{self, InstallPages};
+use crate::installing::{Counter, Wish};
 use crate::line::WireTap;
 use crate::lines::{Lines, NoThread};
 use crate::metrics::Metrics;
@@ -116,11 +118,16 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     gateway.notifier.clone_from(&notifier);
     let (scrape, scrapes) = mpsc::channel(SCRAPES);
     let web = match gateway.web {
-        Some(listen) => Some(Web::serve(listen, health, scrape, clock::now).await?),
+        Some(listen) => {
+            let install = gateway.install.as_ref().map(|install| install.listen);
+            Some(Web::serve(listen, health, scrape, install, clock::now).await?)
+        }
         None => None,
     };
     let _silence_page = gateway.silence_page.take().map(|page| SilencePage::start(page, sender.clone()));
-    let _control = lend(gateway.control.take(), gateway.lines.lenders()).await;
+    let (counter, wishes) = Counter::new(sender.clone());
+    let _control = lend(gateway.control.take(), gateway.lines.lenders(), counter.clone()).await;
+    let _install_pages = gateway.install.take().map(|settings| InstallPages::start(settings, counter));
     let turning = turn_the_runtime(gateway.watchdog.watch("runtime", None, HUNG_AFTER));
     gateway.tell_the_last_end();
     gateway.give(Input::Woke);
@@ -132,7 +139,8 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
         let broker = embedded.as_ref().is_some_and(Broker::has_ended).then_some("embedded broker");
         broker.or(web.as_ref().is_some_and(Web::has_ended).then_some("health page"))
     };
-    gateway.turn_until_stopped(&mut inputs, scrapes, reloads, stop, ended).await;
+    let askers = Askers { scrapes, wishes, reloads };
+    gateway.turn_until_stopped(&mut inputs, askers, stop, ended).await;
     gateway.watchdog.expect_the_end();
     if let Some(notifier) = &notifier {
         notifier.stopping();
@@ -162,11 +170,11 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
 }
 
 /// Installers can do without it, so a gateway that cannot have it watches all the same.
-async fn lend(path: Option<PathBuf>, lenders: Lenders) -> Option<Control> {
+async fn lend(path: Option<PathBuf>, lenders: Lenders, counter: Counter) -> Option<Control> {
     // systemd names the folder that it made for the service.
     let path = path
         .or_else(|| Some(PathBuf::from(std::env::var_os("RUNTIME_DIRECTORY")?).join(control::FILE_NAME)))?;
-    match Control::serve(&path, lenders).await {
+    match Control::serve(&path, lenders, counter).await {
         Ok(control) => Some(control),
         Err(error) => {
             tracing::warn!(path = %path.display(), %error, "no control socket: installers must stop this gateway to use a line");
@@ -222,6 +230,13 @@ impl Outstanding {
     }
 }
 
+/// Who asks something of the loop besides the hands.
+struct Askers {
+    scrapes: mpsc::Receiver<Scrape>,
+    wishes: mpsc::Receiver<Wish>,
+    reloads: Option<mpsc::Receiver<()>>,
+}
+
 /// The core and its hands.
 struct Gateway {
     watchdog: Watchdog,
@@ -248,6 +263,7 @@ struct Gateway {
     health: watch::Sender<Health>,
     web: Option<std::net::SocketAddr>,
     silence_page: Option<silence_page::Settings>,
+    install: Option<install::Settings>,
     control: Option<PathBuf>,
     /// Answers of hands that had one at once.
     at_once: VecDeque<Input>,
@@ -330,6 +346,7 @@ impl Gateway {
             health,
             web: config.web,
             silence_page: config.silence_page,
+            install: config.install.map(|listen| install::Settings { listen, state_dir: config.state_dir }),
             control: config.control,
             at_once: VecDeque::new(),
             polled: false,
@@ -343,11 +360,11 @@ impl Gateway {
     async fn turn_until_stopped(
         &mut self,
         inputs: &mut mpsc::Receiver<Input>,
-        mut scrapes: mpsc::Receiver<Scrape>,
-        mut reloads: Option<mpsc::Receiver<()>>,
+        askers: Askers,
         stop: impl Future<Output = ()>,
         ended: impl Fn() -> Option<&'static str>,
     ) {
+        let Askers { mut scrapes, mut wishes, mut reloads } = askers;
         let mut stop = std::pin::pin!(stop);
         let mut stopping = false;
         let mut tick = tokio::time::interval(TICK);
@@ -372,6 +389,7 @@ impl Gateway {
                     // Who asked may have given up.
                     let _ = answer.send(self.metrics.text(&self.engine.measures(clock::now())));
                 }
+                Some(wish) = wishes.recv() => self.serve_installer(wish),
                 () = wanted(&mut reloads) => self.give(Input::ReloadWanted),
                 read = self.reading.ended() => match reload::judge(read, &self.fixed) {
                     Ok(loaded) => self.configure(loaded),
@@ -380,6 +398,14 @@ impl Gateway {
                 () = tokio::time::sleep(wait) => self.give(Input::Woke),
             }
         }
+    }
+
+    fn serve_installer(&mut self, wish: Wish) {
+        if let Some(step) = wish.step {
+            self.give(Input::Walked(step));
+        }
+        // Who asked may have given up.
+        let _ = wish.answer.send(self.engine.sight(clock::now(), wish.device.as_ref()));
     }
 
     fn take_all(&mut self, first: Option<Input>, inputs: &mut mpsc::Receiver<Input>) {

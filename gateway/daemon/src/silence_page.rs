@@ -1,8 +1,6 @@
 //! The silencing page: whoever stands at the siren and knows the PIN quiets it from a phone.
 //!
 //! It listens on one address of this machine, shows nothing about anybody, and asks the core for what the button asks.
-mod throttle;
-
 use std::convert::Infallible;
 use std::fs;
 use std::io::{self, Read as _};
@@ -26,8 +24,8 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::clock;
-use crate::web::Bounded;
-use throttle::Throttle;
+use crate::throttle::Throttle;
+use crate::web::{Bounded, hosts, is_addressed};
 
 /// The address may not be there yet when the box starts; the gateway does not wait for it.
 const LISTEN_AGAIN: Duration = Duration::from_secs(10);
@@ -129,7 +127,7 @@ async fn serve(listener: TcpListener, pin_file: PathBuf, inputs: mpsc::Sender<In
 }
 
 async fn show(State(door): State<Door>, headers: HeaderMap) -> Result<Response, Infallible> {
-    Ok(if door.is_addressed(&headers) { page(StatusCode::OK, "") } else { misdirected() })
+    Ok(if is_addressed(&door.hosts, &headers) { page(StatusCode::OK, "") } else { misdirected() })
 }
 
 async fn silence(
@@ -138,7 +136,7 @@ async fn silence(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Infallible> {
-    if !door.is_addressed(&headers) {
+    if !is_addressed(&door.hosts, &headers) {
         return Ok(misdirected());
     }
     let begun = door.throttle().begin(clock::now(), from.ip());
@@ -173,25 +171,9 @@ async fn silence(
 }
 
 impl Door {
-    /// Asked by its own address, and not from a page of somebody else's.
-    fn is_addressed(&self, headers: &HeaderMap) -> bool {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let is_own = |host: &str| self.hosts.iter().any(|own| own == host);
-        let is_ours = |origin: &str| origin.strip_prefix("http://").is_some_and(is_own);
-        let origin = headers.contains_key(header::ORIGIN);
-        text(header::HOST).is_some_and(is_own) && (!origin || text(header::ORIGIN).is_some_and(is_ours))
-    }
-
     fn throttle(&self) -> std::sync::MutexGuard<'_, Throttle> {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Its address as browsers write it: the usual port is left out.
-fn hosts(address: SocketAddr) -> Vec<String> {
-    let whole = address.to_string();
-    let short = whole.strip_suffix(":80").map(str::to_owned);
-    short.into_iter().chain([whole]).collect()
 }
 
 fn misdirected() -> Response {
@@ -212,7 +194,8 @@ fn page(status: StatusCode, words: &str) -> Response {
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; form-action 'self'; frame-ancestors 'none'"),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // With `no-referrer` a browser says `Origin: null` of our own form, which is a stranger's.
+        (header::REFERRER_POLICY, "same-origin"),
     ];
     (status, headers, Html(html)).into_response()
 }
@@ -289,28 +272,6 @@ mod tests {
         fs::write(house.directory.path().join("pin"), "240917").unwrap();
         assert!(house.ask("POST", &own, "pin=240917").await.starts_with("200"));
         assert_eq!(house.inputs.recv().await, Some(Input::QuietWanted));
-    }
-
-    #[test]
-    fn on_port_80_browsers_leave_the_port_out() {
-        let is_addressed = |listen: &str, host: &'static str, origin: Option<&'static str>| {
-            let (inputs, _) = mpsc::channel(1);
-            let hosts = hosts(listen.parse().unwrap());
-            let door = Door { pin_file: PathBuf::new(), hosts, throttle: Arc::default(), inputs };
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, host.parse().unwrap());
-            headers.extend(origin.map(|origin| (header::ORIGIN, origin.parse().unwrap())));
-            door.is_addressed(&headers)
-        };
-        let usual = "192.168.1.9:80";
-        assert!(is_addressed(usual, "192.168.1.9", None));
-        assert!(is_addressed(usual, "192.168.1.9", Some("http://192.168.1.9")));
-        assert!(is_addressed(usual, "192.168.1.9:80", Some("http://192.168.1.9:80")));
-        assert!(is_addressed("[fd00::9]:80", "[fd00::9]", Some("http://[fd00::9]")));
-        assert!(!is_addressed(usual, "192.168.1.9", Some("https://192.168.1.9")));
-        assert!(!is_addressed(usual, "192.168.1.9", Some("null")));
-        assert!(!is_addressed("192.168.1.9:8080", "192.168.1.9", None));
-        assert!(!is_addressed("192.168.1.9:8080", "192.168.1.9:80", None));
     }
 
     #[test]

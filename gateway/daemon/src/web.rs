@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::serve::Listener;
 use shouwang_core::Instant;
@@ -62,22 +62,25 @@ pub struct Web {
 struct Seen<Now> {
     health: watch::Receiver<Health>,
     scrapes: mpsc::Sender<Scrape>,
+    /// Where the installer's pages are.
+    install: Option<SocketAddr>,
     now: Now,
 }
 
 impl Web {
-    /// Listens on this address (port 0: any free one). `now` reads the clock that stamps
-    /// [`Health::turned_at`]. The error names the address.
+    /// Listens on this address (port 0: any free one), and says where the installer's pages are. `now` reads the clock
+    /// that stamps [`Health::turned_at`]. The error names the address.
     pub async fn serve<Now>(
         listen: SocketAddr,
         health: watch::Receiver<Health>,
         scrapes: mpsc::Sender<Scrape>,
+        install: Option<SocketAddr>,
         now: Now,
     ) -> Result<Self, WebError>
     where
         Now: Fn() -> Instant + Clone + Send + Sync + 'static,
     {
-        Self::serve_for(listen, Seen { health, scrapes, now }, CONNECTION_LIMIT).await
+        Self::serve_for(listen, Seen { health, scrapes, install, now }, CONNECTION_LIMIT).await
     }
 
     async fn serve_for<Now>(listen: SocketAddr, seen: Seen<Now>, limit: Duration) -> Result<Self, WebError>
@@ -91,6 +94,7 @@ impl Web {
             .route("/healthz", get(healthz::<Now>))
             .route("/readyz", get(readyz::<Now>))
             .route("/metrics", get(metrics::<Now>))
+            .route("/install", get(install::<Now>))
             .with_state(seen);
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(Bounded::new(listener, limit), routes).await {
@@ -133,6 +137,17 @@ async fn readyz<Now: Fn() -> Instant>(State(seen): State<Seen<Now>>) -> (StatusC
     seen.answer(true)
 }
 
+/// The installer's pages have an address of their own, on the network of the installer's phone.
+async fn install<Now: Fn() -> Instant>(State(seen): State<Seen<Now>>) -> Response {
+    match seen.install {
+        Some(listen) => Redirect::temporary(&format!("http://{listen}/install")).into_response(),
+        None => {
+            let words = "安装页没有配置:在 gateway.toml 里写 [install] listen · not configured: set [install] listen\n";
+            (StatusCode::NOT_FOUND, words).into_response()
+        }
+    }
+}
+
 /// The event loop's own answer: while it stands still there is none, and a scrape that fails says so.
 async fn metrics<Now: Fn() -> Instant>(State(seen): State<Seen<Now>>, headers: HeaderMap) -> Response {
     let (answer, answered) = oneshot::channel();
@@ -164,12 +179,29 @@ impl<Now: Fn() -> Instant> Seen<Now> {
     }
 }
 
+/// An address as browsers write it: the usual port is left out.
+pub(crate) fn hosts(address: SocketAddr) -> Vec<String> {
+    let whole = address.to_string();
+    let short = whole.strip_suffix(":80").map(str::to_owned);
+    short.into_iter().chain([whole]).collect()
+}
+
+/// Asked by one of these names, and not from a page of somebody else's.
+pub(crate) fn is_addressed(hosts: &[String], headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_own = |host: &str| hosts.iter().any(|own| own == host);
+    let is_ours = |origin: &str| origin.strip_prefix("http://").is_some_and(is_own);
+    let origin = headers.contains_key(header::ORIGIN);
+    text(header::HOST).is_some_and(is_own) && (!origin || text(header::ORIGIN).is_some_and(is_ours))
+}
+
 /// Accepts while there is a place, and ends every connection in time.
 pub(crate) struct Bounded {
     listener: TcpListener,
     places: Arc<Semaphore>,
     from: Addresses,
     limit: Duration,
+    most_sent: usize,
 }
 
 /// How many connections each address has.
@@ -179,6 +211,7 @@ pub(crate) struct Visit {
     stream: TcpStream,
     until: Pin<Box<Sleep>>,
     sent: usize,
+    most_sent: usize,
     from: IpAddr,
     addresses: Addresses,
     _place: OwnedSemaphorePermit,
@@ -187,7 +220,13 @@ pub(crate) struct Visit {
 impl Bounded {
     /// `limit` is how long a connection may take altogether.
     pub(crate) fn new(listener: TcpListener, limit: Duration) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS)), from: Arc::default(), limit }
+        let (places, from) = (Arc::new(Semaphore::new(CONNECTIONS)), Arc::default());
+        Self { listener, places, from, limit, most_sent: MOST_SENT }
+    }
+
+    /// A connection may send so many bytes altogether.
+    pub(crate) fn with_most_sent(self, most_sent: usize) -> Self {
+        Self { most_sent, ..self }
     }
 }
 
@@ -208,7 +247,8 @@ impl Listener for Bounded {
         };
         let (from, addresses) = (address.ip().to_canonical(), Arc::clone(&self.from));
         let until = Box::pin(sleep(self.limit));
-        (Visit { stream, until, sent: 0, from, addresses, _place: place }, address)
+        let most_sent = self.most_sent;
+        (Visit { stream, until, sent: 0, most_sent, from, addresses, _place: place }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -260,7 +300,7 @@ impl AsyncRead for Visit {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         self.sent += buffer.filled().len() - before;
-        if self.sent > MOST_SENT {
+        if self.sent > self.most_sent {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "too much was sent")));
         }
         polled
@@ -310,7 +350,7 @@ mod tests {
         let now = Arc::clone(&clock);
         let now = move || Instant::from_micros(now.load(Ordering::Relaxed));
         let (scrapes, mut scraped) = mpsc::channel::<Scrape>(1);
-        let web = Web::serve("127.0.0.1:0".parse().unwrap(), health, scrapes, now).await.unwrap();
+        let web = Web::serve("127.0.0.1:0".parse().unwrap(), health, scrapes, None, now).await.unwrap();
         let at = web.address();
         let loops =
             async { scraped.recv().await.unwrap().send("shouwang_gap_total 0\n# EOF\n".into()).unwrap() };
@@ -319,6 +359,11 @@ mod tests {
         drop(scraped);
         assert_eq!(get(at, "/metrics").await, "503 the event loop does not answer");
         assert_eq!(get(at, "/healthz").await, "200 ok");
+        assert_eq!(
+            get(at, "/install").await.get(..3),
+            Some("404"),
+            "without [install] there are no such pages"
+        );
         assert_eq!(get(at, "/readyz").await, "200 ok");
         turn.send(Health { broker_connected: false, ..good }).unwrap();
         assert_eq!(get(at, "/healthz").await, "200 ok");
@@ -330,13 +375,32 @@ mod tests {
         assert_eq!(get(at, "/else").await.get(..3), Some("404"));
     }
 
+    #[test]
+    fn on_port_80_browsers_leave_the_port_out() {
+        let is_addressed = |listen: &str, host: &'static str, origin: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            headers.extend(origin.map(|origin| (header::ORIGIN, origin.parse().unwrap())));
+            is_addressed(&hosts(listen.parse().unwrap()), &headers)
+        };
+        let usual = "192.168.1.9:80";
+        assert!(is_addressed(usual, "192.168.1.9", None));
+        assert!(is_addressed(usual, "192.168.1.9", Some("http://192.168.1.9")));
+        assert!(is_addressed(usual, "192.168.1.9:80", Some("http://192.168.1.9:80")));
+        assert!(is_addressed("[fd00::9]:80", "[fd00::9]", Some("http://[fd00::9]")));
+        assert!(!is_addressed(usual, "192.168.1.9", Some("https://192.168.1.9")));
+        assert!(!is_addressed(usual, "192.168.1.9", Some("null")));
+        assert!(!is_addressed("192.168.1.9:8080", "192.168.1.9", None));
+        assert!(!is_addressed("192.168.1.9:8080", "192.168.1.9:80", None));
+    }
+
     #[tokio::test]
     async fn silent_visitors_are_shown_out_and_others_get_in() {
         let good = Health { turned_at: Instant::from_micros(0), store_writes: true, broker_connected: true };
         let (_turn, health) = watch::channel(good);
         let now = || Instant::from_micros(0);
         let limit = Duration::from_millis(50);
-        let seen = Seen { health, scrapes: mpsc::channel(1).0, now };
+        let seen = Seen { health, scrapes: mpsc::channel(1).0, install: None, now };
         let web = Web::serve_for("127.0.0.1:0".parse().unwrap(), seen, limit).await.unwrap();
         let mut silent = Vec::new();
         for _ in 0..CONNECTIONS + 10 {
@@ -350,7 +414,7 @@ mod tests {
         let good = Health { turned_at: Instant::from_micros(0), store_writes: true, broker_connected: true };
         let (_turn, health) = watch::channel(good);
         let now = || Instant::from_micros(0);
-        let seen = Seen { health, scrapes: mpsc::channel(1).0, now };
+        let seen = Seen { health, scrapes: mpsc::channel(1).0, install: None, now };
         let web = Web::serve_for("127.0.0.1:0".parse().unwrap(), seen, CONNECTION_LIMIT).await.unwrap();
         for head in [
             "GET /healthz HTTP/1.1\r\nHost: x\r\nX: ",

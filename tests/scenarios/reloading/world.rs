@@ -133,6 +133,7 @@ impl Draft {
             outputs: Vec::new(),
             local_alarm: None,
             sms: None,
+            install_input: None,
             uplink: UplinkSettings { hearers: Vec::new(), signed_commands_only: false },
         }
     }

@@ -86,6 +86,7 @@ impl Engine {
             self.call_unit_read(now, device, &news);
         }
         self.output_read(now, device, &news);
+        self.door_read(now, device, &news);
         for point in news {
             self.gauge_read(now, device, point);
             self.judge_point(now, device, point);

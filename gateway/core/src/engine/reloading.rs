@@ -260,6 +260,13 @@ impl Engine {
         if input(old) != input(&new) {
             self.silence_input = None;
         }
+        let door = |all: &Configuration| {
+            let (device, point) = all.install_input?;
+            Some((all.devices.get(device)?.id.clone(), point))
+        };
+        if door(old) != door(&new) {
+            self.forget_door_input();
+        }
     }
 
     /// Nothing is said any more of a device that is gone, nor remembered.

@@ -53,6 +53,8 @@ pub(super) struct File {
     pub(super) local_alarm: Option<LocalAlarm>,
     /// Whom the box itself texts, because no duty room hears.
     pub(super) sms: Option<Sms>,
+    /// The installer's pages on this gateway.
+    pub(super) install: Option<Install>,
     /// The health page of this gateway.
     pub(super) web: Option<Listen>,
     /// Where installers on this box borrow a line; by default where the service's own folder is.
@@ -378,6 +380,18 @@ pub(super) struct SilencePage {
     /// File that holds the PIN, 6 to 12 digits, and nothing else; not readable by everybody.
     #[schemars(required)]
     pub(super) pin_file: Option<String>,
+}
+
+/// The pages by which an installer sets this gateway up from a phone; open for an hour after a press on the box, or at its
+/// first start.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Install {
+    /// `address:port` of this machine on the network of the installer's phone.
+    #[schemars(required)]
+    pub(super) listen: Option<String>,
+    /// An input that opens the pages.
+    pub(super) open: Option<Input>,
 }
 
 /// Texts people by a mobile modem of the box's own when no duty room has heard an emergency.

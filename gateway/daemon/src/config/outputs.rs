@@ -11,7 +11,7 @@ use shouwang_core::profile::{Kind, Point, Table};
 use shouwang_message::Text;
 
 use super::check::{At, Check, Taken};
-use super::draft::{Device, Input, LocalAlarm, Output, SilencePage};
+use super::draft::{Device, Input, Install, LocalAlarm, Output, SilencePage};
 use crate::silence_page;
 
 /// The contract's times, seconds.
@@ -140,7 +140,7 @@ impl Check<'_> {
         let silence = draft
             .silence
             .as_ref()
-            .and_then(|input| self.silence(&key("silence"), input, all_devices, devices));
+            .and_then(|input| self.pressed(&key("silence"), input, all_devices, devices));
         let seconds = |given: Option<u32>, usual: u32| Duration::from_secs(u64::from(given.unwrap_or(usual)));
         Some(LocalAlarmSettings {
             unheard: seconds(draft.unheard_s, UNHEARD_S),
@@ -151,21 +151,43 @@ impl Check<'_> {
         })
     }
 
-    /// One address of this machine, and a PIN that somebody chose.
-    pub(super) fn silence_page(&mut self, draft: &SilencePage) -> Option<silence_page::Settings> {
-        let key = |key| [Step::Key("local_alarm"), Step::Key("silence_page"), Step::Key(key)];
-        let listen = draft.listen.as_ref()?.parse::<SocketAddr>().ok();
+    /// Where the installer's pages listen, and what opens them.
+    pub(super) fn install(
+        &mut self,
+        draft: &Install,
+        all_devices: &[Device],
+        devices: &[DeviceSettings],
+    ) -> (Option<SocketAddr>, Option<(DeviceIndex, usize)>) {
+        let key = |key| [Step::Key("install"), Step::Key(key)];
+        let words = ("安装页要写明本机的一个地址", "the installer's pages need one address of this machine");
+        let listen = draft.listen.as_ref().and_then(|listen| self.one_address(&key("listen"), listen, words));
+        let open =
+            draft.open.as_ref().and_then(|input| self.pressed(&key("open"), input, all_devices, devices));
+        (listen, open)
+    }
+
+    /// Not all addresses at once: a page is for one network.
+    fn one_address(&mut self, at: At<'_>, text: &str, (zh, en): (&str, &str)) -> Option<SocketAddr> {
+        let listen = text.parse::<SocketAddr>().ok();
         let listen = listen.filter(|listen| !listen.ip().is_unspecified() && listen.port() != 0);
         if listen.is_none() {
             self.wrong(
-                &key("listen"),
-                Text::new(
-                    "消音页要写明本机的一个地址",
-                    "the silencing page needs one address of this machine",
-                ),
+                at,
+                Text::new(zh, en),
                 Text::new("写成 192.168.1.7:8082", "write it like 192.168.1.7:8082"),
             );
         }
+        listen
+    }
+
+    /// One address of this machine, and a PIN that somebody chose.
+    pub(super) fn silence_page(&mut self, draft: &SilencePage) -> Option<silence_page::Settings> {
+        let key = |key| [Step::Key("local_alarm"), Step::Key("silence_page"), Step::Key(key)];
+        let listen = self.one_address(
+            &key("listen"),
+            draft.listen.as_ref()?,
+            ("消音页要写明本机的一个地址", "the silencing page needs one address of this machine"),
+        );
         let pin_file = self.file(&key("pin_file"), draft.pin_file.as_ref(), true)?;
         if self.look_at_files
             && pin_file.is_file()
@@ -196,7 +218,8 @@ impl Check<'_> {
         outputs.iter().position(|output| Some(output.name.as_str()) == name.map(String::as_str))
     }
 
-    fn silence(
+    /// A point that somebody at the box presses.
+    fn pressed(
         &mut self,
         at: At<'_>,
         draft: &Input,
@@ -238,15 +261,12 @@ impl Check<'_> {
     }
 }
 
-/// A press of the silencing input is no alarm of its own.
-pub(super) fn judge_nothing_of_the_silence_input(
-    local_alarm: Option<&LocalAlarmSettings>,
-    devices: &mut [DeviceSettings],
-) {
-    if let Some((device, point)) = local_alarm.and_then(|local| local.silence)
-        && let Some(device) = devices.get_mut(device)
-    {
-        device.conditions.retain(|condition| condition.point != point);
+/// A press of an input that asks for quiet, or opens the installer's pages, is no alarm of its own.
+pub(super) fn judge_nothing_of(inputs: [Option<(DeviceIndex, usize)>; 2], devices: &mut [DeviceSettings]) {
+    for (device, point) in inputs.into_iter().flatten() {
+        if let Some(device) = devices.get_mut(device) {
+            device.conditions.retain(|condition| condition.point != point);
+        }
     }
 }
 

@@ -22,7 +22,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// What is remembered of wrong PINs.
 #[derive(Debug, Default)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     addresses: BTreeMap<IpAddr, Failures>,
     /// Oldest first.
     known: VecDeque<IpAddr>,
@@ -40,7 +40,7 @@ impl Throttle {
     ///
     /// # Errors
     /// It is too soon: how long to wait. Such a try is not judged and costs nothing.
-    pub(super) fn begin(&mut self, now: Instant, from: IpAddr) -> Result<(), Duration> {
+    pub(crate) fn begin(&mut self, now: Instant, from: IpAddr) -> Result<(), Duration> {
         while self.wrong.front().is_some_and(|at| now.since(*at) >= MINUTE) {
             self.wrong.pop_front();
         }
@@ -64,7 +64,7 @@ impl Throttle {
     }
 
     /// The PIN of the try that began last from there was right.
-    pub(super) fn proved(&mut self, from: IpAddr) {
+    pub(crate) fn proved(&mut self, from: IpAddr) {
         let from = network(from);
         self.addresses.remove(&from);
         let known = self.known.iter().position(|known| *known == from);

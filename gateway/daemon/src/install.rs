@@ -1,0 +1,108 @@
+//! The installer's pages: whoever stands before the box sets it up and walks its devices from a phone.
+//!
+//! They are there for an hour after a press on the box, or at its first start; on one network that the configuration
+//! names; behind the PIN on the label. What they show is made here, without a framework; what they do, the core decides.
+mod door;
+mod page;
+mod pin;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::installing::Counter;
+use crate::web::{Bounded, hosts};
+use door::Door;
+
+/// The address may not be there yet when the box starts; the gateway does not wait for it.
+const LISTEN_AGAIN: Duration = Duration::from_secs(10);
+/// A form with the names of a walk's devices is far smaller.
+const BODY_BYTES: usize = 16 * 1024;
+const CONNECTION_LIMIT: Duration = Duration::from_secs(60);
+const CONNECTION_BYTES: usize = 256 * 1024;
+
+/// What the pages work with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    /// Where the PIN is kept.
+    pub state_dir: PathBuf,
+}
+
+/// Running pages; they end when this is dropped.
+#[derive(Debug)]
+pub struct InstallPages {
+    task: JoinHandle<()>,
+}
+
+impl InstallPages {
+    /// Listens as soon as the address is there, and goes on trying until then. Makes the PIN if there is none.
+    pub fn start(settings: Settings, counter: Counter) -> Self {
+        match pin::made(&settings.state_dir) {
+            Ok(file) => {
+                tracing::info!(file = %file.display(), "the installer's pages: their PIN for the label");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no PIN could be kept for the installer's pages: they let nobody in");
+            }
+        }
+        let task = tokio::spawn(async move {
+            loop {
+                match TcpListener::bind(settings.listen).await {
+                    Ok(listener) => serve(listener, &settings.state_dir, counter.clone()).await,
+                    Err(error) => {
+                        tracing::warn!(listen = %settings.listen, %error, "the installer's pages are not there yet");
+                    }
+                }
+                sleep(LISTEN_AGAIN).await;
+            }
+        });
+        Self { task }
+    }
+}
+
+impl Drop for InstallPages {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The file with the PIN of a gateway that keeps its state there.
+pub fn pin_file(state_dir: &Path) -> PathBuf {
+    pin::file(state_dir)
+}
+
+async fn serve(listener: TcpListener, state_dir: &Path, counter: Counter) {
+    let Ok(address) = listener.local_addr() else { return };
+    tracing::info!(%address, "the installer's pages are there");
+    let door = Arc::new(Door::new(pin::file(state_dir), hosts(address), counter));
+    let routes = Router::new()
+        .route("/install", get(page::home))
+        .route("/install/enter", post(door::enter))
+        .route("/install/leave", post(door::leave))
+        .route("/install/walk", get(walk::show).post(walk::step))
+        .route("/install/walk.json", get(walk::told))
+        .route("/install/install.js", get(page::script))
+        .route("/install/install.css", get(page::style))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .with_state(door);
+    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+    let bounded = Bounded::new(listener, CONNECTION_LIMIT).with_most_sent(CONNECTION_BYTES).tap_io(|_| {});
+    let ended: Result<(), io::Error> = axum::serve(bounded, service).await;
+    if let Err(error) = ended {
+        tracing::warn!(%error, "the installer's pages ended; they are started again");
+    }
+}
