@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod acting;
+mod answering;
 mod axe;
 mod board;
 mod chromium;

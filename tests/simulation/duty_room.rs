@@ -121,7 +121,10 @@ impl DutyRoom {
                     self.taken.push_back((now + TAKES, notice.ticket));
                     said.push(Said::Told { alarm: notice.alarm, step: notice.step });
                 }
-                Output::Sound { .. } | Output::Record { .. } | Output::Changed => {}
+                Output::Sound { .. }
+                | Output::Record { .. }
+                | Output::ListPeople { .. }
+                | Output::Changed => {}
             }
         }
         said

@@ -15,6 +15,7 @@ use shouwang_message::{
     StoreHealth, Text, Timestamp, WalkInfo,
 };
 
+use crate::answering::Round;
 use crate::asking::Pending;
 use crate::case::Case;
 use crate::certificate::Certificate;
@@ -88,6 +89,9 @@ pub struct Board {
     pub(crate) self_tests: SelfTests,
     pub(crate) stations: BTreeMap<Id, Station>,
     pub(crate) own_log: OwnLog,
+    /// Rounds of 叫应 that run, and the newest that ended, oldest first.
+    pub(crate) rounds: BTreeMap<AlarmId, Round>,
+    pub(crate) ended_rounds: VecDeque<Round>,
     pub(crate) counts: Counts,
     in_flight: VecDeque<InFlight>,
     next_transaction: u64,
@@ -222,6 +226,8 @@ impl Board {
             self_tests,
             stations: BTreeMap::new(),
             own_log: OwnLog::default(),
+            rounds: BTreeMap::new(),
+            ended_rounds: VecDeque::new(),
             counts: Counts::default(),
             in_flight: VecDeque::new(),
             next_transaction: 1,
@@ -278,6 +284,7 @@ impl Board {
             Input::Hushed { by, from } => self.hushed(now, by, from),
             Input::Certified { ends, trouble } => self.certified(ends, trouble.as_deref()),
             Input::Sounded { trouble } => self.sounded(now, trouble.as_deref()),
+            Input::PeopleListed { round, homes } => self.people_listed(round, homes.as_deref()),
             Input::Armed { boards } => {
                 self.armed = boards;
                 self.guard.armed(now, boards > 0);
@@ -299,6 +306,7 @@ impl Board {
             .min(self.next_cooking_deadline())
             .min(self.next_drill_deadline());
         next = next.min(self.sounder.next_deadline()).min(self.self_tests.next_deadline());
+        next = next.min(self.next_round_deadline());
         for gateway in self.gateways.values() {
             let askable = self.link_up && gateway.may_answer();
             next = next.min(gateway.watch.next_deadline().unwrap_or(Instant::NEVER)).min(gateway.devices_at);
@@ -402,6 +410,7 @@ impl Board {
         self.look_at_ladders(now);
         self.look_at_sounder(now);
         self.look_at_self_tests(now);
+        self.look_at_rounds(now);
         self.send_requests(now);
     }
 

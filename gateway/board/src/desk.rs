@@ -7,6 +7,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use shouwang_message::{Acknowledged, AlarmId, Id, Timestamp};
 
+use crate::answering::AnsweringStep;
 use crate::board::{Board, Effect};
 use crate::drill::DrillStep;
 use crate::logbook::LogLine;
@@ -59,6 +60,8 @@ pub enum DeskStep {
         station: Id,
         told: Forwarded,
     },
+    /// 叫应.
+    Answering(AnsweringStep),
     /// The ladder of impacts.
     PutImpacts {
         station: Id,
@@ -101,6 +104,7 @@ impl Board {
             DeskStep::PutAbout { station, about } => self.put_about(ticket, asked, station, about),
             DeskStep::Forwarded { station, told } => self.forwarded(ticket, asked, station, told),
             DeskStep::PutImpacts { station, impacts } => self.put_impacts(ticket, asked, station, impacts),
+            DeskStep::Answering(step) => self.answering_asked(ticket, asked, step),
             DeskStep::StopDrill => self.stop_drill(ticket, asked),
             DeskStep::Walk { walk, agreed } => self.answer_walk(ticket, asked, *walk, *agreed),
             DeskStep::Test(test) => self.test_device(ticket, asked, test),

@@ -2,9 +2,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use shouwang_message::{Id, Text, Timestamp};
+use shouwang_message::{AlarmId, Id, Text, Timestamp};
 
-use crate::{Asked, CaseAsked, DeliveryResult, DeskAsked, LogLine, ReadingAsked, ShiftAsked};
+use crate::{Asked, CaseAsked, DeliveryResult, DeskAsked, Home, LogLine, ReadingAsked, ShiftAsked};
 
 /// One thing that happened, in the past tense.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +51,8 @@ pub enum Input {
     Sounded { trouble: Option<String> },
     /// The certificate under which pages are shown ends then; `trouble` is why a newer one cannot be used.
     Certified { ends: Timestamp, trouble: Option<String> },
+    /// The homes of a round of 叫应, as the residents' cards have them; none if the disk did not give them.
+    PeopleListed { round: AlarmId, homes: Option<Vec<Home>> },
     /// How many boards are live and can sound.
     Armed { boards: u32 },
     /// A deadline passed.

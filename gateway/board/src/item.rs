@@ -31,6 +31,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) case: Option<(CaseState, Option<Conclusion>)>,
     /// How far up the ladder it is.
     pub(crate) escalation: Option<Value>,
+    /// How far the calling of people is.
+    pub(crate) answering: Option<Value>,
     /// Requests not confirmed yet: shown as done, marked pending.
     pub(crate) pending: bool,
     pub(crate) acknowledged: Option<Acknowledged>,
@@ -97,6 +99,7 @@ pub(crate) fn item(row: &Row, around: &Surroundings<'_>) -> Value {
     set("case", json!(around.case.map(|(state, _)| state)));
     set("conclusion", json!(around.case.and_then(|(_, what)| what)));
     set("escalation", json!(around.escalation));
+    set("answering", json!(around.answering));
     let refused = row.refused.as_ref().map(|(name, error)| {
         json!({"name": name, "code": error.code,
             "text": Text::new(error.text.zh.as_str(), error.text.en.as_str())})

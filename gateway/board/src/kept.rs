@@ -7,7 +7,7 @@ use crate::{GatewayName, bounds};
 
 /// What [`crate::Board::restore`] needs: of the keys below each prefix the last so many in their order, which is
 /// by age where there may be more.
-pub const KEPT_PREFIXES: [(&str, usize); 14] = [
+pub const KEPT_PREFIXES: [(&str, usize); 16] = [
     ("cursor/", 100_000),
     ("row/", 100_000),
     ("asked/", 100_000),
@@ -22,6 +22,8 @@ pub const KEPT_PREFIXES: [(&str, usize); 14] = [
     ("outage/", 100),
     ("ladder/", bounds::LADDERS),
     ("station/", bounds::STATIONS),
+    ("calling/", bounds::STATIONS),
+    ("called/", bounds::ENDED_ROUNDS),
 ];
 
 /// A flood that goes on, and what did not sound in the night.
@@ -93,6 +95,16 @@ pub(crate) fn cooking(whom: &GatewayName, device: &Id) -> String {
 /// A river station, with what people read there last.
 pub(crate) fn station(id: &Id) -> String {
     format!("station/{id}")
+}
+
+/// A round of 叫应 that runs.
+pub(crate) fn round(id: AlarmId) -> String {
+    format!("calling/{id}")
+}
+
+/// Where a round of 叫应 that ended stays on disk, as JSON, when the board no longer remembers it.
+pub fn ended_round_key(id: AlarmId) -> String {
+    format!("called/{id}")
 }
 
 /// Where a person's reading stays on disk, as JSON with `station` and `at`; old ones are the hands' to forget.

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+mod answering;
 mod arrivals;
 mod asking;
 mod board;
@@ -61,6 +62,7 @@ mod walks;
 mod watching;
 mod wording;
 
+pub use answering::{AnsweringStep, CallOutcome, CallTold, Home, ended_round};
 pub use asking::{Asked, Request};
 pub use board::{Board, Counts, GatewaySummary, ListState};
 pub use call_procedure::{CallCard, CallStep, CallWho, call_procedure};
@@ -73,7 +75,7 @@ pub use escalation::{Escalation, Reach, Step};
 pub use figures::{DeviceFigures, Figures, Grid, Times};
 pub use input::Input;
 pub use item::clean;
-pub use kept::{KEPT_PREFIXES, closed_case_key, reading_key, sheet_key};
+pub use kept::{KEPT_PREFIXES, closed_case_key, ended_round_key, reading_key, sheet_key};
 pub use logbook::LogLine;
 pub use measures::{GatewayMeasures, Measures};
 pub use night::Night;
@@ -163,6 +165,11 @@ pub mod bounds {
     pub const OFF_DELAY_S: u32 = 86_400;
     /// Rows of a station's ladder of impacts.
     pub const IMPACTS: usize = 50;
+    /// Homes near one station, and people called in one round of 叫应; more are counted and shown as left out.
+    pub const HOMES: usize = 50;
+    pub const CALLED: usize = 500;
+    /// Rounds of 叫应 that ended and are remembered; older ones stay on disk.
+    pub const ENDED_ROUNDS: usize = 50;
     /// Gap rows; further losses add to the newest row of the same kind.
     pub const GAP_ROWS: usize = 200;
     /// Bytes of one message.

@@ -24,6 +24,8 @@ pub enum Output {
     Sound { on: bool },
     /// Keep these readings of a station, each once, whatever their order. No alarm hangs on them.
     Record { station: Id, samples: Vec<Sample> },
+    /// Read who lives in these homes (`3`, `3-2`, `3-2-402`), then say [`crate::Input::PeopleListed`].
+    ListPeople { round: AlarmId, homes: Vec<String> },
     /// The list of alarms is different now.
     Changed,
 }

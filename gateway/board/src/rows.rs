@@ -86,6 +86,7 @@ impl Board {
         }
         self.note_change(id, before);
         self.case_hears(whom, change, document);
+        self.answering_hears(whom, change, document);
         let Some(row) = self.rows.get_mut(&id) else { return };
         let revision =
             if row.differs_by_texts_only(document) { row.revision().max(revision) } else { revision };

@@ -15,6 +15,7 @@ const HISTORY = 5;
 
 let shown = "";
 let past = { id: null, items: null };
+let round = { key: null, missing: [] };
 
 export function show(item, items, onAction) {
   if (!item) {
@@ -27,12 +28,13 @@ export function show(item, items, onAction) {
     return;
   }
   if (past.id !== item.id) readPast(item, () => show(item, items, onAction));
+  if (round.key !== roundKey(item)) readRound(item, () => show(item, items, onAction));
   const near = nearby(item, items);
-  const key = JSON.stringify([item, near.map((one) => [one.id, one.revision, one.acknowledged]), past, onAction.key()]);
+  const key = JSON.stringify([item, near.map((one) => [one.id, one.revision, one.acknowledged]), past, round, onAction.key()]);
   if (key !== shown) {
     shown = key;
     byId("card-top").replaceChildren(head(item), facts(item), actions(item, onAction), steps(item));
-    byId("card-body").replaceChildren(neighbours.box(), ...scripts(item, onAction), unwatched(item), history(), nearbyList(near));
+    byId("card-body").replaceChildren(called(item), neighbours.box(), ...scripts(item, onAction), unwatched(item), history(), nearbyList(near));
   }
   cases.show(item, onAction);
   calls.show(item, onAction);
@@ -143,6 +145,29 @@ function scripts(item, onAction) {
     help.append(call("120"));
   }
   return { smoke: [fire], gas: [fire], co: [help, fire], call: [help] }[item.class] ?? [];
+}
+
+// 叫应: how far it is, and the homes that have not answered. Names are on its own page.
+const roundKey = (item) => (item.answering ? JSON.stringify(item.answering) : null);
+
+async function readRound(item, then) {
+  const key = roundKey(item);
+  round = { key, missing: [] };
+  const said = key && (await ask(`/api/v1/rounds/${encodeURIComponent(item.answering.round)}`));
+  if (!said?.ok || round.key !== key) return;
+  round.missing = said.answer.list.filter((one) => !one.settled).map((one) => one.home);
+  then();
+}
+
+function called(item) {
+  const box = make("section", "called");
+  if (!item.answering) return box;
+  const link = make("a", "", say(words.answering_now, item.answering));
+  link.href = `/answering/${encodeURIComponent(item.answering.round)}`;
+  link.target = "_blank";
+  box.append(make("h3", "", words.answering), make("p", "", link));
+  if (round.missing.length) box.append(make("p", "missing", round.missing.join("、")));
+  return box;
 }
 
 // The rooms that nobody watches while this lasts.

@@ -1,13 +1,16 @@
 // Keeps the last river page that was seen, and what it is made of, for a phone without a network. The page itself says
 // that it is not the present.
-const NAME = "shouwang-river-1";
-const PARTS = ["/assets/river.css", "/assets/river.js", "/assets/icon.svg"];
+const NAME = "shouwang-river-2";
+const PARTS = ["/assets/river.css", "/assets/river.js", "/assets/outbox.js", "/assets/icon.svg"];
 const isOurs = ({ pathname }) => /^\/river\/[a-z0-9-]+$/.test(pathname) || PARTS.includes(pathname);
 
 addEventListener("install", (event) => {
     event.waitUntil(caches.open(NAME).then((kept) => kept.addAll(PARTS)).then(() => skipWaiting()));
 });
-addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+addEventListener("activate", (event) => {
+    const old = async () => (await caches.keys()).filter((name) => name.startsWith("shouwang-river-") && name !== NAME);
+    event.waitUntil(old().then((names) => Promise.all(names.map((name) => caches.delete(name)))).then(() => clients.claim()));
+});
 addEventListener("fetch", (event) => {
     const address = new URL(event.request.url);
     if (event.request.method !== "GET" || address.origin !== location.origin || !isOurs(address)) return;

@@ -1,71 +1,19 @@
 // The river page's own hands: what a person reads is kept in this phone first and sent from there, with the time at
 // which it was read and an id of its own, so that sending it twice is one reading. The page is whole without this.
+import { inWords, isLater, isThere, makeId, outbox, place, reason } from "./outbox.js";
+
 const { station, say: told } = document.body.dataset;
 const say = JSON.parse(told);
 const one = (selector) => document.querySelector(selector);
 const tell = (text) => { one("#said").textContent = text; };
 const api = `/api/v1/stations/${encodeURIComponent(station)}`;
-let sending = false;
 
-// -- What waits, in this phone.
-const opened = new Promise((done, failed) => {
-    const asked = indexedDB.open("shouwang-river", 1);
-    asked.onupgradeneeded = () => asked.result.createObjectStore("readings", { keyPath: "id" });
-    asked.onsuccess = () => done(asked.result);
-    asked.onerror = () => failed(asked.error);
+const box = outbox("shouwang-river", say, {
+    send, tell, line: (reading) => reading.stage_m.toFixed(2),
 });
-async function store(mode, act) {
-    const base = await opened;
-    return new Promise((done, failed) => {
-        const change = base.transaction("readings", mode);
-        const asked = act(change.objectStore("readings"));
-        change.oncomplete = () => done(asked.result);
-        change.onerror = () => failed(change.error);
-        // A phone that is full ends it so, without an error of any request.
-        change.onabort = () => failed(change.error);
-    });
-}
-const waiting = () => store("readonly", (all) => all.getAll());
-const keep = (reading) => store("readwrite", (all) => all.put(reading));
-const forget = (id) => store("readwrite", (all) => all.delete(id));
-
-function makeId() {
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-async function show() {
-    const all = await waiting();
-    const box = one("#outbox");
-    box.hidden = all.length === 0;
-    one("#waiting").textContent = `${all.length} ${say.waiting}`;
-    box.querySelector("ul").replaceChildren(...all.map((reading) => {
-        const line = document.createElement("li");
-        const at = new Date(reading.at).toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit" });
-        line.append(`${reading.stage_m.toFixed(2)} · ${at} ${reading.photo ? "📷" : ""} ${reading.refused ?? ""}`);
-        if (reading.refused) {
-            const drop = document.createElement("button");
-            drop.type = "button";
-            drop.textContent = say.drop;
-            drop.addEventListener("click", async () => { await forget(reading.id); await show(); });
-            line.append(drop);
-        }
-        return line;
-    }));
-}
-
-const zh = document.documentElement.lang.startsWith("zh");
-async function reason(answer) {
-    const said = await answer.json().catch(() => null);
-    const text = said?.error?.text;
-    return text ? (zh ? text.zh : text.en) : `${answer.status}`;
-}
-
-// Sent again later: a log-in that ran out, a server that was slow, busy or ill says nothing against what was sent.
-const isLater = (status) => status === 401 || status === 408 || status === 429 || status >= 500;
 
 // One reading, then its photo. True if nothing of it is left to send.
-async function send(reading) {
+async function send(reading, { keep, forget }) {
     if (!reading.sent) {
         const { id, stage_m, at } = reading;
         const body = JSON.stringify({ id, stage_m, at });
@@ -80,7 +28,7 @@ async function send(reading) {
             return false;
         }
         const taken = await answer.json();
-        const ask = taken.ask && (zh ? taken.ask.text.zh : taken.ask.text.en);
+        const ask = taken.ask && inWords(taken.ask.text);
         tell(ask ?? say.sent);
         reading = { ...reading, sent: true };
         await keep(reading);
@@ -97,25 +45,12 @@ async function send(reading) {
 }
 
 async function flush() {
-    if (sending) return;
-    sending = true;
-    let some = false;
-    try {
-        for (const reading of await waiting()) {
-            if (!reading.refused) some = (await send(reading)) || some;
-        }
-    } catch {
-        tell(say.no_network);
-    } finally {
-        sending = false;
-        await show();
-    }
-    if (some) renew();
+    if (await box.flush()) renew();
 }
 
 // -- The page itself: is there a network, and is this still the present?
 async function look() {
-    const alive = await fetch("/healthz", { cache: "no-store" }).then(() => true, () => false);
+    const alive = await isThere();
     one("#offline").hidden = alive;
     document.body.classList.toggle("cut", !alive);
     return alive;
@@ -124,7 +59,7 @@ async function look() {
 const isBusy = () => [...document.querySelectorAll("form")].some((form) =>
     !form.hidden && [...form.elements].some((field) => field.value && field.tagName !== "BUTTON"));
 async function renew() {
-    if (isBusy() || sending) return;
+    if (isBusy() || box.isSending()) return;
     const answer = await fetch(location.href).catch(() => null);
     if (!answer?.ok || isBusy()) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -147,11 +82,6 @@ one("#reading")?.addEventListener("click", (event) => {
     const field = event.currentTarget.elements.stage;
     field.value = key === "⌫" ? field.value.slice(0, -1) : field.value + key;
 });
-const place = () => new Promise((done) => {
-    if (!navigator.geolocation) return done(null);
-    const found = ({ coords }) => done([coords.latitude.toFixed(5), coords.longitude.toFixed(5)]);
-    navigator.geolocation.getCurrentPosition(found, () => done(null), { timeout: 5000, maximumAge: 60000 });
-});
 let keeping = false;
 one("#reading")?.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -164,7 +94,7 @@ one("#reading")?.addEventListener("submit", async (event) => {
     const reading = { id: makeId(), station, stage_m, at, photo };
     keeping = true;
     try {
-        await keep(reading);
+        await box.keep(reading);
     } catch {
         // The number and the photo stay in the form: nothing else has them.
         return tell(say.not_kept);
@@ -172,9 +102,9 @@ one("#reading")?.addEventListener("submit", async (event) => {
         keeping = false;
     }
     form.reset();
-    await show();
+    await box.show();
     // Where it was is worth a moment, never the reading.
-    if (photo) await keep({ ...reading, place: await place() }).catch(() => {});
+    if (photo) await box.keep({ ...reading, place: await place() }).catch(() => {});
     await flush();
 });
 
@@ -217,6 +147,6 @@ addEventListener("offline", look);
 setInterval(async () => { if (await look()) { await flush(); await renew(); } }, 30000);
 navigator.serviceWorker?.register("/river/worker.js", { scope: "/river/" }).catch(() => {});
 if (!navigator.serviceWorker && isSecureContext) tell(say.open_in_browser);
-await show();
+await box.show();
 if (await look()) await flush();
 document.body.dataset.ready = "yes";

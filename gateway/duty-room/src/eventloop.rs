@@ -17,6 +17,7 @@ use crate::link::Outbox;
 use crate::lists::{Answer, Lists, Version};
 use crate::metrics::{Awaited, Metrics};
 use crate::notify::Notifier;
+use crate::residents::Wanted;
 use crate::series::{Lost, Record};
 use crate::sounder::Sounder;
 use crate::stop::Stopped;
@@ -72,6 +73,15 @@ pub(crate) enum Message {
     StationNow {
         id: Id,
         answer: oneshot::Sender<Option<Box<StationNow>>>,
+    },
+    /// The rounds of 叫应, without their lists.
+    Rounds {
+        answer: oneshot::Sender<Vec<Value>>,
+    },
+    /// One of them with its list, if the board remembers it.
+    Round {
+        id: AlarmId,
+        answer: oneshot::Sender<Option<Value>>,
     },
     /// The newest drill as a table.
     Drill {
@@ -139,6 +149,7 @@ pub(crate) struct Channels {
     pub(crate) to_store: mpsc::Sender<Work>,
     pub(crate) to_series: mpsc::Sender<Record>,
     pub(crate) lost: Lost,
+    pub(crate) to_residents: mpsc::Sender<Wanted>,
     pub(crate) outbox: Outbox,
     pub(crate) sounder: Option<Sounder>,
     pub(crate) heard: broadcast::Sender<Arc<HeardEvent>>,
@@ -153,6 +164,7 @@ struct Loop {
     to_store: mpsc::Sender<Work>,
     to_series: mpsc::Sender<Record>,
     lost: Lost,
+    to_residents: mpsc::Sender<Wanted>,
     outbox: Outbox,
     sounder: Option<Sounder>,
     heard: broadcast::Sender<Arc<HeardEvent>>,
@@ -173,6 +185,7 @@ pub(crate) async fn run(board: Board, clock: Clock, run: u64, channels: Channels
         to_store,
         to_series,
         lost,
+        to_residents,
         outbox,
         sounder,
         heard,
@@ -186,6 +199,7 @@ pub(crate) async fn run(board: Board, clock: Clock, run: u64, channels: Channels
         to_store,
         to_series,
         lost,
+        to_residents,
         outbox,
         sounder,
         heard,
@@ -278,6 +292,12 @@ impl Loop {
             }
             Message::StationNow { id, answer } => {
                 let _ = answer.send(self.board.station_now(self.clock.now(), &id).map(Box::new));
+            }
+            Message::Rounds { answer } => {
+                let _ = answer.send(self.board.rounds());
+            }
+            Message::Round { id, answer } => {
+                let _ = answer.send(self.board.round(id));
             }
             Message::Drill { answer } => {
                 let _ = answer.send(self.board.drill_words());
@@ -397,6 +417,10 @@ impl Loop {
                         tracing::warn!("readings of a river station were not kept: the disk is behind");
                         self.lost.add(count);
                     }
+                }
+                Output::ListPeople { round, homes } => {
+                    // A full queue is as a disk that did not give it: the board asks again.
+                    let _ = self.to_residents.try_send((round, homes));
                 }
                 Output::Changed => self.lists.board_changed(),
             }

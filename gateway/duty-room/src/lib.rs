@@ -142,6 +142,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let (to_series, records) = mpsc::channel(series::QUEUE);
     let lost = series::Lost::default();
     let keeper = series::Keeper::open(&config.state_dir, clock.clone(), lost.clone())?;
+    let (to_residents, wanted) = mpsc::channel(residents::QUEUE);
     let series = std::thread::Builder::new()
         .name("duty-room-series".into())
         .spawn(move || keeper.run(records))
@@ -205,6 +206,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         to_store,
         to_series,
         lost,
+        to_residents,
         outbox,
         sounder,
         heard: heard.clone(),
@@ -213,6 +215,13 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         metrics: metrics.clone(),
     };
     tasks.push(tokio::spawn(eventloop::run(board, clock.clone(), run, channels, stopped.clone())));
+    tasks.push(tokio::spawn(residents::list_people(
+        residents::Residents::new(&config.state_dir),
+        clock.clone(),
+        wanted,
+        input.clone(),
+        stopped.clone(),
+    )));
     tasks.push(tokio::spawn(residents::forget_hourly(
         residents::Residents::new(&config.state_dir),
         clock.clone(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Value, json};
-use shouwang_board::{Figures, ManualReading, reading_key};
+use shouwang_board::{Figures, ManualReading, ended_round_key, reading_key};
 use shouwang_message::{AlarmId, Timestamp};
 
 use crate::logbook::{database, open};
@@ -148,9 +148,18 @@ impl Records {
 
     /// A person's reading as it was kept.
     pub(crate) fn manual_reading(&self, id: &str) -> rusqlite::Result<Option<String>> {
+        self.kept(&reading_key(id))
+    }
+
+    /// A round of 叫应 that ended, as it was kept.
+    pub(crate) fn ended_round(&self, id: AlarmId) -> rusqlite::Result<Option<String>> {
+        self.kept(&ended_round_key(id))
+    }
+
+    fn kept(&self, key: &str) -> rusqlite::Result<Option<String>> {
         let connection = open(&self.path)?;
         let mut query = connection.prepare("SELECT value FROM kept WHERE key = ?1")?;
-        query.query_row(params![reading_key(id)], |row| row.get(0)).optional()
+        query.query_row([key], |row| row.get(0)).optional()
     }
 
     /// How often this device was right: alarms, those that were real, those that were false (cooking smoke too).

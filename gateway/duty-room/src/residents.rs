@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
-use shouwang_board::{Input, LogLine};
+use shouwang_board::{Home, Input, LogLine};
+use shouwang_message::AlarmId;
 use tokio::sync::mpsc;
 
 use crate::clock::{Clock, local};
@@ -19,6 +20,8 @@ pub(crate) const CARDS: usize = 20_000;
 /// Contacts of one card.
 pub(crate) const CONTACTS: usize = 3;
 const HOUR: Duration = Duration::from_secs(3_600);
+/// Lists of people that wait to be read; the board asks again for one that found no room.
+pub(crate) const QUEUE: usize = 16;
 /// Homes have few residents with a card.
 const PER_HOME: usize = 8;
 
@@ -98,6 +101,11 @@ impl Contact {
 }
 
 impl Resident {
+    /// 3-2-402.
+    pub(crate) fn home(&self) -> String {
+        home(&self.building, &self.entrance, &self.room)
+    }
+
     /// What is wrong with it: the field, and what to write instead; empty if nothing.
     pub(crate) fn mistakes(&self) -> Vec<(&'static str, &'static str, &'static str)> {
         let mut wrong = Vec::new();
@@ -139,6 +147,11 @@ impl Resident {
 /// How the spreadsheet calls the contacts.
 pub(crate) const CONTACT_FIELDS: [(&str, &str); CONTACTS] =
     [("contact1", "contact1_phone"), ("contact2", "contact2_phone"), ("contact3", "contact3_phone")];
+
+fn home(building: &str, entrance: &str, room: &str) -> String {
+    let parts = [building, entrance, room].into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("-")
+}
 
 fn is_short(text: &str, least: usize, most: usize) -> bool {
     (least..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control)
@@ -225,6 +238,41 @@ impl Residents {
         cards(query.query([])?)
     }
 
+    /// The cards of these homes (`3`, `3-2`, `3-2-402`), as far as they may still be kept: numbers and places only.
+    pub(crate) fn near(&self, homes: &[String], today: &str) -> rusqlite::Result<Vec<Home>> {
+        let connection = self.connect()?;
+        let mut query = connection.prepare(
+            "SELECT number, building, entrance, room FROM resident WHERE keep_until >= ?1
+             ORDER BY building, entrance, room, number",
+        )?;
+        let mut rows = query.query([today])?;
+        let mut near = Vec::new();
+        while let Some(row) = rows.next()? {
+            let parts: [String; 3] = [row.get(1)?, row.get(2)?, row.get(3)?];
+            let home = home(&parts[0], &parts[1], &parts[2]);
+            let is_in = |wanted: &String| {
+                home.strip_prefix(wanted.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            };
+            if homes.iter().any(is_in) {
+                near.push(Home { card: row.get(0)?, home });
+            }
+        }
+        Ok(near)
+    }
+
+    /// The cards of these numbers, as far as each may still be kept.
+    pub(crate) fn of_numbers(&self, numbers: &[i64], today: &str) -> rusqlite::Result<Vec<Numbered>> {
+        let connection = self.connect()?;
+        let mut query =
+            connection.prepare("SELECT number, body FROM resident WHERE number = ?1 AND keep_until >= ?2")?;
+        let mut found = Vec::new();
+        for number in numbers {
+            found.extend(cards(query.query(params![number, today])?)?);
+        }
+        Ok(found)
+    }
+
     /// All of these or none; a card of the same home and name is replaced.
     pub(crate) fn put(&self, residents: &[Resident]) -> rusqlite::Result<Vec<Put>> {
         let mut connection = self.connect()?;
@@ -267,6 +315,37 @@ impl Residents {
     /// Forgets the cards whose last day is over; how many there were.
     pub(crate) fn forget_expired(&self, today: &str) -> rusqlite::Result<usize> {
         self.connect()?.execute("DELETE FROM resident WHERE keep_until < ?1", [today])
+    }
+}
+
+/// Rounds of 叫应 and the homes whose residents they are about.
+pub(crate) type Wanted = (AlarmId, Vec<String>);
+
+/// Reads for the board who is to be called, apart from those who answer pages.
+pub(crate) async fn list_people(
+    residents: Residents,
+    clock: Clock,
+    mut wanted: mpsc::Receiver<Wanted>,
+    to_loop: mpsc::Sender<Message>,
+    mut stopped: Stopped,
+) {
+    loop {
+        let next = tokio::select! {
+            () = stopped.wait() => return,
+            next = wanted.recv() => next,
+        };
+        let Some((round, homes)) = next else { return };
+        let (residents, today) = (residents.clone(), local(clock.wall(), "%Y-%m-%d"));
+        let read = tokio::task::spawn_blocking(move || residents.near(&homes, &today)).await;
+        let homes = match read {
+            Ok(Ok(homes)) => Some(homes),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the list of people to be called cannot be read; trying again in 30 s");
+                None
+            }
+            Err(_) => None,
+        };
+        let _ = to_loop.send(Message::Input(Input::PeopleListed { round, homes })).await;
     }
 }
 

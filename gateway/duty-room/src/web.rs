@@ -3,6 +3,7 @@ mod access;
 mod accounts;
 #[expect(dead_code, reason = "the pages behind links come with the next change")]
 mod admission;
+mod answering;
 mod api;
 mod boards;
 mod cases;
@@ -37,6 +38,7 @@ mod serve;
 mod session;
 mod shift;
 mod sounder;
+mod station_form;
 mod stations;
 mod stream;
 mod village;
@@ -239,6 +241,9 @@ fn routes() -> Vec<Route> {
         get("/handover", Who::Page(RECORDS), handover::now),
         get("/handover/{id}", Who::Page(RECORDS), handover::signed),
         get("/figures", Who::Page(RECORDS), months::show),
+        get("/answering", Who::Page(DESK), answering::rounds),
+        get("/answering/{id}", Who::Act(WATCH), answering::show),
+        get("/stations/{id}", Who::Page(LEADS), station_form::show),
         get("/residents", Who::Act(LEADS), residents::list),
         get("/river/worker.js", Who::Anybody, river::worker),
         get("/river/{station}", Who::Anybody, river::show),
@@ -302,6 +307,11 @@ fn routes() -> Vec<Route> {
         get("/api/v1/stations/{id}/warning", Who::Act(WATCH), village::warning),
         get("/api/v1/stations/{id}/warning.png", Who::Look(DESK), village::picture),
         post("/api/v1/stations/{id}/warning", Who::Act(WATCH), village::forwarded),
+        post("/api/v1/stations/{id}/round", Who::Act(WATCH), answering::begin),
+        get("/api/v1/rounds", Who::Look(DESK), answering::list),
+        get("/api/v1/rounds/{id}", Who::Look(WATCH), answering::one),
+        post("/api/v1/rounds/{id}/called", Who::Act(WATCH), answering::called),
+        post("/api/v1/rounds/{id}/end", Who::Act(LEADS), answering::end),
         get("/api/v1/stream", Who::Look(DESK), stream::stream),
         post("/api/v1/boards/{page}", Who::Act(WATCH), boards::report),
     ]

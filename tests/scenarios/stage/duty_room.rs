@@ -43,6 +43,7 @@ impl DutyRoom {
                 | Output::Tell(_)
                 | Output::Sound { .. }
                 | Output::Record { .. }
+                | Output::ListPeople { .. }
                 | Output::Changed => {}
             }
         }

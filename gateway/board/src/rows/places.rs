@@ -74,6 +74,7 @@ impl Board {
             in_group: groups.of(row.id()).map(|group| group.id),
             devices: self.devices_of(row),
             escalation: self.escalation_item(row),
+            answering: self.answering_item(row),
             ..Surroundings::default()
         };
         for pending in self.pending.values().filter(|pending| pending.alarm == row.id()) {

@@ -40,6 +40,9 @@ pub struct About {
     pub phone: Option<String>,
     #[serde(default)]
     pub village: Option<String>,
+    /// Whose residents are called when the river says so: `3`, `3-2`, `3-2-402` as their cards have it.
+    #[serde(default)]
+    pub homes: Vec<String>,
     /// Lowest first.
     #[serde(default)]
     pub impacts: Vec<Impact>,
@@ -63,9 +66,15 @@ impl Board {
         if about.datum_checked.is_some_and(|at| at > self.wall) {
             return Err(refused("future", "基准核对日期晚于今天", "The datum was not checked in the future"));
         }
+        if about.homes.len() > bounds::HOMES {
+            return Err(refused("too_many_homes", "叫应的楼栋最多 50 个", "At most 50 homes or buildings"));
+        }
+        let homes = about.homes.iter().map(|home| shown(home.trim())).filter(|home| !home.is_empty());
+        let homes = homes.collect();
         let safe = |text: &Option<String>| text.as_deref().map(shown).filter(|text| !text.is_empty());
         let about = About {
             impacts,
+            homes,
             grid: safe(&about.grid),
             phone: safe(&about.phone),
             village: safe(&about.village),

@@ -7,6 +7,7 @@
     reason = "a test stops at the first surprise"
 )]
 mod alarms;
+mod answering;
 mod call_procedure;
 mod cases;
 mod cases_model;

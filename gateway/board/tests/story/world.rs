@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) sounds: Vec<bool>,
     /// Readings of stations, as they were given to be kept.
     pub(crate) recorded: Vec<(Id, Vec<Sample>)>,
+    /// Lists of people that were asked for.
+    pub(crate) listed: Vec<(AlarmId, Vec<String>)>,
     /// What it answers: done, in trouble, or nothing at all.
     pub(crate) siren: Option<Option<String>>,
 }
@@ -72,6 +74,7 @@ impl World {
             told: Vec::new(),
             sounds: Vec::new(),
             recorded: Vec::new(),
+            listed: Vec::new(),
             siren: Some(None),
         };
         world.give(Input::Armed { boards: 1 });
@@ -152,6 +155,7 @@ impl World {
                 }
             }
             Output::Record { station, samples } => self.recorded.push((station, samples)),
+            Output::ListPeople { round, homes } => self.listed.push((round, homes)),
             Output::Changed => {}
         }
     }

@@ -27,6 +27,14 @@ GET  /wall                                   O L I V e
 GET  /handover                               O L V e
 GET  /handover/01KANEXAMP0000000000000001    O L V e
 GET  /figures                                O L V e
+GET  /answering                              O L I V e
+GET  /answering/{ID}                         O L
+POST /api/v1/stations/qingshi-bridge/round   O L
+GET  /api/v1/rounds                          O L I V e
+GET  /api/v1/rounds/{ID}                     O L e
+POST /api/v1/rounds/{ID}/called              O L
+POST /api/v1/rounds/{ID}/end                 L
+GET  /stations/qingshi-bridge                L
 GET  /residents                              L
 GET  /river/worker.js                        O L I G V e s
 GET  /river/qingshi-bridge                   O L I G V e s

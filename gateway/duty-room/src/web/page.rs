@@ -14,6 +14,7 @@ use crate::accounts::GUEST;
 
 /// What pages load besides themselves: name, content type, text.
 pub(super) const ASSETS: &[(&str, &str, &str)] = &[
+    ("answering.js", SCRIPT, include_str!("../../assets/answering.js")),
     ("asking.js", SCRIPT, include_str!("../../assets/asking.js")),
     ("accounts.js", SCRIPT, include_str!("../../assets/accounts.js")),
     ("board.js", SCRIPT, include_str!("../../assets/board.js")),
@@ -27,6 +28,7 @@ pub(super) const ASSETS: &[(&str, &str, &str)] = &[
     ("login.js", SCRIPT, include_str!("../../assets/login.js")),
     ("neighbours.js", SCRIPT, include_str!("../../assets/neighbours.js")),
     ("old.js", SCRIPT, include_str!("../../assets/old.js")),
+    ("outbox.js", SCRIPT, include_str!("../../assets/outbox.js")),
     ("print.js", SCRIPT, include_str!("../../assets/print.js")),
     ("recover.js", SCRIPT, include_str!("../../assets/recover.js")),
     ("residents.js", SCRIPT, include_str!("../../assets/residents.js")),
@@ -35,14 +37,17 @@ pub(super) const ASSETS: &[(&str, &str, &str)] = &[
     ("river.js", SCRIPT, include_str!("../../assets/river.js")),
     ("rows.js", SCRIPT, include_str!("../../assets/rows.js")),
     ("shift.js", SCRIPT, include_str!("../../assets/shift.js")),
+    ("sending.js", SCRIPT, include_str!("../../assets/sending.js")),
     ("setup.js", SCRIPT, include_str!("../../assets/setup.js")),
     ("walks.js", SCRIPT, include_str!("../../assets/walks.js")),
     ("sound.js", SCRIPT, include_str!("../../assets/sound.js")),
     ("speech.js", SCRIPT, include_str!("../../assets/speech.js")),
+    ("station.js", SCRIPT, include_str!("../../assets/station.js")),
     ("ticker.js", SCRIPT, include_str!("../../assets/ticker.js")),
     ("wall.js", SCRIPT, include_str!("../../assets/wall.js")),
     ("watch.js", SCRIPT, include_str!("../../assets/watch.js")),
     ("words.js", SCRIPT, include_str!("../../assets/words.js")),
+    ("answering.css", STYLE, include_str!("../../assets/answering.css")),
     ("board.css", STYLE, include_str!("../../assets/board.css")),
     ("paper.css", STYLE, include_str!("../../assets/paper.css")),
     ("forms.css", STYLE, include_str!("../../assets/forms.css")),

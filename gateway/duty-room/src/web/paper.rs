@@ -50,6 +50,12 @@ impl Paper {
         self.words.say(name)
     }
 
+    /// Words for a script, by their names without this prefix.
+    pub(super) fn for_script(&self, prefix: &str, names: &[&str]) -> String {
+        let words = names.iter().map(|name| (*name, self.say(&format!("{prefix}{name}"))));
+        serde_json::to_string(&words.collect::<BTreeMap<_, _>>()).unwrap_or_default()
+    }
+
     /// A word made of a prefix and a value from a document, or the value itself if it has none.
     pub(super) fn word_of(&self, prefix: &str, value: &Value) -> String {
         let value = value.as_str().unwrap_or_default();

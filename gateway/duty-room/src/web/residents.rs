@@ -77,7 +77,7 @@ pub(super) async fn open(
 ) -> Result<Json<Value>, Refusal> {
     let (id, class, cards) = at_alarm(&desk, &id).await?;
     if let Some((_, first)) = cards.first() {
-        note(&desk, &asker, "resident.open", Some(id.to_string()), Some(home(first))).await?;
+        note(&desk, &asker, "resident.open", Some(id.to_string()), Some(first.home())).await?;
     }
     Ok(panel(&desk, class, &cards, true))
 }
@@ -118,12 +118,6 @@ fn shown(desk: &Desk, card: &Resident, full: bool) -> Value {
     })
 }
 
-/// 3-2-402.
-fn home(card: &Resident) -> String {
-    let parts = [&card.building, &card.entrance, &card.room];
-    parts.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("-")
-}
-
 /// The lead's page.
 #[derive(Template)]
 #[template(path = "residents.html")]
@@ -154,7 +148,7 @@ pub(super) async fn list(
     let soon = local(Timestamp::from_unix_ms(wall.unix_ms() + ENDS_SOON_MS), "%Y-%m-%d");
     let cards = cards.into_iter().map(|(number, resident)| Card {
         number,
-        home: home(&resident),
+        home: resident.home(),
         json: serde_json::to_string(&resident).unwrap_or_default(),
         contacts: resident
             .contacts
@@ -184,7 +178,7 @@ pub(super) async fn put(
     if let Some((field, zh, en)) = resident.mistakes().first() {
         return Err(mistake("card", &format!("{field}:{zh}"), &format!("{field}: {en}")));
     }
-    let home = home(&resident);
+    let home = resident.home();
     let put = keep(&desk, vec![resident]).await?;
     let what = if put.contains(&Put::Changed) { "resident.change" } else { "resident.add" };
     // It is kept, also if the loop is gone that would write so.

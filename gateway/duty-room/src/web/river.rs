@@ -7,7 +7,6 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
 use shouwang_board::stations::{
     ManualReading, Sample, StationNow, Telling, age, gaps, hour_of, recent_of, whole_cm,
 };
@@ -20,6 +19,7 @@ use super::refusal::{Refusal, unreadable};
 use super::stations::unknown_station;
 use super::words::Language;
 use super::{Desk, access, from_disk, guard};
+use crate::accounts::Role;
 use crate::accounts::sessions::Standing as LogIn;
 use crate::clock::{local, local_day};
 use crate::eventloop::Message;
@@ -59,6 +59,7 @@ struct Page {
     is_unchecked: bool,
     /// The person may write readings; and warn a group.
     may_act: bool,
+    leads: bool,
     alarm: Option<String>,
     other: (&'static str, &'static str),
     script: String,
@@ -158,17 +159,18 @@ pub(super) async fn show(
     let turn = Arc::clone(&desk.inner.drawings).acquire_owned().await.map_err(|_| unreadable())?;
     let (id, seen) = seen(&desk, &station).await?;
     let (standing, person) = guard::standing(&desk, &headers);
-    let may_act =
-        standing == LogIn::Valid && person.is_some_and(|person| access::WATCH.contains(&person.role));
+    let role = person.filter(|_| standing == LogIn::Valid).map(|person| person.role);
+    let is_of = |roles: &[Role]| role.is_some_and(|role| roles.contains(&role));
+    let (may_act, leads) = (is_of(access::WATCH), is_of(access::LEADS));
     let drawn = tokio::task::spawn_blocking(move || {
-        let html = page(&made(id, &seen, language, paper, may_act));
+        let html = page(&made(id, &seen, language, paper, (may_act, leads)));
         drop(turn);
         html
     });
     Ok(drawn.await.map_err(|_| unreadable())??.into_response())
 }
 
-fn made(id: Id, seen: &Seen, language: Language, paper: Paper, may_act: bool) -> Page {
+fn made(id: Id, seen: &Seen, language: Language, paper: Paper, (may_act, leads): (bool, bool)) -> Page {
     let recent = seen.recent();
     let telling = seen.telling(&recent);
     let (sentence, now) = (telling.sentence(), &seen.now);
@@ -223,6 +225,7 @@ fn made(id: Id, seen: &Seen, language: Language, paper: Paper, may_act: bool) ->
         datum: now.info.datum.clone(),
         is_unchecked: now.is_unchecked,
         may_act,
+        leads,
         alarm: now.alarm.map(|alarm| alarm.to_string()),
         other: if language == Language::Chinese { ("en", "English") } else { ("zh", "中文") },
         script: words_of_script(&paper),
@@ -259,11 +262,7 @@ fn words_of_script(paper: &Paper) -> String {
         "drop",
         "open_in_browser",
     ];
-    let words: serde_json::Map<_, _> = names
-        .iter()
-        .map(|name| ((*name).to_owned(), json!(paper.say(&format!("river_say_{name}")))))
-        .collect();
-    json!(words).to_string()
+    paper.for_script("river_say_", &names)
 }
 
 #[derive(Debug, Deserialize)]

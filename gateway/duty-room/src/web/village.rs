@@ -23,13 +23,13 @@ use crate::{glyphs, photo, river_ladder, river_picture};
 /// Bytes of a ladder.
 const SPREADSHEET: usize = 64 * 1_024;
 
-async fn ask(desk: &Desk, asker: Asker, step: DeskStep) -> Result<Json<Value>, Refusal> {
+pub(super) async fn ask(desk: &Desk, asker: Asker, step: DeskStep) -> Result<Json<Value>, Refusal> {
     let asked = DeskAsked { from: asker.address(), by: asker.person.id, step };
     let outcome = desk.ask(|answer| Message::DeskAsk { asked, answer }).await?;
     if outcome == Outcome::Unknown { Err(unknown_station()) } else { told(outcome) }
 }
 
-fn id_of(station: &str) -> Result<Id, Refusal> {
+pub(super) fn id_of(station: &str) -> Result<Id, Refusal> {
     station.parse().map_err(|_| unknown_station())
 }
 

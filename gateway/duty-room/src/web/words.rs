@@ -115,6 +115,8 @@ mod tests {
         (include_str!("../../templates/recover.html"), &LIVE),
         (include_str!("../../templates/setup.html"), &LIVE),
         (include_str!("../../templates/wall.html"), &LIVE),
+        (include_str!("../../templates/answering.html"), &PAPER),
+        (include_str!("../../templates/called.html"), &PAPER),
         (include_str!("../../templates/case.html"), &PAPER),
         (include_str!("../../templates/figure_lines.html"), &PAPER),
         (include_str!("../../templates/figures.html"), &PAPER),
@@ -124,7 +126,9 @@ mod tests {
         (include_str!("../../templates/picture.html"), &PAPER),
         (include_str!("../../templates/residents.html"), &PAPER),
         (include_str!("../../templates/river.html"), &PAPER),
+        (include_str!("../../templates/round.html"), &PAPER),
         (include_str!("../../templates/sheet.html"), &PAPER),
+        (include_str!("../../templates/station.html"), &PAPER),
     ];
 
     fn names(lists: &Lists, language: Language) -> Vec<&'static str> {

@@ -179,11 +179,20 @@ async fn what_is_answered_is_what_is_written_down() {
     }
     checked.get("/api/v1/stations/qingshi-bridge/readings", readings).await;
     let bridge = "/api/v1/stations/qingshi-bridge";
-    let about = json!({ "phone": "0571-1234", "datum_checked": "2026-01-05T00:00:00.000Z" });
+    let about = json!({ "phone": "0571-1234", "datum_checked": "2026-01-05T00:00:00.000Z",
+        "homes": ["3"] });
     checked.post(&format!("{bridge}/about"), "/api/v1/stations/{id}/about", &about, 200).await;
     checked.get(&format!("{bridge}/warning"), "/api/v1/stations/{id}/warning").await;
     let told = json!({ "text": "【水情提醒】", "to": "青石桥村群" });
     checked.post(&format!("{bridge}/warning"), "/api/v1/stations/{id}/warning", &told, 200).await;
+    let (rounds, reason) = ("/api/v1/rounds", json!({ "reason": "镇里通知" }));
+    checked.post(&format!("{bridge}/round"), "/api/v1/stations/{id}/round", &reason, 200).await;
+    let round = checked.get(rounds, rounds).await["items"][0]["id"].as_str().unwrap().to_owned();
+    let round = format!("{rounds}/{round}");
+    let call = json!({ "id": "phone-0002", "card": 7, "outcome": "answered", "at": crate::stations::ago(1) });
+    checked.post(&format!("{round}/called"), "/api/v1/rounds/{id}/called", &call, 422).await;
+    checked.post(&format!("{round}/end"), "/api/v1/rounds/{id}/end", &reason, 200).await;
+    checked.get(&round, "/api/v1/rounds/{id}").await;
     eventually("the devices are known", async || {
         browser.get("/api/v1/devices").await.json()["items"].as_array().is_some_and(|items| items.len() == 4)
     })

@@ -6,7 +6,7 @@ use shouwang_message::*;
 
 use crate::desk::*;
 
-fn card(room: &str, name: &str, keep_until: &str) -> Json {
+pub(crate) fn card(room: &str, name: &str, keep_until: &str) -> Json {
     json!({
         "building": "3", "entrance": "2", "room": room, "name": name, "phone": "13812348000", "born": 1941,
         "hearing": "good", "can_open": false, "dialect": "温州话", "oxygen": true, "notes": "",
@@ -17,7 +17,7 @@ fn card(room: &str, name: &str, keep_until: &str) -> Json {
 }
 
 /// As the lead's page would have written them.
-fn write(state: &Path, cards: &[Json]) {
+pub(crate) fn write(state: &Path, cards: &[Json]) {
     let database = rusqlite::Connection::open(state.join("duty-room.db")).unwrap();
     for card in cards {
         let text = |name: &str| card[name].as_str().unwrap().to_owned();
