@@ -19,6 +19,7 @@ mod peer;
 mod process;
 mod rate;
 mod river;
+mod scan;
 mod serial;
 mod server;
 mod soak;
@@ -33,7 +34,7 @@ use table::Table;
 /// A part of the benchmark: its name, and what fills in its figures.
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     ("rtu", serial::measure_all),
     ("wire", wire::measure),
     ("cpu", tcp::measure),
@@ -43,6 +44,7 @@ const PARTS: [Part; 10] = [
     ("outage", outage::measure),
     ("start", rate::measure_start),
     ("river", river::measure),
+    ("scan", scan::measure),
     ("soak", soak::measure),
 ];
 

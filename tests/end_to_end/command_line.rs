@@ -42,6 +42,8 @@ fn help_and_version_are_told() {
         "read",
         "set-unit-id",
         "write",
+        "bench",
+        "line",
         "profile",
         "replay",
         "logbook",

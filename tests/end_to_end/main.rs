@@ -8,6 +8,7 @@
 
 mod alarms;
 mod backup;
+mod bench;
 mod calls;
 mod command_line;
 mod commands;
@@ -19,6 +20,8 @@ mod ending;
 mod hostile;
 mod hostile_serial;
 mod hostile_tcp;
+mod line_health;
+mod new_profile;
 mod outage;
 mod parts;
 mod reloading;
@@ -32,3 +35,4 @@ mod storage;
 mod street;
 mod supervision;
 mod texts;
+mod training;

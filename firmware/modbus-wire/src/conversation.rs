@@ -321,6 +321,12 @@ impl Conversation {
         Some(u32::try_from(delay).unwrap_or(u32::MAX))
     }
 
+    /// Bytes that came and belong to nothing yet; while nobody is asked they are noise that was not counted so far.
+    #[must_use]
+    pub fn unjudged_bytes(&self) -> usize {
+        self.incoming.as_slice().len()
+    }
+
     /// The frame of the present or last request, for transcripts.
     #[must_use]
     pub fn request_frame(&self) -> &[u8] {

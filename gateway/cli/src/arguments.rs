@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::bench::Bench;
+use crate::line::LineVerb;
+use crate::profile::new::New;
 use crate::read::Read;
 use crate::scan::Scan;
 use crate::set_unit_id::{SetUnitId, Write};
+use crate::simulate::Simulate;
 use crate::walk_test::WalkTest;
 
 /// 守望:社区报警边缘网关 · Shouwang: an edge gateway that keeps watch over a community
@@ -71,15 +75,8 @@ pub(crate) enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// 只运行模拟设备 · Run a simulated field alone
-    Simulate {
-        /// 线路、设备、故障和剧本 · Lines, devices, faults and a story
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-        /// 每行一个 JSON 对象 · One JSON object a line
-        #[arg(long)]
-        json: bool,
-    },
+    /// 只运行模拟设备,或安装员的培训包 · Run a simulated field alone, or the installers' training bag
+    Simulate(Simulate),
     /// 找出线路上的设备:只读,不写;完成 0,连不上或没人应答 3,地址冲突 4 · Find the devices on a line; reads only
     Scan(Scan),
     /// 读一台或几台设备,按型号或按寄存器;--watch 看刚碰的是哪台 · Read devices, by profile or raw
@@ -90,6 +87,13 @@ pub(crate) enum Verb {
     Write(Write),
     /// 走测:值班室同意后逐台触发,每台通过时报出各段毫秒;全部通过 0,有缺 4 · Walk test: trigger each listed device in earnest
     WalkTest(WalkTest),
+    /// 在车间按计划表逐台设地址:插一台,写、读回、响一声、印标签内容,下一台 · In the workshop: one new device after the other gets its planned unit id
+    Bench(Bench),
+    /// 线路本身好不好 · How a line itself is
+    Line {
+        #[command(subcommand)]
+        verb: LineVerb,
+    },
     /// 设备型号库 · Device profiles
     Profile {
         #[command(subcommand)]
@@ -253,6 +257,8 @@ pub(crate) enum ProfileVerb {
         #[arg(long, value_name = "DIR")]
         dir: Vec<PathBuf>,
     },
+    /// 没有型号的设备:看着表报读数,写出一个型号 · A device without a profile: say what it should read, get a profile
+    New(New),
     /// 检查型号文件并运行其中的样例 · Check profile files and run their examples
     Check {
         #[arg(required = true)]

@@ -5,12 +5,14 @@
 mod account;
 mod arguments;
 mod backup;
+mod bench;
 mod channel;
 mod check;
 mod demo;
 mod doctor;
 mod exit;
 mod journal;
+mod line;
 mod logbook;
 mod port;
 mod print;
@@ -42,12 +44,14 @@ fn main() -> ExitCode {
         Verb::DutyRoom { config, .. } => serve::duty_room(&config),
         Verb::Check { config, json } => check::check(&config, json),
         Verb::Doctor { config, bundle, json } => doctor::doctor(&config, bundle.as_deref(), json),
-        Verb::Simulate { config, json } => simulate::simulate(&config, json),
+        Verb::Simulate(wanted) => simulate::simulate(wanted),
         Verb::Scan(wanted) => scan::verb(wanted),
         Verb::Read(wanted) => read::verb(wanted),
         Verb::SetUnitId(wanted) => set_unit_id::set(wanted),
         Verb::Write(wanted) => set_unit_id::write(wanted),
         Verb::WalkTest(wanted) => walk_test::walk_test(wanted),
+        Verb::Bench(wanted) => bench::verb(wanted),
+        Verb::Line { verb } => line::verb(verb),
         Verb::Profile { verb } => profile::profile(verb),
         Verb::Replay { recording, all, json } => replay::replay(&recording, all, json),
         Verb::Channel { verb: ChannelVerb::Test { config, id, to, json } } => {

@@ -24,6 +24,8 @@ use crate::exit::{Code, Exit};
 use crate::{serve, signal};
 use lent::Lent;
 
+/// Nobody types a longer line, in bytes.
+const LONGEST_TYPED: usize = 1024;
 const STOP: &str = "sudo systemctl stop shouwang-gateway";
 
 /// Where the line is.
@@ -138,7 +140,10 @@ pub(crate) fn with_port<T: Send + 'static>(
     work: impl FnOnce(&mut Port) -> Result<T, Exit> + Send + 'static,
 ) -> Result<T, Exit> {
     let stop = Stop::new().map_err(|error| Exit::failed(&error))?;
+    let never = Stop::new().map_err(|error| Exit::failed(&error))?;
     let mut port = Port {
+        never,
+        sees_through: false,
         place: place.clone(),
         control: control.to_owned(),
         stop: stop.clone(),
@@ -207,21 +212,32 @@ impl Stop {
 
     /// Waits for a line on standard input.
     pub(crate) fn until_enter(&self) -> Result<(), Lost> {
+        self.typed().map(drop)
+    }
+
+    /// The next line on standard input. What is typed behind it stays there.
+    pub(crate) fn typed(&self) -> Result<String, Lost> {
         let stdin = io::stdin();
-        let mut fds = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(&*self.0, PollFlags::IN)];
-        loop {
+        let mut typed = Vec::new();
+        while typed.last() != Some(&b'\n') && typed.len() < LONGEST_TYPED {
+            let mut fds = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(&*self.0, PollFlags::IN)];
             match poll(&mut fds, None) {
-                Ok(_) => break,
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(Lost::Line(error.to_string())),
+            }
+            if !fds[1].revents().is_empty() {
+                return Err(Lost::Interrupted);
+            }
+            let mut byte = [0];
+            match rustix::io::read(&stdin, &mut byte) {
+                Ok(0) => return Err(Lost::Interrupted),
+                Ok(_) => typed.extend(byte),
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(Lost::Line(error.to_string())),
             }
         }
-        let interrupted = !fds[1].revents().is_empty();
-        let mut line = String::new();
-        match interrupted || stdin.read_line(&mut line).map_err(|error| Lost::Line(error.to_string()))? == 0 {
-            true => Err(Lost::Interrupted),
-            false => Ok(()),
-        }
+        Ok(String::from_utf8_lossy(&typed).into_owned())
     }
 }
 
@@ -241,6 +257,9 @@ pub(crate) struct Port {
     /// The running gateway's socket.
     control: PathBuf,
     stop: Stop,
+    /// Nobody raises it: what is seen through listens to it instead.
+    never: Stop,
+    sees_through: bool,
     begun: Instant,
     open: Option<Open>,
     /// A running gateway holds the line.
@@ -296,10 +315,17 @@ impl Bus for Port {
     }
 
     fn traffic(&self) -> Traffic {
+        if let Some(lent) = &self.lent {
+            return lent.traffic();
+        }
         let wires = self.open.iter().flat_map(|open| [&open.seeking, &open.known]);
-        wires.map(|wire| wire.conversation.counts()).fold(self.past, |sum, counts| Traffic {
-            stray_bytes: sum.stray_bytes.saturating_add(counts.stray_bytes),
-            own_echoes: sum.own_echoes.saturating_add(counts.own_echoes),
+        wires.fold(self.past, |sum, wire| {
+            let counts = wire.conversation.counts();
+            let unjudged = u32::try_from(wire.conversation.unjudged_bytes()).unwrap_or(u32::MAX);
+            Traffic {
+                stray_bytes: sum.stray_bytes.saturating_add(counts.stray_bytes).saturating_add(unjudged),
+                own_echoes: sum.own_echoes.saturating_add(counts.own_echoes),
+            }
         })
     }
 
@@ -311,10 +337,7 @@ impl Bus for Port {
 impl Writing for Port {
     fn write(&mut self, order: &Order) -> Result<Wrote, Lost> {
         if self.lent.is_some() {
-            return Err(Lost::Line(format!(
-                "{}: 运行中的网关只借出来读;要写先 {STOP} · a running gateway lends its line only for reading; to write: {STOP}",
-                self.place
-            )));
+            return Err(Lost::Line(self.only_for_reading()));
         }
         let Order { unit_id, table, address, value, wait } = *order;
         let request = match table {
@@ -334,17 +357,22 @@ impl Writing for Port {
 
     fn rest(&mut self, time: Duration) -> Result<(), Lost> {
         let until = clock::now() + time;
-        if self.lent.is_some() {
-            return self.stop.wait(until);
+        if let Some(lent) = &mut self.lent {
+            self.stop.wait(until)?;
+            return lent.refresh();
         }
         let place = self.place.to_string();
-        let stop = self.stop.clone();
+        let stop = self.heeded();
         let open = self.opened()?;
         while clock::now() < until {
             let waited = open.known.wait(open.port.as_fd(), &stop, until);
             waited.map_err(|end| ended(&place, end))?;
         }
         Ok(())
+    }
+
+    fn see_through(&mut self, through: bool) {
+        self.sees_through = through;
     }
 }
 
@@ -363,6 +391,14 @@ impl Port {
         }
     }
 
+    /// Why nothing is written to a line that is lent.
+    pub(crate) fn only_for_reading(&self) -> String {
+        format!(
+            "{}: 运行中的网关只借出来读;要写先 {STOP} · a running gateway lends its line only for reading; to write: {STOP}",
+            self.place
+        )
+    }
+
     fn borrow(&mut self, held: &io::Error) -> Result<&Lent, Lost> {
         match Lent::from_gateway(&self.control, &self.place) {
             Ok(lent) => Ok(self.lent.insert(lent)),
@@ -371,6 +407,11 @@ impl Port {
                 Err(Lost::Line(format!("{held}\n  {why}")))
             }
         }
+    }
+
+    /// What ends a wait at present.
+    fn heeded(&self) -> Stop {
+        if self.sees_through { self.never.clone() } else { self.stop.clone() }
     }
 
     /// Raised by Ctrl-C.
@@ -385,7 +426,7 @@ impl Port {
     /// One exchange with what hears best what is asked for.
     fn exchange(&mut self, ask: &modbus_wire::Ask<'_>, known: bool) -> Result<&Wire, Lost> {
         let place = self.place.to_string();
-        let stop = self.stop.clone();
+        let stop = self.heeded();
         let open = self.opened()?;
         let wire = if known { &mut open.known } else { &mut open.seeking };
         let now = clock::now();

@@ -10,11 +10,14 @@ use crate::arguments::ProfileVerb;
 use crate::exit::{Code, Exit};
 use crate::print;
 
+pub(crate) mod new;
+
 pub(crate) fn profile(verb: ProfileVerb) -> Result<(), Exit> {
     match verb {
         ProfileVerb::List { dir, json } => list(&dir, json),
         ProfileVerb::Show { name, dir } => explain(&name, &dir),
         ProfileVerb::Check { files, json } => check(&files, json),
+        ProfileVerb::New(wanted) => new::new(wanted),
     }
 }
 

@@ -52,8 +52,9 @@ pub(crate) struct Read {
     json: bool,
 }
 
+/// The four tables, as they are named on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum TableName {
+pub(crate) enum TableName {
     Coil,
     Discrete,
     Input,

@@ -57,13 +57,22 @@ pub fn decode(point: &Point, device: &DeviceSettings, raw: &Raw<'_>, decimals: O
 /// The unscaled bits of a point of at most 32 bits: what counters, frozen values and error values are
 /// compared by. Signed values are given as their two's complement.
 pub fn raw_u32(point: &Point, raw: &Raw<'_>) -> Option<u32> {
-    let words = match raw {
-        Raw::Bit(bit) => return Some(u32::from(*bit)),
-        Raw::Words(words) => words,
-    };
+    match raw {
+        Raw::Bit(bit) => Some(u32::from(*bit)),
+        Raw::Words(words) => bits_of(point.kind, words),
+    }
+}
+
+/// The number that these registers hold when they are taken so, without any scale; none if there are too few, or
+/// what they hold is no number.
+pub fn bare_number(kind: Kind, words: &[u16]) -> Option<f64> {
+    number(kind, bits_of(kind, words)?).ok()
+}
+
+fn bits_of(kind: Kind, words: &[u16]) -> Option<u32> {
     let first = *words.first()?;
     let last_two = || words.get(1).map(|second| (first, *second));
-    Some(match point.kind {
+    Some(match kind {
         Kind::U16 | Kind::I16 | Kind::Bcd => u32::from(first),
         Kind::Bool { bit: None, .. } => u32::from(first),
         Kind::Bool { bit: Some(bit), .. } => u32::from(first.checked_shr(u32::from(bit))? & 1),

@@ -85,6 +85,14 @@ pub struct Asked {
     pub wait_ms: u16,
 }
 
+/// What the line heard that was no answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedTraffic {
+    /// Always true.
+    pub traffic: bool,
+}
+
 /// What came of it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -95,6 +103,8 @@ pub enum Told {
     Silence,
     Garbled,
     Other(u8),
+    /// Bytes that were nobody's answer and own requests heard back, since the line was started.
+    Traffic(u32, u32),
     /// The line is down, or another installer asks on it.
     Gone,
     Refused(String),
@@ -173,14 +183,7 @@ async fn converse(stream: UnixStream, lenders: &[Lender], counter: &Counter) -> 
     };
     say(&mut writing, &grant(lender.link())).await?;
     while let Some(text) = line(&mut reading).await? {
-        let told = match serde_json::from_str(&text)
-            .map_err(|error| error.to_string())
-            .and_then(|asked| question(&asked))
-        {
-            Ok(question) => lender.ask(question).await.map_or(Told::Gone, Told::from),
-            Err(why) => Told::Refused(why),
-        };
-        say(&mut writing, &told).await?;
+        say(&mut writing, &told(lender, &text).await).await?;
     }
     Ok(())
 }
@@ -204,6 +207,18 @@ async fn walk(
         let Some(text) = line(&mut reading).await? else { return Ok(()) };
         let Ok(next) = serde_json::from_str(&text) else { return Ok(()) };
         wish = next;
+    }
+}
+
+async fn told(lender: &Lender, text: &str) -> Told {
+    if let Ok(AskedTraffic { traffic: true }) = serde_json::from_str(text) {
+        return lender
+            .traffic()
+            .map_or(Told::Gone, |heard| Told::Traffic(heard.stray_bytes, heard.own_echoes));
+    }
+    match serde_json::from_str(text).map_err(|error| error.to_string()).and_then(|asked| question(&asked)) {
+        Ok(question) => lender.ask(question).await.map_or(Told::Gone, Told::from),
+        Err(why) => Told::Refused(why),
     }
 }
 
@@ -303,6 +318,7 @@ impl Told {
                     "线路断了,或另一位安装员正在用 · the line is down, or another installer is asking".into(),
                 );
             }
+            Self::Traffic(..) => return Err("that is no answer of a device".into()),
             Self::Refused(why) => return Err(why),
         })
     }

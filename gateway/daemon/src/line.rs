@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -55,6 +56,14 @@ struct Shared {
     /// Ends the thread's wait.
     wake: OwnedFd,
     pulse: Pulse,
+    heard: HeardBeside,
+}
+
+/// What the line heard that was no answer, since it was started.
+#[derive(Debug, Default)]
+struct HeardBeside {
+    stray_bytes: AtomicU32,
+    own_echoes: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -91,7 +100,12 @@ pub(crate) fn spawn_after(
     told: impl FnMut(Instant, Input) + Send + 'static,
 ) -> io::Result<LineHandle> {
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    let shared = Arc::new(Shared { queue: Mutex::default(), wake, pulse: Pulse::default() });
+    let shared = Arc::new(Shared {
+        queue: Mutex::default(),
+        wake,
+        pulse: Pulse::default(),
+        heard: HeardBeside::default(),
+    });
     let kind = wire::kind(&link);
     let hands = Hands {
         line,
@@ -275,6 +289,9 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
                 Next::Guest(guest) => self.serve(port.as_fd(), guest),
                 Next::Nothing => self.wire.wait(port.as_fd(), &*self.shared, clock::now() + BREATH),
             };
+            let counts = self.wire.conversation.counts();
+            self.shared.heard.stray_bytes.store(counts.stray_bytes, Ordering::Relaxed);
+            self.shared.heard.own_echoes.store(counts.own_echoes, Ordering::Relaxed);
             match ended {
                 Ok(now) => free_at = now,
                 Err(end) => return end,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shouwang_core::configuration::{Installed, LineKind};
-use shouwang_core::profile::Profile;
+use shouwang_core::profile::{Kind, Profile, WordOrder};
 use shouwang_core::units;
 use shouwang_message::Value;
 use toml::Spanned;
@@ -14,7 +14,7 @@ use crate::call_unit::CallUnit;
 use crate::chance::Chance;
 use crate::change::{Change, PRESS_MS};
 use crate::clock::{Nanos, millis};
-use crate::config::{FieldConfig, FieldDevice, FieldStep};
+use crate::config::{FieldConfig, FieldDevice, FieldStep, Order};
 use crate::error::FieldError;
 use crate::fault::Fault;
 use crate::profile_server::ProfileServer;
@@ -82,8 +82,9 @@ fn resident(
     device: &FieldDevice,
     baud: Option<u32>,
 ) -> Result<Resident, Found> {
-    let profile = profile(profiles, device)?;
-    let mut server = server(device, &profile, baud)?;
+    let profile = delivered(profile(profiles, device)?, device);
+    let own_baud = device.baud.as_ref().map(|baud| *baud.get_ref());
+    let mut server = server(device, &profile, own_baud.or(baud))?;
     let wrong = |(name, value): (&String, &Spanned<Value>)| {
         server.set(0, name, value.get_ref()).err().map(|what| (value.span(), what))
     };
@@ -97,8 +98,28 @@ fn resident(
     let usual = device.reply_ms.map_or(typical, millis);
     let longest = profile.timing.reply_longest.map_or(0, nanos);
     let mut resident = Resident::new(server, (usual, longest), device.id.get_ref().as_str(), config.seed);
+    resident.baud = own_baud;
     faults(&device.faults).for_each(|fault| resident.faults.switch(fault, true));
     Ok(resident)
+}
+
+/// The model as this unit was delivered: its 32-bit values may come in another order.
+fn delivered(profile: Arc<Profile>, device: &FieldDevice) -> Arc<Profile> {
+    let Some(order) = device.word_order else { return profile };
+    let order = match order {
+        Order::Abcd => WordOrder::Abcd,
+        Order::Cdab => WordOrder::Cdab,
+        Order::Dcba => WordOrder::Dcba,
+        Order::Badc => WordOrder::Badc,
+    };
+    let mut profile = Arc::unwrap_or_clone(profile);
+    for point in &mut profile.points {
+        match &mut point.kind {
+            Kind::U32(other) | Kind::I32(other) | Kind::F32(other) => *other = order,
+            _ => {}
+        }
+    }
+    Arc::new(profile)
 }
 
 fn profile(profiles: &dyn Profiles, device: &FieldDevice) -> Result<Arc<Profile>, Found> {

@@ -166,7 +166,11 @@ impl Server for CallUnit {
     }
 
     fn hears(&self, baud: u32) -> bool {
-        self.wall.borrow().firmware.settings().baud() == baud || !BAUD_RATES.contains(&baud)
+        self.baud() == Some(baud) || !BAUD_RATES.contains(&baud)
+    }
+
+    fn baud(&self) -> Option<u32> {
+        Some(self.wall.borrow().firmware.settings().baud())
     }
 
     fn set(&mut self, now: Micros, point: &str, value: &Value) -> Result<(), String> {

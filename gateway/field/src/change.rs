@@ -15,15 +15,15 @@ pub enum Change {
     Act { device: String, act: Act },
     /// A device or a line gets a fault, or loses it.
     Fault { target: String, fault: Fault, on: bool },
-    /// The line's cable is pulled out.
+    /// The line's cable, or the device of this name, is pulled out.
     Unplug { line: String },
-    /// The line's cable is put back.
+    /// It is put back.
     Replug { line: String },
 }
 
 /// The command language, for help and error messages.
 pub const COMMANDS: &str = "set DEVICE POINT VALUE | press DEVICE [MS] | cancel DEVICE | restart DEVICE | \
-     fault TARGET FAULT [NUMBER] on|off | unplug LINE | replug LINE | quit";
+     fault TARGET FAULT [NUMBER] on|off | unplug TARGET | replug TARGET | quit";
 
 /// How long a press lasts unless it says otherwise: what a firm push takes.
 pub(crate) const PRESS_MS: u32 = 200;

@@ -62,6 +62,10 @@ pub(crate) struct PtyLine {
     #[serde(default = "usual_bits")]
     pub(crate) bits: Spanned<u8>,
     pub(crate) link: Option<PathBuf>,
+    /// A client that speaks at another speed than a device is not understood by it, and does not understand it. Else
+    /// every speed is the right one, as a pty has none.
+    #[serde(default)]
+    pub(crate) heeds_baud: bool,
 }
 
 /// Modbus TCP, or a converter that carries RTU frames to a paced line.
@@ -96,10 +100,24 @@ pub(crate) struct FieldDevice {
     pub(crate) reply_ms: Option<u32>,
     /// A call unit's serial number.
     pub(crate) serial: Option<u32>,
+    /// What this unit is set to, if not its line's speed; for lines that heed it.
+    pub(crate) baud: Option<Spanned<u32>>,
+    /// This unit sends its 32-bit values in this order, whatever its profile says.
+    pub(crate) word_order: Option<Order>,
     pub(crate) unit: Option<Spanned<String>>,
     pub(crate) datum_m: Option<f64>,
     pub(crate) dry_offset_m: Option<f64>,
     pub(crate) mounting_height_m: Option<f64>,
+}
+
+/// The order in which the bytes of a 32-bit value arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Order {
+    Abcd,
+    Cdab,
+    Dcba,
+    Badc,
 }
 
 /// One thing that happens by itself.
@@ -260,6 +278,11 @@ fn device_problems(device: &FieldDevice, config: &FieldConfig, say: &mut dyn FnM
     };
     if *device.unit_id.get_ref() == 0 {
         say(device.unit_id.span(), "unit id 0 is broadcast; a device has 1 to 247".into());
+    }
+    if let Some(baud) = &device.baud
+        && !line.pty.as_ref().is_some_and(|pty| pty.heeds_baud)
+    {
+        say(baud.span(), "a device has a speed of its own only on a pty line with heeds_baud = true".into());
     }
     fault_problems(&device.faults, line.is_modbus_tcp(), say);
 }

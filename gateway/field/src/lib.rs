@@ -30,6 +30,7 @@ mod server;
 mod simulate;
 mod street;
 mod tcp_port;
+mod training;
 mod wire;
 
 pub use change::{COMMANDS, Change};

@@ -49,6 +49,11 @@ impl Pty {
         self.ours.as_fd()
     }
 
+    /// The speed that the client has set.
+    pub(crate) fn client_baud(&self) -> Option<u32> {
+        tcgetattr(&self.theirs).ok().map(|settings| settings.output_speed())
+    }
+
     /// Readable when a client has closed the port.
     pub(crate) fn closings(&self) -> BorrowedFd<'_> {
         self.closings.as_fd()

@@ -13,6 +13,7 @@ use crate::wire::Wire;
 pub(crate) struct RtuLine {
     street: Arc<Mutex<Street>>,
     wire: Wire,
+    bits: u8,
     silence: Nanos,
     request: Vec<u8>,
     /// When the last character of the request has been sent.
@@ -25,10 +26,20 @@ impl RtuLine {
         Self {
             street,
             wire: Wire::new(baud, bits),
-            silence: Nanos::from(Timing::serial(baud, u32::from(bits)).silence_us) * 1000,
+            bits,
+            silence: silence(baud, bits),
             request: Vec::new(),
             request_end: 0,
             collided: false,
+        }
+    }
+
+    /// The client speaks at this speed from now on, and only who has the same understands it.
+    pub(crate) fn client_speaks(&mut self, baud: u32) {
+        if self.lock().client_baud.replace(baud) != Some(baud) {
+            self.clear();
+            self.wire = Wire::new(baud, self.bits);
+            self.silence = silence(baud, self.bits);
         }
     }
 
@@ -86,6 +97,10 @@ impl RtuLine {
     fn lock(&self) -> std::sync::MutexGuard<'_, Street> {
         self.street.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn silence(baud: u32, bits: u8) -> Nanos {
+    Nanos::from(Timing::serial(baud, u32::from(bits)).silence_us) * 1000
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub(crate) struct RtuPort {
 pub(crate) enum Socket {
     Pty {
         link: Option<PathBuf>,
+        heeds_baud: bool,
     },
     /// RTU frames over TCP. The port is fixed once it has been bound.
     Tcp {
@@ -143,6 +144,9 @@ impl Driver {
                 end.read(&mut bytes);
             }
             if !bytes.is_empty() {
+                if let Some(baud) = self.end.as_ref().and_then(End::client_baud) {
+                    self.line.client_speaks(baud);
+                }
                 self.line.heard(self.clock.now(), &bytes);
             }
             while let Ok(order) = self.inbox.try_recv() {
@@ -189,14 +193,17 @@ fn timespec(nanos: Nanos) -> Timespec {
 
 /// The client's end while it is plugged in.
 enum End {
-    Pty { pty: Pty, link: Option<PathBuf> },
+    Pty { pty: Pty, link: Option<PathBuf>, heeds_baud: bool },
     Tcp { listener: TcpListener, address: SocketAddr, clients: Vec<TcpStream>, asked: usize },
 }
 
 impl End {
     fn open(socket: &mut Socket) -> io::Result<Self> {
         match socket {
-            Socket::Pty { link } => Ok(Self::Pty { pty: Pty::open(link.as_deref())?, link: link.clone() }),
+            Socket::Pty { link, heeds_baud } => {
+                let pty = Pty::open(link.as_deref())?;
+                Ok(Self::Pty { pty, link: link.clone(), heeds_baud: *heeds_baud })
+            }
             Socket::Tcp { listen } => {
                 let listener = TcpListener::bind(*listen)?;
                 listener.set_nonblocking(true)?;
@@ -209,8 +216,16 @@ impl End {
 
     fn place(&self) -> Place {
         match self {
-            Self::Pty { pty, link } => Place::Pty { path: pty.path().to_path_buf(), link: link.clone() },
+            Self::Pty { pty, link, .. } => Place::Pty { path: pty.path().to_path_buf(), link: link.clone() },
             Self::Tcp { address, .. } => Place::Tcp(*address),
+        }
+    }
+
+    /// What the client has set its port to, where that matters.
+    fn client_baud(&self) -> Option<u32> {
+        match self {
+            Self::Pty { pty, heeds_baud: true, .. } => pty.client_baud(),
+            _ => None,
         }
     }
 

@@ -116,7 +116,10 @@ fn open(
         return Ok(Box::new(TcpPort::start(runtime.clone(), listen, street, clock)?));
     }
     let (socket, bits) = match &line.pty {
-        Some(pty) => (Socket::Pty { link: pty.link.clone() }, *pty.bits.get_ref()),
+        Some(pty) => {
+            let socket = Socket::Pty { link: pty.link.clone(), heeds_baud: pty.heeds_baud };
+            (socket, *pty.bits.get_ref())
+        }
         None => (Socket::Tcp { listen: listen.ok_or_else(unusable)? }, 10),
     };
     let rtu = RtuLine::new(street, line.baud().ok_or_else(unusable)?, bits);
@@ -272,6 +275,13 @@ impl Field {
                 self.with(doorplate, |resident, now| resident.server.act(micros(now), *act))?;
             }
             Change::Fault { target, fault, on } => self.switch(target, *fault, *on)?,
+            // A device off the line neither hears nor answers.
+            Change::Unplug { line: device } if self.devices.contains_key(device) => {
+                self.switch(device, Fault::Dead, true)?;
+            }
+            Change::Replug { line: device } if self.devices.contains_key(device) => {
+                self.switch(device, Fault::Dead, false)?;
+            }
             Change::Unplug { line } => {
                 let line = self.line(line)?;
                 line.port.unplug().map_err(|source| FieldError::Line { line: line.name.clone(), source })?;

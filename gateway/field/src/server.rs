@@ -20,6 +20,10 @@ pub trait Server: Send {
     fn hears(&self, _baud: u32) -> bool {
         true
     }
+    /// The baud rate it is set to, if that can be changed over the line.
+    fn baud(&self) -> Option<u32> {
+        None
+    }
     /// Makes the point of this name read as `value`.
     ///
     /// # Errors

@@ -1,6 +1,5 @@
 //! `shouwang simulate`: a field alone, told what to do by its story and by lines on its input.
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -49,20 +48,19 @@ const LONGEST_LINE: u64 = 1024;
 /// that it works without a terminal.
 ///
 /// # Errors
-/// The configuration is wrong, a line cannot be opened, or `output` cannot be written.
+/// The configuration does not fit the profiles, a line cannot be opened, or `output` cannot be written.
 pub fn simulate(
-    config: &Path,
+    config: &FieldConfig,
     profiles: &dyn Profiles,
     input: impl Read + Send + 'static,
     output: &mut dyn Write,
     told: Told,
     shutdown: Receiver<()>,
 ) -> Result<(), FieldError> {
-    let config = FieldConfig::load(config)?;
     let (events, inbox) = channel();
     let story = events.clone();
     // When nobody listens any more, the field is being stopped.
-    let field = start_telling(&config, profiles, move |step| drop(story.send(Event::Story(step.clone()))))?;
+    let field = start_telling(config, profiles, move |step| drop(story.send(Event::Story(step.clone()))))?;
     for line in field.lines() {
         write_line(output, &place(&line, told))?;
     }

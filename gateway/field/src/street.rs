@@ -12,6 +12,8 @@ pub(crate) struct Street {
     pub(crate) faults: Faults,
     /// The line's own baud rate; none on Modbus TCP.
     pub(crate) baud: Option<u32>,
+    /// What the client speaks at present, where that matters.
+    pub(crate) client_baud: Option<u32>,
     chance: Chance,
     next_babble: Option<Nanos>,
 }
@@ -24,6 +26,8 @@ pub(crate) struct Resident {
     pub(crate) usual_delay: Nanos,
     /// The longest the profile allows.
     pub(crate) longest_delay: Nanos,
+    /// What it is set to, if not its line's speed.
+    pub(crate) baud: Option<u32>,
     chance: Chance,
     next_babble: Option<Nanos>,
 }
@@ -45,6 +49,7 @@ impl Street {
             residents: Vec::new(),
             faults: Faults::default(),
             baud,
+            client_baud: None,
             chance: Chance::new(seed, name),
             next_babble: None,
         }
@@ -55,8 +60,11 @@ impl Street {
         if self.faults.is_deaf(now) {
             return Vec::new();
         }
-        let Self { residents, faults, baud, chance, .. } = self;
-        let hearing = residents.iter_mut().filter(|one| baud.is_none_or(|baud| one.server.hears(baud)));
+        let Self { residents, faults, baud, client_baud, chance, .. } = self;
+        let hearing = residents.iter_mut().filter(|one| match *client_baud {
+            Some(client) => one.server.baud().or(one.baud).or(*baud) == Some(client),
+            None => baud.is_none_or(|baud| one.server.hears(baud)),
+        });
         hearing
             .filter_map(|one| {
                 let answer = one.answer(now, frame, faults)?;
@@ -117,6 +125,7 @@ impl Resident {
             faults: Faults::default(),
             usual_delay: delays.0,
             longest_delay: delays.1,
+            baud: None,
             chance: Chance::new(seed, name),
             next_babble: None,
         }

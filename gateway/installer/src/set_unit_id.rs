@@ -20,6 +20,9 @@ pub trait Writing: Bus {
     /// # Errors
     /// As [`Self::write`].
     fn rest(&mut self, time: Duration) -> Result<(), Lost>;
+
+    /// While this is on, the installer's wish to end waits: a recipe is not torn apart in its middle.
+    fn see_through(&mut self, through: bool);
 }
 
 /// One value for one register.
@@ -88,6 +91,21 @@ pub enum Refused {
     StillThere(u8),
 }
 
+impl Refused {
+    /// Nothing has been written to anybody.
+    pub fn is_before_writing(&self) -> bool {
+        match self {
+            Self::NoRecipe
+            | Self::BadId { .. }
+            | Self::Nobody(_)
+            | Self::Two(_)
+            | Self::Taken(_)
+            | Self::OtherModel(_) => true,
+            Self::Lost(_) | Self::Exception(_) | Self::NotThere { .. } | Self::StillThere(_) => false,
+        }
+    }
+}
+
 /// Asked once and clean, and again, before anything is written.
 const TRIES: usize = 3;
 /// The slowest devices known take 350 ms.
@@ -120,12 +138,66 @@ pub fn set_unit_id(
     if !is_silent(bus, change.to)? {
         return Err(Refused::Taken(change.to));
     }
-    let one = std::slice::from_ref(candidate);
-    if fits(bus, change.from, change.setting, change.wait, one)?.is_empty() {
-        return Err(Refused::OtherModel(change.from));
+    is_this_model(bus, candidate, change.from, change)?;
+    bus.see_through(true);
+    let done = carry_out_all(bus, &profile.provisioning, change, &mut restart);
+    bus.see_through(false);
+    done
+}
+
+/// What is left of [`set_unit_id`] when it ended after its first write: the device answers at its new id, but it
+/// may not have kept it.
+///
+/// # Errors
+/// Why it is not sure; nothing is written to a device that is not alone, or is another model.
+pub fn finish_unit_id(
+    bus: &mut impl Writing,
+    candidate: &Candidate,
+    change: Change,
+    mut restart: impl FnMut() -> Result<(), Lost>,
+) -> Result<(), Refused> {
+    check_unit_id(bus, candidate, change)?;
+    if !is_silent(bus, change.from)? {
+        return Err(Refused::StillThere(change.from));
     }
-    for step in &profile.provisioning {
-        carry_out(bus, step, change, &mut restart)?;
+    let steps = &candidate.profile.provisioning;
+    let written = steps.iter().position(|step| matches!(step, ProvisioningStep::WriteUnitId { .. }));
+    let left = written.and_then(|at| steps.get(at + 1..)).unwrap_or_default();
+    bus.see_through(true);
+    let done = carry_out_all(bus, left, change, &mut restart);
+    bus.see_through(false);
+    done
+}
+
+/// That one device of this model answers at the new id, alone. Nothing is written.
+///
+/// # Errors
+/// Nobody does, or two, or another model.
+pub fn check_unit_id(bus: &mut impl Bus, candidate: &Candidate, change: Change) -> Result<(), Refused> {
+    bus.set(change.setting)?;
+    answers_alone(bus, change.to)?;
+    is_this_model(bus, candidate, change.to, change)
+}
+
+fn is_this_model(
+    bus: &mut impl Bus,
+    candidate: &Candidate,
+    unit_id: u8,
+    change: Change,
+) -> Result<(), Refused> {
+    let fits = fits(bus, unit_id, change.setting, change.wait, std::slice::from_ref(candidate))?;
+    if fits.is_empty() { Err(Refused::OtherModel(unit_id)) } else { Ok(()) }
+}
+
+/// The steps, and the proof that they did what they should.
+fn carry_out_all(
+    bus: &mut impl Writing,
+    steps: &[ProvisioningStep],
+    change: Change,
+    restart: &mut impl FnMut() -> Result<(), Lost>,
+) -> Result<(), Refused> {
+    for step in steps {
+        carry_out(bus, step, change, restart)?;
     }
     if !comes_up(bus, change)? {
         return Err(Refused::NotThere { from: change.from, to: change.to });
@@ -151,7 +223,7 @@ fn answers_alone(bus: &mut impl Bus, unit_id: u8) -> Result<(), Refused> {
     }
 }
 
-fn is_silent(bus: &mut impl Bus, unit_id: u8) -> Result<bool, Lost> {
+pub(crate) fn is_silent(bus: &mut impl Bus, unit_id: u8) -> Result<bool, Lost> {
     for _ in 0..2 {
         let heard = bus.ask(&Question { known: true, ..Question::who(unit_id, SILENT_FOR) })?;
         if heard != Heard::Silence {

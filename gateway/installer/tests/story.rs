@@ -8,7 +8,8 @@ use shouwang_catalog::{Catalog, Entry};
 use shouwang_core::input::Outcome;
 use shouwang_core::profile::Table;
 use shouwang_installer::{
-    Bus, Candidate, Doubt, Heard, Lost, News, Question, Report, Setting, Traffic, Wanted, scan,
+    Bus, Candidate, Checkup, Doubt, Finding, Health, Heard, Lost, News, Order, Question, Report, Setting,
+    Traffic, Wanted, Writing, Wrote, check_up, scan,
 };
 
 const WAIT: Duration = Duration::from_millis(50);
@@ -22,6 +23,9 @@ struct Imagined {
     elapsed: Duration,
     asked: Vec<Question>,
     interrupt_after: usize,
+    /// How many bytes of noise come in a tenth of a second, and in each exchange.
+    noise: (u32, u32),
+    stray_bytes: u32,
 }
 
 impl Imagined {
@@ -32,6 +36,8 @@ impl Imagined {
             elapsed: Duration::ZERO,
             asked: Vec::new(),
             interrupt_after: usize::MAX,
+            noise: (0, 0),
+            stray_bytes: 0,
         }
     }
 
@@ -61,6 +67,7 @@ impl Bus for Imagined {
             return Err(Lost::Interrupted);
         }
         self.asked.push(*question);
+        self.stray_bytes += self.noise.1;
         let device = self.devices.get_mut(&(self.setting.to_string(), question.unit_id));
         let heard = device.map_or(Heard::Silence, |device| device(question));
         self.elapsed += match heard.delay() {
@@ -71,12 +78,26 @@ impl Bus for Imagined {
     }
 
     fn traffic(&self) -> Traffic {
-        Traffic::default()
+        Traffic { stray_bytes: self.stray_bytes, own_echoes: 0 }
     }
 
     fn elapsed(&self) -> Duration {
         self.elapsed
     }
+}
+
+impl Writing for Imagined {
+    fn write(&mut self, _: &Order) -> Result<Wrote, Lost> {
+        unreachable!("who only looks writes nothing")
+    }
+
+    fn rest(&mut self, time: Duration) -> Result<(), Lost> {
+        self.elapsed += time;
+        self.stray_bytes += self.noise.0 * u32::try_from(time.as_millis() / 100).unwrap_or(0);
+        Ok(())
+    }
+
+    fn see_through(&mut self, _: bool) {}
 }
 
 fn candidates() -> Vec<Candidate> {
@@ -267,4 +288,66 @@ fn the_usual_search_finds_another_speed_and_a_far_id() {
     let found: Vec<_> =
         report.devices.iter().map(|device| (device.unit_id, device.setting.to_string())).collect();
     assert_eq!(found, [(1, "4800 8N1".to_owned()), (200, "9600 8N1".to_owned())]);
+}
+
+fn checkup(line: &mut Imagined, units: &[u8]) -> Health {
+    let wanted = Checkup {
+        setting: Setting::usual(9600),
+        units: units.to_vec(),
+        lasts: Duration::from_secs(20),
+        wait: Duration::from_millis(400),
+        alone: true,
+    };
+    let health = check_up(line, &wanted, &mut |_, _| ());
+    assert!(line.asked.iter().all(|question| question.unit_id != 0 && question.table.function() <= 4));
+    health
+}
+
+#[test]
+fn a_line_that_carries_well_has_no_findings() {
+    let usual = Setting::usual(9600);
+    let mut line = Imagined::new().with(usual, 3, registers(&[7; 16])).with(usual, 12, registers(&[7; 16]));
+    let health = checkup(&mut line, &[]);
+    let found: Vec<_> = health.units.iter().map(|unit| (unit.unit_id, unit.median())).collect();
+    assert_eq!(found, [(3, Some(REPLY)), (12, Some(REPLY))]);
+    assert_eq!(health.findings(), []);
+    let took = health.took.as_secs_f64();
+    assert!((20.0..20.5).contains(&took), "it lasts as long as wanted: {took}");
+}
+
+#[test]
+fn what_is_wrong_with_a_line_is_told_apart() {
+    let usual = Setting::usual(9600);
+    let mut turn = 0;
+    let every_tenth_garbled = move |_: &Question| {
+        turn += 1;
+        if turn % 10 == 0 { Heard::Garbled } else { Heard::Words(vec![7], REPLY) }
+    };
+    let mut line = Imagined::new().with(usual, 3, registers(&[7; 16])).with(usual, 4, every_tenth_garbled);
+    let findings = checkup(&mut line, &[3, 4, 5]).findings();
+    assert!(
+        matches!(findings.as_slice(), [Finding::Garbled { unit_id: 4, .. }, Finding::Nobody { unit_id: 5 }]),
+        "{findings:?}"
+    );
+
+    let mut quiet_noise = Imagined::new().with(usual, 3, registers(&[7; 16]));
+    quiet_noise.noise = (2, 0);
+    let findings = checkup(&mut quiet_noise, &[3]).findings();
+    assert_eq!(findings, [Finding::Noise { bytes: 60, seconds: 3 }]);
+    assert!(findings[0].suspects_bias());
+
+    let mut floating = Imagined::new().with(usual, 3, registers(&[7; 16]));
+    floating.noise = (0, 1);
+    assert!(matches!(checkup(&mut floating, &[3]).findings().as_slice(), [Finding::Floating { .. }]));
+
+    let mut swapped = Imagined::new().with(usual, 3, |_: &Question| Heard::Garbled);
+    assert_eq!(checkup(&mut swapped, &[]).findings().first(), Some(&Finding::Swapped));
+
+    let mut moody = 0;
+    let slow_at_times = move |_: &Question| {
+        moody += 1;
+        Heard::Words(vec![7], if moody % 20 == 0 { REPLY * 20 } else { REPLY })
+    };
+    let mut line = Imagined::new().with(usual, 3, slow_at_times);
+    assert!(matches!(checkup(&mut line, &[3]).findings().as_slice(), [Finding::Uneven { unit_id: 3, .. }]));
 }

@@ -9,8 +9,8 @@ use rustix::io::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shouwang_core::profile::Parity;
-use shouwang_gateway::control::{Asked, Grant, Told, Wish};
-use shouwang_installer::{Heard, Lost, Question, Setting};
+use shouwang_gateway::control::{Asked, AskedTraffic, Grant, Told, Wish};
+use shouwang_installer::{Heard, Lost, Question, Setting, Traffic};
 
 use super::{Stop, Where};
 
@@ -21,6 +21,9 @@ const LINE_LIMIT: u64 = 64 * 1024;
 
 pub(super) struct Lent {
     pub(super) setting: Setting,
+    /// What the line had heard that was no answer when it was borrowed, and when its gateway was last asked.
+    before: Traffic,
+    now: Traffic,
     stream: BufReader<UnixStream>,
 }
 
@@ -47,7 +50,28 @@ impl Lent {
                 Setting::Serial { baud, parity, stop_bits }
             }
         };
-        Ok(Self { setting, stream })
+        let mut lent = Self { setting, before: Traffic::default(), now: Traffic::default(), stream };
+        lent.refresh().map_err(|error| said(&error))?;
+        lent.before = lent.now;
+        Ok(lent)
+    }
+
+    /// Asks what the line has heard by now.
+    pub(super) fn refresh(&mut self) -> Result<(), Lost> {
+        let told = exchange(&mut self.stream, &AskedTraffic { traffic: true });
+        match told.map_err(|error| Lost::Line(error.to_string()))? {
+            Told::Traffic(stray_bytes, own_echoes) => self.now = Traffic { stray_bytes, own_echoes },
+            other => drop(other.heard().map_err(Lost::Line)?),
+        }
+        Ok(())
+    }
+
+    /// Since it was borrowed.
+    pub(super) fn traffic(&self) -> Traffic {
+        Traffic {
+            stray_bytes: self.now.stray_bytes.saturating_sub(self.before.stray_bytes),
+            own_echoes: self.now.own_echoes.saturating_sub(self.before.own_echoes),
+        }
     }
 
     /// A line cannot be lent at another setting than its devices have.

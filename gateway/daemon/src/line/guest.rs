@@ -2,10 +2,11 @@
 //!
 //! Alarms first: after a guest's exchange the line has its own for at least as long, so that its rounds take at
 //! most twice their time; what is idle is the guest's at once.
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use shouwang_installer::{Heard, Question};
+use shouwang_installer::{Heard, Question, Traffic};
 use tokio::sync::oneshot;
 
 use super::{Link, Shared};
@@ -38,6 +39,15 @@ impl Lender {
 
     pub fn link(&self) -> &Link {
         &self.link
+    }
+
+    /// What the line heard that was no answer, since it was started; none if it is gone.
+    pub fn traffic(&self) -> Option<Traffic> {
+        let shared = self.shared.upgrade()?;
+        Some(Traffic {
+            stray_bytes: shared.heard.stray_bytes.load(Ordering::Relaxed),
+            own_echoes: shared.heard.own_echoes.load(Ordering::Relaxed),
+        })
     }
 
     /// Asks between the line's own questions; none if the line is down or gone, or another guest is asking.

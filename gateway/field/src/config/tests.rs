@@ -100,6 +100,19 @@ press = true
 }
 
 #[test]
+fn a_device_has_a_speed_of_its_own_only_where_speed_matters() {
+    let text = "[[line]]\nname = \"b\"\npty = {}\n[[device]]\nid = \"a\"\nline = \"b\"\nunit_id = 1\nprofile = \"smoke\"\nbaud = 4800\n";
+    assert!(
+        problems(text).contains("f.toml:9:8: a device has a speed of its own only"),
+        "{}",
+        problems(text)
+    );
+    let heeds = text.replace("pty = {}", "pty = { heeds_baud = true }");
+    assert!(FieldConfig::from_toml(&heeds, "f.toml").is_ok());
+    assert!(FieldConfig::training(Path::new("/tmp/bag")).is_ok(), "the shipped bag is sound");
+}
+
+#[test]
 fn a_file_has_bounds() {
     assert!(problems(&"#".repeat(MOST_BYTES + 1)).contains("larger than 1 MiB"));
     let many: String = (0..=MOST_LINES).map(|n| format!("[[line]]\nname = \"l{n}\"\npty = {{}}\n")).collect();

@@ -203,6 +203,33 @@ fn a_unit_that_was_told_another_baud_rate_is_deaf_here() {
     assert_eq!(ask(&[4, 0, 0, 0, 1]), 0);
 }
 
+/// The smoke detector's question for this unit id, with its CRC.
+fn asked(unit_id: u8) -> Vec<u8> {
+    let mut frame = vec![unit_id, 3, 0, 3, 0, 1];
+    let crc = modbus_wire::rtu::crc(&frame);
+    frame.extend(crc.to_le_bytes());
+    frame
+}
+
+#[test]
+fn where_speed_matters_only_who_has_the_clients_is_understood() {
+    let mut world = world(&[1, 2]);
+    world.street.lock().unwrap().residents[1].baud = Some(5_000);
+    world.line.client_speaks(10_000);
+    assert_eq!(world.ask(&asked(1)).0, ANSWER);
+    assert!(world.ask(&asked(2)).0.is_empty());
+    world.line.client_speaks(5_000);
+    assert!(world.ask(&asked(1)).0.is_empty());
+    let began = world.now;
+    let (seen, first, _) = world.ask(&asked(2));
+    assert_eq!(seen.len(), ANSWER.len());
+    assert_eq!(
+        first - began,
+        2 * (END_OF_REQUEST + CHARACTER) + THINKING,
+        "each character takes twice as long"
+    );
+}
+
 #[test]
 fn ten_kilobytes_of_anything_do_no_harm() {
     let mut world = world(&[1]);

@@ -1,6 +1,5 @@
 //! The field as a person at a terminal meets it.
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::sync::Arc;
 
 use super::*;
@@ -15,13 +14,12 @@ device = [
 "#;
 
 fn told(input: &'static str, told: Told) -> Vec<String> {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(TEXT.as_bytes()).unwrap();
+    let config = FieldConfig::from_toml(TEXT, "field.toml").unwrap();
     let profiles: BTreeMap<_, _> =
         [made::smoke(), made::call()].map(|one| (one.name.clone(), Arc::clone(&one))).into();
     let (_shutdown, stopping) = channel();
     let mut output = Vec::new();
-    simulate(file.path(), &profiles, input.as_bytes(), &mut output, told, stopping).unwrap();
+    simulate(&config, &profiles, input.as_bytes(), &mut output, told, stopping).unwrap();
     String::from_utf8(output).unwrap().lines().map(Into::into).collect()
 }
 
@@ -75,13 +73,12 @@ fn the_lamp_of_a_call_unit_is_told_from_the_start() {
 
 #[test]
 fn the_end_of_the_input_ends_nothing_but_a_shutdown_does() {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(b"line = [{ name = \"b3\", pty = {} }]").unwrap();
+    let config = FieldConfig::from_toml("line = [{ name = \"b3\", pty = {} }]", "field.toml").unwrap();
     let (shutdown, stopping) = channel();
     // Never blocks: the channel holds it until the field looks.
     shutdown.send(()).unwrap();
     let profiles: BTreeMap<String, Arc<shouwang_core::profile::Profile>> = BTreeMap::new();
     let mut output = Vec::new();
-    simulate(file.path(), &profiles, std::io::empty(), &mut output, Told::Text, stopping).unwrap();
+    simulate(&config, &profiles, std::io::empty(), &mut output, Told::Text, stopping).unwrap();
     assert_eq!(String::from_utf8(output).unwrap().lines().count(), 1);
 }
