@@ -10,8 +10,10 @@ use crate::GatewayName;
 use crate::ladder::Delivery;
 use crate::trust::shown;
 
+mod broadcast;
 mod steps;
 
+pub(crate) use broadcast::Broadcast;
 pub(crate) use steps::Objection;
 
 /// Steps remembered with a case, the newest; all of them are in the logbook.
@@ -131,12 +133,14 @@ pub enum CaseStep {
     Whistle { departments: Vec<String> },
     /// 报到 of a named department.
     ReportIn { department: String },
-    /// 认领: the first one goes.
+    /// 认领: the first one goes; of a broadcast task, as many as are needed.
     Claim { person: Option<String> },
     /// 备注: words, or what came of calling back; it moves nothing.
     Note,
     /// 119 or 120 was called, now.
     Called { service: Service },
+    /// 谁能去?: so many are needed, and these are asked.
+    Broadcast { needed: u16, to: Vec<String> },
     /// 照片: the hands keep a picture under this name.
     Photo { photo: String },
 }
@@ -189,7 +193,7 @@ pub(crate) struct CalledBack {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Done {
     /// `accept dispatch receive arrive call_back handle rate close whistle report_in claim
-    /// note called photo report cried_again`.
+    /// note called broadcast photo report cried_again`.
     pub(crate) step: String,
     pub(crate) by: String,
     pub(crate) at: Timestamp,
@@ -237,6 +241,9 @@ pub(crate) struct Case {
     pub(crate) rated: Option<Stamp>,
     pub(crate) closed: Option<Stamp>,
     pub(crate) departments: Vec<Called>,
+    /// 谁能去?, if that was asked.
+    #[serde(default)]
+    pub(crate) broadcast: Option<Broadcast>,
     /// Names of pictures, oldest first.
     #[serde(default)]
     pub(crate) photos: Vec<String>,
@@ -344,6 +351,7 @@ impl Case {
             rated: None,
             closed: None,
             departments: Vec::new(),
+            broadcast: None,
             photos: Vec::new(),
             deliveries: Vec::new(),
             revision: 0,

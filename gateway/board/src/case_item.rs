@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::case::Case;
+use crate::case::{Broadcast, Case};
 use crate::ladder::Delivery;
 
 /// Its alarm now, as far as it is remembered.
@@ -27,6 +27,7 @@ pub(crate) fn case_item(case: &Case, alarm: Option<&Alarm>, deliveries: Vec<Valu
         let missing = case.departments.iter().filter(|called| called.answered.is_none());
         let missing: Vec<&str> = missing.map(|called| called.name.as_str()).collect();
         fields.insert("missing".into(), json!(missing));
+        fields.insert("broadcast".into(), json!(case.broadcast.as_ref().map(Broadcast::item)));
         fields.insert("alarm".into(), json!(alarm));
         fields.insert("deliveries".into(), Value::Array(deliveries));
     }

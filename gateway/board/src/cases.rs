@@ -18,6 +18,9 @@ use crate::row::{Row, RowKind};
 use crate::trust::shown;
 use crate::{GatewayName, Outcome, Output, bounds, kept};
 
+/// Of one person, as their page has them.
+const CASES_OF_ONE: usize = 50;
+
 impl Board {
     /// The cases that are not closed, and for [`ListState::All`] the newest closed ones; oldest alarm first.
     pub fn cases(&self, state: ListState) -> Vec<Value> {
@@ -41,6 +44,16 @@ impl Board {
     /// One case as the list has it; none if there is no such alarm here, or its case was closed long ago.
     pub fn case(&self, id: AlarmId) -> Option<Value> {
         self.find_case(id).map(|case| self.case_item(&case))
+    }
+
+    /// The cases that are not closed in which a person was sent or asked, under any of these names; the newest first.
+    pub fn cases_of(&self, names: &[&str]) -> Vec<Value> {
+        let is_meant = |name: &str| names.contains(&name);
+        let of = self.cases.values().rev().filter(|case| {
+            case.dispatched.iter().any(|sent| is_meant(&sent.name))
+                || case.broadcast.iter().flat_map(|task| &task.asked).any(|helper| is_meant(&helper.name))
+        });
+        of.take(CASES_OF_ONE).map(|case| self.case_item(case)).collect()
     }
 
     pub(crate) fn case_asked(&mut self, ticket: u64, asked: &CaseAsked) {

@@ -79,7 +79,7 @@ pub use kept::{KEPT_PREFIXES, closed_case_key, ended_round_key, reading_key, she
 pub use logbook::LogLine;
 pub use measures::{GatewayMeasures, Measures};
 pub use night::Night;
-pub use notice::{DeliveryResult, Notice, Recipient, SHORT_UNITS, masked_phone};
+pub use notice::{DeliveryResult, Notice, Recipient, SHORT_UNITS, Way, masked_phone};
 pub use organisation::Organisation;
 pub use output::{Outcome, Output, Transaction};
 pub use presence::Presence;

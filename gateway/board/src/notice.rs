@@ -39,10 +39,25 @@ pub struct Notice {
     pub short: String,
     /// Whom it is for: one person on a channel that reaches persons; on a group's, whom to mention.
     pub to: Vec<Recipient>,
+    /// Who is sent, as the case has them: for a channel that reaches persons, and nowhere else.
+    pub sent_as: Option<String>,
+    /// Their own way to the case; the hands make it.
+    pub way: Option<Way>,
     /// Further alarms of one building may be joined by the hands.
     pub building: Option<String>,
     /// The alarm is over at its source.
     pub recovered: bool,
+}
+
+/// An address that opens one case for one person.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Way(pub String);
+
+/// Whoever has it needs nothing else: no log shows it.
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Way(..)")
+    }
 }
 
 /// One person, and how to reach them.

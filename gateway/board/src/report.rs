@@ -145,7 +145,7 @@ impl Board {
         self.may_report(&asked.by)?;
         let document = self.document_of(id, report)?;
         let own = self.own_name();
-        self.take_alarm(&own, AlarmChange::Raised, &document);
+        self.tell_own(AlarmChange::Raised, &document);
         if !self.rows.contains_key(&id) {
             return Err(refused("full", "列表已满,请打值班电话", "The list is full: ring the duty desk"));
         }
@@ -205,7 +205,7 @@ impl Board {
     /// Whoever sends somebody has seen the report: one key, two facts.
     pub(crate) fn sent_for_a_report(&mut self, asked: &CaseAsked) {
         let id = asked.case;
-        let sends = matches!(asked.step, CaseStep::Dispatch { .. });
+        let sends = matches!(asked.step, CaseStep::Dispatch { .. } | CaseStep::Broadcast { .. });
         if !sends || !self.is_report(id) || self.acknowledger(id).is_some() {
             return;
         }
@@ -223,6 +223,6 @@ impl Board {
         };
         let cleared_at = Some(self.wall);
         let document = AlarmDocument { revision: known.revision + 1, active: false, cleared_at, ..known };
-        self.take_alarm(&self.own_name(), AlarmChange::Cleared, &document);
+        self.tell_own(AlarmChange::Cleared, &document);
     }
 }

@@ -115,6 +115,8 @@ impl Board {
             lines: Vec::new(),
             short: alloc::format!("【测试】【值班室】{WORDS} {token}"),
             to: [to].into(),
+            sent_as: None,
+            way: None,
             building: None,
             recovered: false,
         }));

@@ -314,6 +314,8 @@ impl Board {
             is_again: delivery.tries > 1,
             answers: matches!(reach, Some(Reach::Person { answers: true })),
         };
+        let is_personal =
+            delivery.purpose == Purpose::Dispatch && matches!(reach, Some(Reach::Person { .. }));
         let mut notice = Notice {
             ticket,
             channel: delivery.channel.clone(),
@@ -330,6 +332,8 @@ impl Board {
             lines: Vec::new(),
             short: String::new(),
             to,
+            sent_as: ladder.sent.as_ref().map(|sent| sent.name.clone()).filter(|_| is_personal),
+            way: None,
             building: alarm.place.building.as_deref().map(crate::trust::shown),
             recovered: delivery.purpose == Purpose::Recovered,
         };

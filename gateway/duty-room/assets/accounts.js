@@ -1,6 +1,7 @@
 // One's own password; and for the lead of the watch who has an account, a new one, a new password, out and in again.
 import { accountIn, narrow, onSubmit, request, tell, twice } from "./forms.js";
 import { byId, make, say, words } from "./words.js";
+import * as workers from "./workers.js";
 
 const ROLES = {
   operator: words.operator, lead: words.lead, installer: words.installer, "grid-worker": words.grid_worker,
@@ -51,7 +52,10 @@ async function start() {
   me = said.answer.account;
   byId("me").textContent = `${me.name} (${me.id})`;
   byId("all").hidden = me.role !== "lead";
-  if (me.role === "lead") draw();
+  if (me.role === "lead") {
+    draw();
+    workers.draw();
+  }
 }
 
 const password = (id, wanted, current) => request("POST", `/api/v1/accounts/${id}/password`, { password: wanted, current });

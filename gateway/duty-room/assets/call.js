@@ -124,7 +124,7 @@ async function dial(step) {
   const who = target(step, full);
   byId("dial-who").textContent = role(step) + " " + who.name;
   byId("dial-number").textContent = who.phone;
-  byId("dial-code").replaceChildren(...(who.qr ? [code(who.qr)] : []));
+  byId("dial-code").replaceChildren(...(who.qr ? [picture(who.qr)] : []));
   byId("dial-results").replaceChildren(...RESULTS.map((result) => {
     const button = make("button", "", words["back_" + result]);
     button.type = "button";
@@ -135,7 +135,7 @@ async function dial(step) {
   dialled.begin();
 }
 
-function code({ size, path }) {
+export function picture({ size, path }) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${size} ${size}`);
   svg.setAttribute("role", "img");

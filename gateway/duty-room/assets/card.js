@@ -106,6 +106,7 @@ function stepsOf(item) {
   return {
     smoke: words.steps_smoke, gas: words.steps_gas, co: words.steps_co, call: words.steps_call,
     water_level: words.steps_water_level, leak: words.steps_leak, electrical: words.steps_electrical,
+    report: words.steps_report,
   }[item.class] ?? null;
 }
 

@@ -1,6 +1,7 @@
 // The case of the selected alarm: how far it is, who did what, and what can be done next. One case for each alarm.
 import { byId, clockText, make, personOf, say, textOf, words } from "./words.js";
 import { ask, post } from "./live.js";
+import * as teams from "./teams.js";
 
 const CHAIN = ["new", "accepted", "dispatched", "on_site", "handled", "closed"];
 const CONCLUSIONS = ["real", "false_alarm", "cooking", "test", "drill"];
@@ -43,7 +44,7 @@ export function draw() {
   box.dataset.id = known?.id ?? "";
   box.replaceChildren();
   if (!known) return;
-  box.append(heading(), chain(), timeline(), ...told());
+  box.append(heading(), chain(), ...teams.show(known), timeline(), ...told());
   if (acts.mayAct()) box.append(...forms());
 }
 
@@ -106,6 +107,7 @@ function forms() {
   if (first.children.length) made.push(first);
   made.push(dispatchForm());
   if (wanted.acknowledged) made.push(handleForm());
+  made.push(...teams.forms(known, { form, field, step }));
   return made;
 }
 
@@ -192,6 +194,7 @@ async function step(verb, body) {
       ? say(words.case_already, { by: personOf(first.by), at: clockText(first.at) })
       : say(words.case_done, { step: words["step_" + verb] ?? verb }));
     known = said.answer;
+    teams.made(known);
     document.activeElement?.blur?.();
     draw();
   }

@@ -1,8 +1,8 @@
-// Keeps the last river page that was seen, and what it is made of, for a phone without a network. The page itself says
-// that it is not the present.
+// Keeps the last river page that was seen, or a grid worker's own page, and what it is made of, for a phone without a
+// network. The page itself says that it is not the present.
 const NAME = "shouwang-river-2";
-const PARTS = ["/assets/river.css", "/assets/river.js", "/assets/outbox.js", "/assets/icon.svg"];
-const isOurs = ({ pathname }) => /^\/river\/[a-z0-9-]+$/.test(pathname) || PARTS.includes(pathname);
+const PARTS = ["river.css", "river.js", "worker.css", "mine.js", "outbox.js", "icon.svg"].map((name) => "/assets/" + name);
+const isOurs = ({ pathname }) => /^\/(river\/[a-z0-9-]+|mine\/[0-9a-f]{32})$/.test(pathname) || PARTS.includes(pathname);
 
 addEventListener("install", (event) => {
     event.waitUntil(caches.open(NAME).then((kept) => kept.addAll(PARTS)).then(() => skipWaiting()));
@@ -19,6 +19,8 @@ addEventListener("fetch", (event) => {
         try {
             const answer = await fetch(event.request);
             if (answer.ok) await kept.put(event.request, answer.clone());
+            // Taken back: nothing of it stays.
+            if ([404, 410].includes(answer.status)) await kept.delete(event.request, { ignoreSearch: true });
             return answer;
         } catch (error) {
             const known = await kept.match(event.request, { ignoreSearch: true });

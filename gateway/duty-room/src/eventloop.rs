@@ -22,6 +22,7 @@ use crate::series::{Lost, Record};
 use crate::sounder::Sounder;
 use crate::stop::Stopped;
 use crate::store::{Stored, Work};
+use crate::ways::Ways;
 
 /// The loop turns at least this often, and says so in its pulse.
 const TURN_EVERY: Duration = Duration::from_secs(1);
@@ -100,6 +101,11 @@ pub(crate) enum Message {
         id: AlarmId,
         answer: oneshot::Sender<Option<Value>>,
     },
+    /// The cases that are not closed in which somebody of these names was sent or asked.
+    CasesOf {
+        names: Vec<String>,
+        answer: oneshot::Sender<Vec<Value>>,
+    },
     /// The devices, or those nearest to an alarm; none if there is no such alarm.
     Devices {
         near: Option<AlarmId>,
@@ -155,6 +161,8 @@ pub(crate) struct Channels {
     pub(crate) heard: broadcast::Sender<Arc<HeardEvent>>,
     pub(crate) pulse: watch::Sender<Pulse>,
     pub(crate) notifier: Notifier,
+    /// None while nobody has said how telephones reach the pages.
+    pub(crate) ways: Option<Ways>,
     pub(crate) metrics: Metrics,
 }
 
@@ -169,6 +177,7 @@ struct Loop {
     sounder: Option<Sounder>,
     heard: broadcast::Sender<Arc<HeardEvent>>,
     notifier: Notifier,
+    ways: Option<Ways>,
     metrics: Metrics,
     awaited: Awaited,
     answers: BTreeMap<u64, oneshot::Sender<Outcome>>,
@@ -191,6 +200,7 @@ pub(crate) async fn run(board: Board, clock: Clock, run: u64, channels: Channels
         heard,
         pulse,
         notifier,
+        ways,
         metrics,
     } = channels;
     let mut turning = Loop {
@@ -204,6 +214,7 @@ pub(crate) async fn run(board: Board, clock: Clock, run: u64, channels: Channels
         sounder,
         heard,
         notifier,
+        ways,
         metrics,
         awaited: Awaited::default(),
         answers: BTreeMap::new(),
@@ -311,6 +322,10 @@ impl Loop {
             Message::Case { id, answer } => {
                 let _ = answer.send(self.board.case(id));
             }
+            Message::CasesOf { names, answer } => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let _ = answer.send(self.board.cases_of(&names));
+            }
             Message::Devices { near, answer } => {
                 let now = self.clock.now();
                 let _ = answer.send(match near {
@@ -401,7 +416,9 @@ impl Loop {
                 Output::Tell(notice) => {
                     let ticket = notice.ticket;
                     self.awaited.told(ticket, notice.channel.clone());
-                    if let Err(result) = self.notifier.tell(notice) {
+                    if let Some((ways, sent_as)) = self.ways.as_ref().zip(notice.sent_as.clone()) {
+                        ways.tell(&self.notifier, notice, sent_as);
+                    } else if let Err(result) = self.notifier.tell(notice) {
                         became.push(Input::Told { ticket, result });
                     }
                 }

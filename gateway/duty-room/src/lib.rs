@@ -27,9 +27,9 @@ pub mod signing;
 mod sounder;
 mod stop;
 mod store;
-#[cfg_attr(not(test), expect(dead_code, reason = "the pages behind links come with the next change"))]
 mod tickets;
 mod tls;
+mod ways;
 mod web;
 
 use std::net::SocketAddr;
@@ -200,6 +200,13 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         config.sounder.clone().map(|settings| sounder::Sounder::spawn(settings, clock.clone(), told));
     let sounder = sounder.transpose().map_err(StartError::Thread)?;
     let metrics = metrics::Metrics::new();
+    let ways = config.web.public_url.clone().map(|page| ways::Ways {
+        tickets: tickets::Tickets::new(&config.state_dir),
+        clock: clock.clone(),
+        made_by: config.name.to_string(),
+        page,
+        inputs: input.clone(),
+    });
     let channels = Channels {
         inputs,
         completions,
@@ -212,6 +219,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         heard: heard.clone(),
         pulse,
         notifier,
+        ways,
         metrics: metrics.clone(),
     };
     tasks.push(tokio::spawn(eventloop::run(board, clock.clone(), run, channels, stopped.clone())));

@@ -45,7 +45,7 @@ pub use trial::{Tested, test};
 const MAILBOX: usize = 1_024;
 
 /// Takes notices to their channels and brings the results back as [`Input::Told`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Notifier {
     mailboxes: BTreeMap<Id, mpsc::Sender<Notice>>,
     clock: Clock,

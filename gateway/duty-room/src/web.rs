@@ -1,7 +1,6 @@
 //! The pages and the API: who may ask, how much, and in which words; every answer comes from the loop.
 mod access;
 mod accounts;
-#[expect(dead_code, reason = "the pages behind links come with the next change")]
 mod admission;
 mod answering;
 mod api;
@@ -18,11 +17,14 @@ mod handover;
 mod history;
 mod hydrograph;
 mod items;
+mod links;
 mod logbook;
 #[cfg(test)]
 mod matrix;
 mod metrics;
+mod mine;
 mod months;
+mod multipart;
 mod openapi;
 mod page;
 mod paper;
@@ -44,6 +46,7 @@ mod stream;
 mod village;
 mod walks;
 mod words;
+mod workers;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -58,6 +61,7 @@ use tokio::time::timeout;
 
 pub(crate) use serve::serve;
 
+use shouwang_board::organisation::Person;
 use shouwang_board::{Input, LogLine};
 
 use access::{DESK, LEADS, RECORDS, Route, WATCH, Who, delete, get, post};
@@ -115,6 +119,8 @@ struct Inner {
     series: Series,
     photos: Photos,
     tickets: Tickets,
+    /// Whom the configuration names.
+    persons: Vec<Person>,
     /// Links that nobody has, by where they were asked from.
     guesses: std::sync::Mutex<admission::Guesses>,
     /// One picture is read or drawn at a time.
@@ -160,6 +166,7 @@ impl Desk {
             series: Series::new(&config.state_dir),
             photos: Photos::new(&config.state_dir),
             tickets: Tickets::new(&config.state_dir),
+            persons: config.organisation.persons.clone(),
             guesses: std::sync::Mutex::default(),
             pictures: Semaphore::new(1),
             drawings: Arc::new(Semaphore::new(river::DRAWINGS)),
@@ -248,6 +255,14 @@ fn routes() -> Vec<Route> {
         get("/river/worker.js", Who::Anybody, river::worker),
         get("/river/{station}", Who::Anybody, river::show),
         get("/river/{station}/readings.csv", Who::Anybody, river::csv),
+        get("/link/{token}", Who::Anybody, links::show),
+        post("/link/{token}/{act}", Who::Anybody, links::act),
+        get("/mine/worker.js", Who::Anybody, river::worker),
+        get("/mine/{token}", Who::Anybody, mine::show),
+        post("/mine/{token}/report", Who::Anybody, mine::report),
+        post("/mine/{token}/reports/{case}/photo", Who::Anybody, mine::put_photo),
+        post("/mine/{token}/stations/{id}/readings", Who::Anybody, mine::read),
+        post("/mine/{token}/cases/{id}/{act}", Who::Anybody, mine::act),
         get("/cases/{id}/print", Who::Page(DESK), print::case),
         get("/login", Who::Anybody, page::login),
         get("/login/{token}", Who::Anybody, page::enter),
@@ -267,6 +282,8 @@ fn routes() -> Vec<Route> {
         get("/api/v1/accounts", Who::Act(LEADS), accounts::list),
         post("/api/v1/accounts", Who::Act(LEADS), accounts::add),
         post("/api/v1/accounts/{id}/{change}", Who::ByVerb(accounts::VERBS), accounts::change),
+        get("/api/v1/pages", Who::Act(LEADS), workers::list),
+        post("/api/v1/pages/{person}/{change}", Who::ByVerb(workers::VERBS), workers::change),
         get("/api/v1/alarms", Who::Look(DESK), api::list),
         post("/api/v1/alarms/{id}/{request}", Who::ByVerb(api::VERBS), api::ask),
         get("/api/v1/alarms/{id}/resident", Who::Act(WATCH), residents::masked),

@@ -19,7 +19,7 @@ pub(crate) struct Already {
 }
 
 /// Nothing new, or who was first.
-type Taken = Result<Option<Already>, Objection>;
+pub(super) type Taken = Result<Option<Already>, Objection>;
 
 impl Case {
     /// Takes one step; on an objection the case is half changed and must be thrown away.
@@ -40,6 +40,7 @@ impl Case {
             CaseStep::Claim { person } => self.claim(asked, at, person.clone())?,
             CaseStep::Note => self.note(asked, at)?,
             CaseStep::Called { service } => self.called(asked, at, *service)?,
+            CaseStep::Broadcast { needed, to } => self.broadcast(asked, at, *needed, to)?,
             CaseStep::Photo { photo } => self.photo(asked, at, photo)?,
         };
         // A call-back told along with what was done before is news all the same.
@@ -51,7 +52,10 @@ impl Case {
         let accepting = matches!(asked.step, CaseStep::Accept);
         let implied = matches!(
             asked.step,
-            CaseStep::Dispatch { .. } | CaseStep::Claim { .. } | CaseStep::Called { .. }
+            CaseStep::Dispatch { .. }
+                | CaseStep::Broadcast { .. }
+                | CaseStep::Claim { .. }
+                | CaseStep::Called { .. }
         );
         if self.state > CaseState::New {
             let stamp = self.accepted.clone().filter(|_| accepting);
@@ -81,7 +85,7 @@ impl Case {
         Ok(())
     }
 
-    fn still_open(&self) -> Result<(), Objection> {
+    pub(super) fn still_open(&self) -> Result<(), Objection> {
         if !self.is_concluded() {
             return Ok(());
         }
@@ -130,6 +134,9 @@ impl Case {
     }
 
     fn arrive(&mut self, asked: &CaseAsked, at: Timestamp, person: Option<String>) -> Taken {
+        if let Some(helper) = self.helper(person.as_deref()) {
+            return self.helper_arrives(asked, at, helper);
+        }
         if let Some(first) = &self.on_site {
             return Ok(Some(Already { step: "arrive", stamp: first.clone() }));
         }
@@ -300,6 +307,9 @@ impl Case {
     }
 
     fn claim(&mut self, asked: &CaseAsked, at: Timestamp, person: Option<String>) -> Taken {
+        if self.broadcast.is_some() {
+            return self.helper_goes(asked, at, person.as_deref());
+        }
         if let Some(first) = &self.claimed {
             return Ok(Some(Already { step: "claim", stamp: first.clone() }));
         }

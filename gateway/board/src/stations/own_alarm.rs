@@ -183,7 +183,7 @@ impl Board {
     }
 
     /// The change, and its event: the next of this room's own log.
-    fn tell_own(&mut self, change: AlarmChange, document: &AlarmDocument) {
+    pub(crate) fn tell_own(&mut self, change: AlarmChange, document: &AlarmDocument) {
         self.take_alarm(&self.own_name(), change, document);
         self.log_own(change, document.clone());
         if document.is_finished() {

@@ -8,6 +8,7 @@
 )]
 mod alarms;
 mod answering;
+mod broadcast;
 mod call_procedure;
 mod cases;
 mod cases_model;

@@ -107,11 +107,12 @@ impl Card {
     }
 }
 
-/// What a person's phone shows, in one SMS.
+/// What a person's phone shows, in one SMS; whoever is sent finds their own way to the case behind it.
 pub(crate) fn short(message: &Message) -> String {
     let shown = newest_of_each(message);
     if let [notice] = shown.as_slice() {
-        return bounded(&one_line(&notice.short));
+        let way = notice.way.as_ref().map(|way| format!(" {}", way.0)).unwrap_or_default();
+        return bounded(&one_line(&notice.short)) + &way;
     }
     let emergencies = shown.iter().filter(|notice| is_emergency(notice)).count();
     let mut text = format!("【值班室】{}:", heading(message, &shown, emergencies));

@@ -80,6 +80,8 @@ fn fire() -> Notice {
         lines: vec![("时间".into(), "03:12:07(第2次)".into()), ("事件".into(), "烟感报警".into())],
         short: "【值班室】3号楼2单元402烟感报警,请确认".into(),
         to: vec![wang()],
+        sent_as: None,
+        way: None,
         building: Some("3".into()),
         recovered: false,
     }

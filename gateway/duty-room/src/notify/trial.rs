@@ -108,6 +108,8 @@ pub(super) fn notice(channel: &Id, to: Option<&str>, wall: Timestamp) -> Notice 
         lines: vec![("时间".into(), clock_time(wall)), ("说明".into(), "收到即正常,不需处置".into())],
         short: "【测试】【值班室】外呼通道测试,收到即正常,不需处置".into(),
         to: to.map(recipient).into_iter().collect(),
+        sent_as: None,
+        way: None,
         building: None,
         recovered: false,
     }

@@ -144,18 +144,22 @@ pub(super) fn told(outcome: Outcome) -> Result<Json<Value>, Refusal> {
         Outcome::ShiftTaken { shift, about } => with(*shift, "sheet", json!(about)),
         Outcome::Unknown => return Err(unknown_alarm()),
         Outcome::Refused { code, text } => {
-            let status = match code {
-                "busy" => StatusCode::SERVICE_UNAVAILABLE,
-                "finished" | "drill_runs" | "no_drill" | "too_late" | "one_by_one" | "not_an_alarm"
-                | "newer_cry" | "not_accepted" | "not_acknowledged" | "not_dispatched" | "not_handled"
-                | "not_called" | "concluded" | "conclusion_stands" | "on_site_missing" | "closed"
-                | "too_many" | "not_on_duty" | "not_relieved" | "same_person" | "nobody_on_duty"
-                | "emergency_waiting" | "id_taken" => StatusCode::CONFLICT,
-                _ => StatusCode::UNPROCESSABLE_ENTITY,
-            };
-            return Err(Refusal::new(status, code, &text));
+            return Err(Refusal::new(status_of(code), code, &text));
         }
     })
+}
+
+/// The status of what the board refuses.
+pub(super) fn status_of(code: &str) -> StatusCode {
+    match code {
+        "busy" => StatusCode::SERVICE_UNAVAILABLE,
+        "finished" | "drill_runs" | "no_drill" | "too_late" | "one_by_one" | "not_an_alarm" | "newer_cry"
+        | "not_accepted" | "not_acknowledged" | "not_dispatched" | "not_handled" | "not_called"
+        | "concluded" | "conclusion_stands" | "on_site_missing" | "closed" | "too_many" | "not_on_duty"
+        | "not_relieved" | "same_person" | "nobody_on_duty" | "emergency_waiting" | "id_taken" | "full"
+        | "not_asked" => StatusCode::CONFLICT,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
 }
 
 /// The loop turns.

@@ -11,7 +11,8 @@ use shouwang_message::AlarmId;
 
 use super::access::WATCH;
 use super::api::{ListQuery, state_of, told};
-use super::extract::{Change, are_short};
+use super::extract::{Change, OwnAddress, are_short};
+use super::links::with_links;
 use super::refusal::{Refusal, mistake, refusal, too_slow};
 use super::{Desk, from_disk, items};
 use crate::accounts::Role;
@@ -60,17 +61,28 @@ pub(super) struct Body {
     departments: Option<Vec<String>>,
     department: Option<String>,
     service: Option<Service>,
+    needed: Option<u16>,
+    people: Option<Vec<String>>,
+    grid: Option<String>,
 }
 
 pub(super) async fn step(
     State(desk): State<Desk>,
     asker: Asker,
+    own: OwnAddress,
     Path((id, verb)): Path<(String, String)>,
     Change(mut body): Change<Body>,
 ) -> Result<Json<Value>, Refusal> {
     let case: AlarmId = id.parse().map_err(|_| unknown_case())?;
     body.has_short_texts()?;
+    body.people_of_its_grid(&desk);
     let step = body.step(&verb)?;
+    let people: Vec<String> = match &step {
+        CaseStep::Dispatch { to } => vec![to.clone()],
+        CaseStep::Broadcast { to, .. } => to.clone(),
+        _ => Vec::new(),
+    };
+    let made_by = asker.person.id.clone();
     let asked = CaseAsked {
         case,
         from: asker.address(),
@@ -82,7 +94,8 @@ pub(super) async fn step(
     };
     match desk.ask(|answer| Message::CaseAsk { asked, answer }).await? {
         Outcome::Unknown => Err(unknown_case()),
-        outcome => told(outcome),
+        outcome if people.is_empty() => told(outcome),
+        outcome => with_links(&desk, &own, case, &people, &made_by, told(outcome)?).await,
     }
 }
 
@@ -100,12 +113,23 @@ pub(super) const VERBS: &[(&str, &[Role])] = &[
     ("claim", WATCH),
     ("note", WATCH),
     ("called", WATCH),
+    ("broadcast", WATCH),
 ];
 
 impl Body {
+    /// Everybody of a grid is asked, besides those who are named.
+    fn people_of_its_grid(&mut self, desk: &Desk) {
+        let Some(grid) = self.grid.take() else { return };
+        let of =
+            desk.inner.persons.iter().filter(|person| {
+                person.of.as_ref().is_some_and(|of| of.as_str().eq_ignore_ascii_case(&grid))
+            });
+        self.people.get_or_insert_default().extend(of.map(|person| person.name.clone()));
+    }
+
     fn has_short_texts(&self) -> Result<(), Refusal> {
         let single = [&self.note, &self.to, &self.person, &self.department].into_iter().flatten();
-        are_short(single.chain(self.departments.iter().flatten()))
+        are_short(single.chain(self.departments.iter().flatten()).chain(self.people.iter().flatten()))
     }
 
     /// The step with what belongs to it; a field that says nothing there is a mistake.
@@ -141,6 +165,18 @@ impl Body {
                 department: needed(self.department.take(), "department_missing", "department", "部门")?,
             },
             "claim" => CaseStep::Claim { person: named(self.person.take()) },
+            "broadcast" => CaseStep::Broadcast {
+                needed: self.needed.take().ok_or_else(|| {
+                    mistake("needed", "请填写需要几人(needed)", "Say how many are `needed`")
+                })?,
+                to: self
+                    .people
+                    .take()
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|name| needed(Some(name), "people_missing", "people", "叫哪些人"))
+                    .collect::<Result<_, _>>()?,
+            },
             "accept" => CaseStep::Accept,
             "note" => CaseStep::Note,
             "called" => CaseStep::Called {
@@ -157,7 +193,9 @@ impl Body {
             || self.stars.is_some()
             || self.departments.is_some()
             || self.department.is_some()
-            || self.service.is_some();
+            || self.service.is_some()
+            || self.needed.is_some()
+            || self.people.is_some();
         if left {
             let en = "A field that does not belong to this step";
             return Err(mistake("field", "请求里有这一步用不到的字段", en));

@@ -48,6 +48,21 @@ impl FromRequestParts<Desk> for Browser {
     }
 }
 
+/// This room's pages as telephones reach them, without the last slash: as somebody has said, or as the asker came.
+#[derive(Clone, Debug)]
+pub(super) struct OwnAddress(pub(super) String);
+
+impl FromRequestParts<Desk> for OwnAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Infallible> {
+        let host = guard::text(&parts.headers, &header::HOST).unwrap_or_default();
+        let scheme = if guard::is_encrypted(desk, &parts.headers) { "https" } else { "http" };
+        let own = desk.inner.public_url.clone().unwrap_or_else(|| format!("{scheme}://{host}"));
+        Ok(Self(own.trim_end_matches('/').to_owned()))
+    }
+}
+
 /// Of a route that is not for anybody: the check in front of it knows who they are.
 impl<S: Send + Sync> FromRequestParts<S> for Asker {
     type Rejection = ExtensionRejection;
@@ -100,6 +115,11 @@ impl<S: Send + Sync> FromRequest<S> for Unread {
 }
 
 impl Unread {
+    /// The same outside a handler's arguments.
+    pub(super) async fn whole(request: Request) -> Result<Self, Refusal> {
+        Self::from_request(request, &()).await
+    }
+
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         serde_json::from_slice(&self.0).map_err(|error| {
             let status =

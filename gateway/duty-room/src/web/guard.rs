@@ -16,6 +16,12 @@ pub(super) const COOKIE: &str = "shouwang_session";
 const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// For a page whose forms work without a script: they are sent here and nowhere else.
+pub(super) fn policy_with_forms() -> HeaderValue {
+    let policy = POLICY.replace("form-action 'none'", "form-action 'self'");
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(POLICY))
+}
+
 /// The `Host` must be ours, so that no other name can be pointed at us; a change must come from our own pages.
 pub(super) async fn origin(State(desk): State<Desk>, request: Request, next: Next) -> Response {
     let response = match objection(&desk, &request) {
@@ -142,14 +148,15 @@ pub(super) fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h 
 fn with_policy(desk: &Desk, mut response: Response) -> Response {
     let headers = response.headers_mut();
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
-    set(header::CONTENT_SECURITY_POLICY, POLICY);
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::REFERRER_POLICY, "no-referrer");
     set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     if desk.inner.is_trusted {
         set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
+    // A page with forms says its own.
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

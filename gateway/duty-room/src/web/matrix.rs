@@ -40,6 +40,14 @@ GET  /river/worker.js                        O L I G V e s
 GET  /river/qingshi-bridge                   O L I G V e s
 GET  /river/qingshi-bridge/readings.csv      O L I G V e s
 GET  /cases/{ID}/print                       O L I V e
+GET  /link/0123456789abcdef0123456789abcdef                  O L I G V e s
+POST /link/0123456789abcdef0123456789abcdef/receive          O L I G V e s
+GET  /mine/worker.js                         O L I G V e s
+GET  /mine/0123456789abcdef0123456789abcdef                  O L I G V e s
+POST /mine/0123456789abcdef0123456789abcdef/report           O L I G V e s
+POST /mine/0123456789abcdef0123456789abcdef/reports/{ID}/photo O L I G V e s
+POST /mine/0123456789abcdef0123456789abcdef/stations/qingshi-bridge/readings O L I G V e s
+POST /mine/0123456789abcdef0123456789abcdef/cases/{ID}/receive O L I G V e s
 GET  /login                                  O L I G V e s
 GET  /login/0123456789abcdef                 O L I G V e s
 GET  /setup                                  O L I G V e s
@@ -62,6 +70,10 @@ GET  /assets/board.js                        O L I G V e s
 GET  /healthz                                O L I G V e s
 GET  /readyz                                 O L I G V e s
 GET  /metrics                                O L I G V e s
+GET  /api/v1/pages                           L
+POST /api/v1/pages/wang/make                 L
+POST /api/v1/pages/wang/revoke               L
+POST /api/v1/pages/wang/keep                 -
 GET  /api/v1/alarms                          O L I V e
 POST /api/v1/alarms/{ID}/acknowledge         O L
 POST /api/v1/alarms/{ID}/take-back           O L
@@ -92,6 +104,7 @@ POST /api/v1/cases/{ID}/report-in            O L
 POST /api/v1/cases/{ID}/claim                O L
 POST /api/v1/cases/{ID}/note                 O L
 POST /api/v1/cases/{ID}/called               O L
+POST /api/v1/cases/{ID}/broadcast            O L
 POST /api/v1/cases/{ID}/remove               -
 GET  /api/v1/cases/{ID}/photos/{ID}-0011223344556677 O L I V e
 POST /api/v1/cases/{ID}/photos               O L
@@ -156,6 +169,12 @@ fn account(who: char) -> Option<Account> {
     Some(Account { id, name: "一人".into(), role, password, disabled: false })
 }
 
+/// Somebody whom the configuration names.
+fn wang() -> shouwang_board::organisation::Person {
+    let (id, name) = ("wang".parse().unwrap(), "王网格".into());
+    shouwang_board::organisation::Person { id, name, phone: None, wecom: None, role: None, of: None }
+}
+
 impl Pages {
     /// Everybody has a session, as if from before a restart.
     fn new() -> Self {
@@ -168,7 +187,7 @@ impl Pages {
             web: Web::at("127.0.0.1:0".parse().unwrap()),
             command_key: None,
             channels: vec![],
-            organisation: shouwang_board::Organisation::default(),
+            organisation: shouwang_board::Organisation { persons: vec![wang()], ..Default::default() },
             escalation: shouwang_board::Escalation::default(),
             night: shouwang_board::Night::default(),
             sounder: None,

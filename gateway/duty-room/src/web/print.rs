@@ -1,14 +1,14 @@
 //! 处置单: one case on one sheet of A4, with everything that was done and a code that leads back to it.
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::header::{self, HeaderMap};
 use axum::response::Html;
 use serde_json::Value;
 
+use super::extract::OwnAddress;
 use super::paper::{Paper, page, place_of, time};
 use super::qr::{Qr, qr};
 use super::refusal::Refusal;
-use super::{Desk, cases, guard};
+use super::{Desk, cases};
 use crate::clock::local;
 
 #[derive(Template)]
@@ -40,7 +40,7 @@ pub(super) async fn case(
     State(desk): State<Desk>,
     Path(id): Path<String>,
     paper: Paper,
-    headers: HeaderMap,
+    OwnAddress(own): OwnAddress,
 ) -> Result<Html<String>, Refusal> {
     let case = cases::find(&desk, &id).await?;
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -73,10 +73,7 @@ pub(super) async fn case(
             (time(&step["at"]), what.join(" · "), paper.person(&step["by"]))
         });
     let mode = &case["mode"];
-    let host = guard::text(&headers, &header::HOST).unwrap_or_default();
-    // As telephones reach it, if somebody has said how.
-    let own = desk.inner.public_url.clone().unwrap_or_else(|| format!("http://{host}"));
-    let address = format!("{}/cases/{}/print", own.trim_end_matches('/'), word(&case["id"]));
+    let address = format!("{own}/cases/{}/print", word(&case["id"]));
     page(&CasePage {
         code: qr(&address),
         id: word(&case["id"]),

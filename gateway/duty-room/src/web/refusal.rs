@@ -9,22 +9,30 @@ use crate::accounts::Refused;
 
 /// An answer that ends a handler early.
 #[derive(Debug)]
-pub(super) struct Refusal(Box<Response>);
+pub(super) struct Refusal(Box<(StatusCode, serde_json::Value)>);
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &str, text: &Text) -> Self {
         Self::with_body(status, json!({ "error": { "code": code, "text": text } }))
     }
 
+    /// Its status and its words, for a page that says them.
+    pub(super) fn told(self) -> (StatusCode, Text) {
+        let (status, body) = *self.0;
+        let said = body.pointer("/error/text").cloned().unwrap_or_default();
+        (status, serde_json::from_value(said).unwrap_or_else(|_| Text::new("", "")))
+    }
+
     /// For a refusal that says more than a code and a text.
     pub(super) fn with_body(status: StatusCode, body: serde_json::Value) -> Self {
-        Self(Box::new((status, Json(body)).into_response()))
+        Self(Box::new((status, body)))
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        *self.0
+        let (status, body) = *self.0;
+        (status, Json(body)).into_response()
     }
 }
 

@@ -108,13 +108,24 @@ pub(super) async fn read(
     State(desk): State<Desk>,
     asker: Asker,
     Path(station): Path<String>,
-    Change(Reading { id, stage_m, at }): Change<Reading>,
+    Change(reading): Change<Reading>,
+) -> Result<Response, Refusal> {
+    let from = asker.address();
+    take(&desk, &station, asker.person.id, from, reading).await
+}
+
+/// What somebody read at a station is taken, once.
+pub(super) async fn take(
+    desk: &Desk,
+    station: &str,
+    by: String,
+    from: String,
+    Reading { id, stage_m, at }: Reading,
 ) -> Result<Response, Refusal> {
     let station: Id = station.parse().map_err(|_| unknown_station())?;
     let (records, looked_for) = (desk.inner.records.clone(), id.clone());
     let on_disk = from_disk(move || records.manual_reading(&looked_for)).await.ok_or_else(unreadable)?;
-    let from = asker.address();
-    let asked = ReadingAsked { station, id, stage_m, at, by: asker.person.id, from, on_disk };
+    let asked = ReadingAsked { station, id, stage_m, at, by, from, on_disk };
     let outcome = desk.ask(|answer| Message::ReadingAsk { asked, answer }).await?;
     if outcome == Outcome::Unknown {
         return Err(unknown_station());

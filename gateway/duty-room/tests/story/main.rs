@@ -12,6 +12,7 @@ mod boards;
 mod cases;
 mod desk;
 mod devices;
+mod grid;
 mod handover;
 mod hearing;
 mod https;

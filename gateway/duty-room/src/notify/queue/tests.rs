@@ -41,6 +41,8 @@ fn notice(ticket: u64, priority: Priority, building: &str) -> Notice {
         lines: vec![],
         short: String::new(),
         to: vec![person("wang")],
+        sent_as: None,
+        way: None,
         building: (!building.is_empty()).then(|| building.into()),
         recovered: false,
     }
