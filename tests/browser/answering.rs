@@ -30,6 +30,7 @@ impl Ford {
             lines: vec![],
             devices: vec![],
             stations: vec![station("ford", "漫水桥", None)],
+            walk: None,
         };
         listener.publish("info", true, to_bytes(&info));
         wait_until(LIMIT, "the station should be known", || room.read("/api/v1/stations").contains("ford"));
