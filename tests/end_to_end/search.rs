@@ -155,8 +155,8 @@ fn watching_tells_which_device_was_touched() {
     ));
     let mut orders = field.take_stdin();
     let mut command = Command::new(binary());
-    let command =
-        command.args(["read", &place, "--unit", "7,8", "--profile", "renke-rs-yg-n01", "--watch", "--json"]);
+    let wanted = ["--unit", "7,8", "--profile", "renke-rs-yg-n01", "--watch", "--timeout-ms=5000", "--json"];
+    let command = command.args(["read", &place]).args(wanted);
     let mut program = Program::start("watch", command, directory.path());
     wait_until(LIMIT, "both should be read", || program.stdout().lines().count() == 2);
     orders.write_all(b"set smoke-8 smoke true\n").expect("the field takes orders");

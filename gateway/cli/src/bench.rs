@@ -122,7 +122,7 @@ impl Workshop<'_> {
             if told.is_none() {
                 self.say("   看到了,请别动 · seen; leave it alone")?;
             }
-            if !job.is_checked_only() && !job.begun {
+            if !job.is_checked_only() && self.journal.state(row).is_none() {
                 self.remember(row, State::Begun)?;
             }
             let began = self.port.elapsed();

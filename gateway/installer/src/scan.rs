@@ -147,6 +147,10 @@ impl<B: Bus, T: FnMut(&News<'_>)> Search<'_, B, T> {
         let already = signs.len();
         let mut began = self.bus.elapsed();
         for unit_id in units.clone() {
+            if self.answered_at_this_speed(unit_id, setting) {
+                self.left = self.left.saturating_sub(setting.silent(self.wait));
+                continue;
+            }
             let heard = self.bus.ask(&Question::who(unit_id, self.wait))?;
             let now = self.bus.elapsed();
             self.report.took += now.saturating_sub(began);
@@ -173,6 +177,14 @@ impl<B: Bus, T: FnMut(&News<'_>)> Search<'_, B, T> {
             }
         }
         Ok(())
+    }
+
+    /// A device that was understood at this speed is not sought again with another parity: some take any.
+    fn answered_at_this_speed(&self, unit_id: u8, setting: Setting) -> bool {
+        let found = |device: &Device| {
+            device.unit_id == unit_id && device.reply.is_some() && device.setting.baud() == setting.baud()
+        };
+        setting.baud().is_some() && self.report.devices.iter().any(found)
     }
 
     /// Who spoke, if anybody did.

@@ -21,6 +21,14 @@ impl Setting {
         Self::Serial { baud, parity: Parity::None, stop_bits: 1 }
     }
 
+    /// A serial line's speed.
+    pub fn baud(self) -> Option<u32> {
+        match self {
+            Self::Serial { baud, .. } => Some(baud),
+            Self::Tcp { .. } => None,
+        }
+    }
+
     /// The line's kind, as the core counts its times.
     pub fn kind(self) -> LineKind {
         match self {

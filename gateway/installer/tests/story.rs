@@ -6,7 +6,7 @@ use std::time::Duration;
 use shouwang_catalog::examples::{Example, Expected, Read};
 use shouwang_catalog::{Catalog, Entry};
 use shouwang_core::input::Outcome;
-use shouwang_core::profile::Table;
+use shouwang_core::profile::{Parity, Table};
 use shouwang_installer::{
     Bus, Candidate, Checkup, Doubt, Finding, Health, Heard, Lost, News, Order, Question, Report, Setting,
     Traffic, Wanted, Writing, Wrote, check_up, scan,
@@ -288,6 +288,21 @@ fn the_usual_search_finds_another_speed_and_a_far_id() {
     let found: Vec<_> =
         report.devices.iter().map(|device| (device.unit_id, device.setting.to_string())).collect();
     assert_eq!(found, [(1, "4800 8N1".to_owned()), (200, "9600 8N1".to_owned())]);
+}
+
+#[test]
+fn a_device_that_takes_any_parity_is_found_once() {
+    let even = Setting::Serial { baud: 9600, parity: Parity::Even, stop_bits: 1 };
+    let usual = Setting::usual(9600);
+    let mut line = Imagined::new().with(usual, 3, registers(&[7; 16])).with(even, 3, registers(&[7; 16]));
+    line = line.with(even, 4, registers(&[7; 16]));
+    let found: Vec<_> = line
+        .scan(&Wanted::default())
+        .devices
+        .iter()
+        .map(|device| (device.unit_id, device.setting.to_string()))
+        .collect();
+    assert_eq!(found, [(3, "9600 8N1".to_owned()), (4, "9600 8E1".to_owned())]);
 }
 
 fn checkup(line: &mut Imagined, units: &[u8]) -> Health {

@@ -91,17 +91,18 @@ fn the_wire_is_as_fast_as_its_baud_rate_says() {
         let field = pty_field(baud);
         let mut client = plug_in(&path(&field, "b3"));
         assert_eq!(ask(&mut client, SMOKE, 7), NORMAL);
-        let clock = Clock::start();
-        let rounds = 20;
-        for _ in 0..rounds {
+        let theory = 15 * 10 * 1_000_000_000 / u64::from(baud) + millis(20);
+        let share = || {
+            let clock = Clock::start();
             assert_eq!(ask(&mut client, SMOKE, 7), NORMAL);
-        }
-        let theory = u64::from(rounds * 15 * 10) * 1_000_000_000 / u64::from(baud) + millis(20 * rounds);
-        let share = clock.now() as f64 / theory as f64;
-        println!("{baud} baud: {share:.4} of the theory");
-        assert!(share >= 0.999, "faster than the wire: {share}");
-        // Other tests run beside this one on few cores; alone it is within 1 %.
-        assert!(share < 1.25, "{share}");
+            clock.now() as f64 / theory as f64
+        };
+        let shares: Vec<f64> = std::iter::repeat_with(share).take(20).collect();
+        let fastest = shares.into_iter().fold(f64::MAX, f64::min);
+        println!("{baud} baud: {fastest:.4} of the theory");
+        assert!(fastest >= 0.999, "faster than the wire: {fastest}");
+        // Other programs may hold up most of them on few cores; alone each is within 1 %.
+        assert!(fastest < 1.25, "{fastest}");
     }
 }
 

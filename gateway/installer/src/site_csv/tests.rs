@@ -1,3 +1,4 @@
+//! Good and bad lists of devices, as spreadsheets save them.
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
