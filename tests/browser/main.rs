@@ -14,6 +14,7 @@ mod exercise;
 mod figures;
 mod first_run;
 mod hostile;
+mod install;
 mod keys;
 mod liveness;
 mod many;

@@ -237,19 +237,24 @@ impl Page {
     /// A picture of it in both sizes, under `target/artefacts`.
     pub(crate) fn keep_pictures(&self, name: &str) {
         for (width, height) in [(1920, 1080), (1366, 768)] {
-            self.resize(width, height);
-            // Two frames: the layout of the new size is on the screen.
-            self.value(
-                "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))",
-            );
-            let picture = self.ask("Page.captureScreenshot", &json!({}));
-            let picture = picture["data"].as_str().unwrap_or_default();
-            let picture = base64::engine::general_purpose::STANDARD.decode(picture).expect("a picture");
-            let directory: PathBuf = root().join("target/artefacts");
-            std::fs::create_dir_all(&directory).expect("target/artefacts");
-            std::fs::write(directory.join(format!("{name}-{width}x{height}.png")), picture)
-                .expect("a picture's file");
+            self.keep_picture(name, width, height);
         }
+    }
+
+    /// As [`Self::keep_pictures`], at this size alone.
+    pub(crate) fn keep_picture(&self, name: &str, width: u32, height: u32) {
+        self.resize(width, height);
+        // Two frames: the layout of the new size is on the screen.
+        self.value(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))",
+        );
+        let picture = self.ask("Page.captureScreenshot", &json!({}));
+        let picture = picture["data"].as_str().unwrap_or_default();
+        let picture = base64::engine::general_purpose::STANDARD.decode(picture).expect("a picture");
+        let directory: PathBuf = root().join("target/artefacts");
+        std::fs::create_dir_all(&directory).expect("target/artefacts");
+        std::fs::write(directory.join(format!("{name}-{width}x{height}.png")), picture)
+            .expect("a picture's file");
     }
 
     /// It as a printer gets it, A4 by its own style, under `target/artefacts`.

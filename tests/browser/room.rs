@@ -5,6 +5,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use shouwang_catalog::Catalog;
 use shouwang_field::{FieldConfig, Place, Running};
+use shouwang_tests::port::free;
 use shouwang_tests::{Configuration, DutyRoom, Gateway, Listener, Mosquitto, clock, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -43,6 +44,11 @@ line = "b3"
 unit_id = 5
 profile = "renke-rs-ws-n01"
 values = { temperature = 20 }
+[[device]]
+id = "new"
+line = "b3"
+unit_id = 6
+profile = "renke-rs-yg-n01"
 "#;
 
 /// The name of a place that is no place: it must stay text.
@@ -54,7 +60,9 @@ pub(crate) struct Room {
     pub(crate) listener: Listener,
     field: Running,
     _gateway: Gateway,
-    _configuration: Configuration,
+    configuration: Configuration,
+    /// Where the installer's pages are.
+    install: String,
     broker: Mosquitto,
 }
 
@@ -85,7 +93,9 @@ impl Room {
                 "place = {{ building = \"3\", entrance = \"{entrance}\", room = \"{room}\", grid = \"HP-07\", name = '{name}' }}"
             )
         };
+        let install = format!("127.0.0.1:{}", free());
         let configuration = Configuration::new(&broker)
+            .table(&format!("[install]\nlisten = \"{install}\""))
             .tcp_line("b3", &address.to_string(), "poll = { alarm_ms = 200, slow_ms = 300 }")
             .table(&device("smoke-3-2-402", 1, "renke-rs-yg-n01", &place(2, "402", "3号楼2单元402")))
             .table(&device("smoke-3-2-403", 2, "renke-rs-yg-n01", &format!("place = {{ name = '{EVIL}' }}")))
@@ -112,7 +122,18 @@ impl Room {
         for id in ["smoke-3-2-402", "smoke-3-2-403", "gas-3-1-101", "gas-canteen", "air-pump-room"] {
             listener.wait_for_device(LIMIT, id, "online");
         }
-        Self { duty_room, listener, field, _gateway: gateway, _configuration: configuration, broker }
+        Self { duty_room, listener, field, _gateway: gateway, configuration, install, broker }
+    }
+
+    /// The installer's pages of the box: a new one opens them for an hour.
+    pub(crate) fn install_page(&self) -> String {
+        format!("http://{}/install", self.install)
+    }
+
+    /// What stands on the box's label.
+    pub(crate) fn pin(&self) -> String {
+        let file = self.configuration.state_directory().join("install-pin");
+        std::fs::read_to_string(file).expect("the PIN").trim().to_owned()
     }
 
     pub(crate) fn smoke(&self, device: &str, smoke: bool) {

@@ -44,6 +44,7 @@ fn help_and_version_are_told() {
         "write",
         "bench",
         "line",
+        "walk-test",
         "profile",
         "replay",
         "logbook",

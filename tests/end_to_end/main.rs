@@ -36,3 +36,4 @@ mod street;
 mod supervision;
 mod texts;
 mod training;
+mod walk;

@@ -192,6 +192,12 @@ impl DutyRoom {
         answer.and_then(Answer::ok).expect("the duty room takes it");
     }
 
+    /// The operator agrees to an installer's walk test, or does not.
+    pub fn answer_walk(&self, walk: &str, agreed: bool) {
+        let answer = self.operator.post(&format!("/api/v1/walks/{walk}"), &json!({ "agreed": agreed }));
+        answer.and_then(Answer::ok).expect("the duty room takes it");
+    }
+
     /// SIGTERM; the test fails unless it ends by itself and well.
     pub fn stop(mut self) {
         let status = self.program.stop(STOP_LIMIT);

@@ -9,11 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use modbus_wire::Response;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 use shouwang_core::Instant;
-use shouwang_core::profile::{Parity, Table};
+use shouwang_core::profile::Parity;
 use shouwang_gateway::clock;
 use shouwang_gateway::control::DEFAULT_SOCKET;
 use shouwang_gateway::line::Link;
@@ -339,20 +338,7 @@ impl Writing for Port {
         if self.lent.is_some() {
             return Err(Lost::Line(self.only_for_reading()));
         }
-        let Order { unit_id, table, address, value, wait } = *order;
-        let request = match table {
-            Table::Coil | Table::DiscreteInput => modbus_wire::Request::WriteCoil { address, on: value != 0 },
-            Table::HoldingRegister | Table::InputRegister => {
-                modbus_wire::Request::WriteRegister { address, value }
-            }
-        };
-        let first_byte_us = u32::try_from(wait.as_micros()).unwrap_or(u32::MAX);
-        let ask = modbus_wire::Ask { unit_id, request, first_byte_us };
-        Ok(match self.exchange(&ask, true)?.conversation.answer().map(|answer| answer.response) {
-            Ok(Response::Exception(code)) => Wrote::Exception(code.0),
-            Ok(_) => Wrote::Confirmed,
-            Err(_) => Wrote::Unclear,
-        })
+        Ok(self.exchange(&wire::order(order), true)?.wrote())
     }
 
     fn rest(&mut self, time: Duration) -> Result<(), Lost> {

@@ -50,6 +50,8 @@ pub struct Config {
     /// The modem that texts the phones of `core.sms`.
     pub modem: Option<Modem>,
     pub state_dir: PathBuf,
+    /// Device profiles besides the shipped ones.
+    pub profile_dirs: Vec<PathBuf>,
     /// The page that silences what sounds, if wanted.
     pub silence_page: Option<silence_page::Settings>,
     /// Where the installer's pages listen, if wanted.
@@ -263,6 +265,7 @@ fn resolve(
         keys,
         modem,
         state_dir,
+        profile_dirs: dirs,
         silence_page,
         install,
         web,

@@ -127,7 +127,10 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     let _silence_page = gateway.silence_page.take().map(|page| SilencePage::start(page, sender.clone()));
     let (counter, wishes) = Counter::new(sender.clone());
     let _control = lend(gateway.control.take(), gateway.lines.lenders(), counter.clone()).await;
-    let _install_pages = gateway.install.take().map(|settings| InstallPages::start(settings, counter));
+    let _install_pages = gateway
+        .install
+        .take()
+        .map(|settings| InstallPages::start(settings, counter, gateway.lines.lenders()));
     let turning = turn_the_runtime(gateway.watchdog.watch("runtime", None, HUNG_AFTER));
     gateway.tell_the_last_end();
     gateway.give(Input::Woke);
@@ -298,6 +301,7 @@ impl Gateway {
             }
             None => None,
         };
+        let install = config.install.map(|listen| install::Settings::of(&config, listen));
         let fixed = Fixed::of(&config);
         let (site, id) = (config.core.site.clone(), config.core.gateway.clone());
         let floor = Floor::of_the_build();
@@ -346,7 +350,7 @@ impl Gateway {
             health,
             web: config.web,
             silence_page: config.silence_page,
-            install: config.install.map(|listen| install::Settings { listen, state_dir: config.state_dir }),
+            install,
             control: config.control,
             at_once: VecDeque::new(),
             polled: false,

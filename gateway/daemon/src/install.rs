@@ -2,11 +2,17 @@
 //!
 //! They are there for an hour after a press on the box, or at its first start; on one network that the configuration
 //! names; behind the PIN on the label. What they show is made here, without a framework; what they do, the core decides.
+mod bench;
+mod device;
 mod door;
+mod entry;
 mod page;
+mod papers;
 mod pin;
+mod scan;
 #[cfg(test)]
 mod tests;
+mod visit;
 mod walk;
 
 use std::io;
@@ -23,6 +29,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::config::Config;
+use crate::control::Lenders;
 use crate::installing::Counter;
 use crate::web::{Bounded, hosts};
 use door::Door;
@@ -31,15 +39,33 @@ use door::Door;
 const LISTEN_AGAIN: Duration = Duration::from_secs(10);
 /// A form with the names of a walk's devices is far smaller.
 const BODY_BYTES: usize = 16 * 1024;
+/// A photo that the page made small, or a list of a large site.
+const UPLOAD_BYTES: usize = 2 * 1024 * 1024;
 const CONNECTION_LIMIT: Duration = Duration::from_secs(60);
-const CONNECTION_BYTES: usize = 256 * 1024;
+const CONNECTION_BYTES: usize = UPLOAD_BYTES + 256 * 1024;
 
 /// What the pages work with.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub listen: SocketAddr,
-    /// Where the PIN is kept.
+    /// Where the PIN and the visit are kept.
     pub state_dir: PathBuf,
+    /// The gateway's configuration, to which devices are added.
+    pub config_file: PathBuf,
+    /// Device profiles besides the shipped ones.
+    pub profile_dirs: Vec<PathBuf>,
+}
+
+impl Settings {
+    pub(crate) fn of(config: &Config, listen: SocketAddr) -> Self {
+        let file = config.sources.first().map(|(file, _)| file.clone());
+        Self {
+            listen,
+            state_dir: config.state_dir.clone(),
+            config_file: file.unwrap_or_default(),
+            profile_dirs: config.profile_dirs.clone(),
+        }
+    }
 }
 
 /// Running pages; they end when this is dropped.
@@ -50,7 +76,7 @@ pub struct InstallPages {
 
 impl InstallPages {
     /// Listens as soon as the address is there, and goes on trying until then. Makes the PIN if there is none.
-    pub fn start(settings: Settings, counter: Counter) -> Self {
+    pub fn start(settings: Settings, counter: Counter, lenders: Lenders) -> Self {
         match pin::made(&settings.state_dir) {
             Ok(file) => {
                 tracing::info!(file = %file.display(), "the installer's pages: their PIN for the label");
@@ -62,7 +88,7 @@ impl InstallPages {
         let task = tokio::spawn(async move {
             loop {
                 match TcpListener::bind(settings.listen).await {
-                    Ok(listener) => serve(listener, &settings.state_dir, counter.clone()).await,
+                    Ok(listener) => serve(listener, &settings, counter.clone(), lenders.clone()).await,
                     Err(error) => {
                         tracing::warn!(listen = %settings.listen, %error, "the installer's pages are not there yet");
                     }
@@ -85,19 +111,29 @@ pub fn pin_file(state_dir: &Path) -> PathBuf {
     pin::file(state_dir)
 }
 
-async fn serve(listener: TcpListener, state_dir: &Path, counter: Counter) {
+async fn serve(listener: TcpListener, settings: &Settings, counter: Counter, lenders: Lenders) {
     let Ok(address) = listener.local_addr() else { return };
     tracing::info!(%address, "the installer's pages are there");
-    let door = Arc::new(Door::new(pin::file(state_dir), hosts(address), counter));
+    let door = Arc::new(Door::new(settings, hosts(address), counter, lenders));
+    let uploads = Router::new()
+        .route("/install/list", post(papers::list))
+        .route("/install/photo", get(papers::photo).post(papers::put_photo))
+        .layer(DefaultBodyLimit::max(UPLOAD_BYTES));
     let routes = Router::new()
         .route("/install", get(page::home))
+        .route("/install/scan", get(scan::show).post(scan::begin))
+        .route("/install/device", get(device::show).post(device::step))
+        .route("/install/values.json", get(device::values))
+        .route("/install/sign", get(papers::show).post(papers::sign))
         .route("/install/enter", post(door::enter))
         .route("/install/leave", post(door::leave))
         .route("/install/walk", get(walk::show).post(walk::step))
         .route("/install/walk.json", get(walk::told))
         .route("/install/install.js", get(page::script))
+        .route("/install/upload.js", get(page::upload))
         .route("/install/install.css", get(page::style))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .merge(uploads)
         .with_state(door);
     let service = routes.into_make_service_with_connect_info::<SocketAddr>();
     let bounded = Bounded::new(listener, CONNECTION_LIMIT).with_most_sent(CONNECTION_BYTES).tap_io(|_| {});

@@ -339,17 +339,13 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
     /// One exchange of whoever borrows the line.
     fn serve(&mut self, port: BorrowedFd<'_>, guest: Guest) -> Result<Instant, End> {
         let began = clock::now();
-        if self.wire.conversation.begin(began.as_micros(), &wire::request(&guest.question)).is_err() {
+        if self.wire.conversation.begin(began.as_micros(), &guest.ask()).is_err() {
             // No device could carry it out; who asked sees that there is no answer.
             return Ok(began);
         }
         let now = self.wire.carry_out(port, &*self.shared, began)?;
         self.turns.guests(now.since(began));
-        match self.wire.heard() {
-            Some(heard) => guest.tell(heard),
-            None => return Err(not_modbus()),
-        }
-        Ok(now)
+        if guest.tell(&self.wire) { Ok(now) } else { Err(not_modbus()) }
     }
 
     fn finish(&mut self, now: Instant, ask: &Ask) -> Result<(), End> {

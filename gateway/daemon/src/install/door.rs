@@ -1,5 +1,5 @@
 //! Who may in: while the core holds the door open, whoever knows the PIN; from the page's own address only.
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,9 +10,15 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use sha2::{Digest as _, Sha256};
 use shouwang_core::engine::Sight;
+use shouwang_message::Id;
 
+use super::bench::Bench;
 use super::page::{self, Closed, Enter};
+use super::scan::Progress;
+use super::visit::Kept;
+use super::{Settings, pin};
 use crate::clock;
+use crate::control::Lenders;
 use crate::installing::Counter;
 use crate::silence_page::read_pin;
 use crate::throttle::Throttle;
@@ -32,6 +38,13 @@ pub(super) struct Door {
     pub(super) counter: Counter,
     throttle: Mutex<Throttle>,
     visitors: Mutex<VecDeque<Visitor>>,
+    pub(super) bench: Bench,
+    pub(super) kept: Mutex<Kept>,
+    /// Of the scans that are under way, by their lines.
+    pub(super) progress: Mutex<BTreeMap<Id, Progress>>,
+    pub(super) config_file: PathBuf,
+    /// Who changes the configuration has it until the gateway follows or it is as it was.
+    pub(super) writing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,8 +62,19 @@ pub(super) struct Guest {
 }
 
 impl Door {
-    pub(super) fn new(pin_file: PathBuf, hosts: Vec<String>, counter: Counter) -> Self {
-        Self { pin_file, hosts, counter, throttle: Mutex::default(), visitors: Mutex::default() }
+    pub(super) fn new(settings: &Settings, hosts: Vec<String>, counter: Counter, lenders: Lenders) -> Self {
+        Self {
+            pin_file: pin::file(&settings.state_dir),
+            hosts,
+            counter,
+            throttle: Mutex::default(),
+            visitors: Mutex::default(),
+            bench: Bench::new(lenders, settings.profile_dirs.clone()),
+            kept: Mutex::new(Kept::open(&settings.state_dir)),
+            progress: Mutex::default(),
+            config_file: settings.config_file.clone(),
+            writing: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Lets a request in, or answers it.
@@ -111,18 +135,17 @@ pub(super) async fn enter(
         return ([(header::RETRY_AFTER, seconds.to_string())], page).into_response();
     }
     let form = form(&body);
-    let field =
-        |wanted: &str| form.iter().find(|(key, _)| key == wanted).map_or("", |(_, value)| value.trim());
     let Ok(pin) = read_pin(&door.pin_file) else {
         let words = "PIN 文件不可用 · the PIN file cannot be used: see the gateway's log";
         return page::html(StatusCode::SERVICE_UNAVAILABLE, &Enter::of(&sight, words));
     };
-    if Sha256::digest(field("pin")) != Sha256::digest(pin.as_bytes()) {
+    if Sha256::digest(field(&form, "pin")) != Sha256::digest(pin.as_bytes()) {
         tracing::info!(from = %from.ip(), "a wrong PIN on the installer's pages");
         return page::html(StatusCode::FORBIDDEN, &Enter::of(&sight, "PIN 不对 · wrong PIN"));
     }
     lock(&door.throttle).proved(from.ip());
-    let name: String = field("name").chars().filter(|letter| !letter.is_control()).take(NAME_CHARS).collect();
+    let name: String =
+        field(&form, "name").chars().filter(|letter| !letter.is_control()).take(NAME_CHARS).collect();
     if name.is_empty() {
         return page::html(StatusCode::UNPROCESSABLE_ENTITY, &Enter::of(&sight, "请填姓名 · say your name"));
     }
@@ -148,6 +171,11 @@ pub(super) fn form(body: &Bytes) -> Vec<(String, String)> {
     let text = std::str::from_utf8(body).unwrap_or_default();
     let uri = format!("/?{text}").parse::<Uri>().ok();
     uri.and_then(|uri| Query::try_from_uri(&uri).ok()).map(|Query(fields)| fields).unwrap_or_default()
+}
+
+/// One of them; empty if it is not there.
+pub(super) fn field<'f>(fields: &'f [(String, String)], wanted: &str) -> &'f str {
+    fields.iter().find(|(key, _)| key == wanted).map_or("", |(_, value)| value.trim())
 }
 
 fn cookie(headers: &HeaderMap) -> Option<String> {

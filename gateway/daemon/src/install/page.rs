@@ -67,6 +67,10 @@ pub(super) async fn script() -> impl IntoResponse {
     asset("text/javascript; charset=utf-8", include_str!("../../assets/install.js"))
 }
 
+pub(super) async fn upload() -> impl IntoResponse {
+    asset("text/javascript; charset=utf-8", include_str!("../../assets/upload.js"))
+}
+
 pub(super) async fn style() -> impl IntoResponse {
     asset("text/css; charset=utf-8", include_str!("../../assets/install.css"))
 }

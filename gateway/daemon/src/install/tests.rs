@@ -72,8 +72,14 @@ async fn a_box() -> House {
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let directory = state.path().to_owned();
-    tokio::spawn(async move { serve(listener, &directory, counter).await });
+    let settings = Settings {
+        listen: address,
+        state_dir: state.path().to_owned(),
+        config_file: state.path().join("gateway.toml"),
+        profile_dirs: vec![],
+    };
+    let (_, lenders) = tokio::sync::watch::channel(Arc::from([]));
+    tokio::spawn(async move { serve(listener, &settings, counter, lenders).await });
     House { address, pin, open_s, steps, _inputs: inputs, _state: state }
 }
 

@@ -11,7 +11,7 @@ use shouwang_core::engine::Sight;
 use shouwang_core::walk::{ROWS_MOST, WalkState, WalkStep};
 use shouwang_message::{DeviceState, Id};
 
-use super::door::{Door, Guest, form};
+use super::door::{Door, Guest, field, form};
 use super::page::{self, html};
 use crate::installing::WalkTold;
 
@@ -67,7 +67,7 @@ pub(super) async fn step(State(door): State<Arc<Door>>, headers: HeaderMap, body
         .filter_map(|(_, device)| device.parse().ok())
         .take(ROWS_MOST + 1)
         .collect();
-    let wanted = form.iter().find(|(key, _)| key == "step").map_or("", |(_, value)| value.as_str());
+    let wanted = field(&form, "step");
     let step = match (wanted, devices.first()) {
         ("ask", _) => WalkStep::Ask { by: guest.name.clone(), devices },
         ("again", Some(device)) => WalkStep::Again { device: device.clone() },

@@ -6,22 +6,36 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use shouwang_installer::{Heard, Question, Traffic};
+use shouwang_installer::{Heard, Order, Question, Traffic, Wrote};
 use tokio::sync::oneshot;
 
+use super::wire::{self, Wire};
 use super::{Link, Shared};
 
-/// A question, and where its answer goes. Dropped unanswered, who asked sees that the line is gone.
+/// A question or an order, and where its answer goes. Dropped unanswered, who asked sees that the line is gone.
 #[derive(Debug)]
-pub(super) struct Guest {
-    pub(super) question: Question,
-    told: oneshot::Sender<Heard>,
+pub(super) enum Guest {
+    Reads(Question, oneshot::Sender<Heard>),
+    Writes(Order, oneshot::Sender<Wrote>),
 }
 
 impl Guest {
-    pub(super) fn tell(self, heard: Heard) {
+    pub(super) fn ask(&self) -> modbus_wire::Ask<'static> {
+        match self {
+            Self::Reads(question, _) => wire::request(question),
+            Self::Writes(order, _) => wire::order(order),
+        }
+    }
+
+    /// What came of the exchange that has just ended; false if the stream is no Modbus any more.
+    pub(super) fn tell(self, wire: &Wire) -> bool {
         // Who asked may have gone.
-        let _ = self.told.send(heard);
+        match (self, wire.heard()) {
+            (_, None) => return false,
+            (Self::Reads(_, told), Some(heard)) => drop(told.send(heard)),
+            (Self::Writes(_, told), Some(_)) => drop(told.send(wire.wrote())),
+        }
+        true
     }
 }
 
@@ -53,20 +67,30 @@ impl Lender {
     /// Asks between the line's own questions; none if the line is down or gone, or another guest is asking.
     pub async fn ask(&self, question: Question) -> Option<Heard> {
         let (told, answer) = oneshot::channel();
-        {
-            let shared = self.shared.upgrade()?;
-            let mut queue = shared.queue();
-            if queue.guest.is_some() || queue.stopping {
-                return None;
-            }
-            queue.guest = Some(Guest { question, told });
-            let idle = std::mem::take(&mut queue.idle);
-            drop(queue);
-            if idle {
-                shared.wake();
-            }
-        }
+        self.enter(Guest::Reads(question, told))?;
         answer.await.ok()
+    }
+
+    /// As [`Self::ask`], a write of a device's recipe; the control socket lends nobody this.
+    pub(crate) async fn write(&self, order: Order) -> Option<Wrote> {
+        let (told, answer) = oneshot::channel();
+        self.enter(Guest::Writes(order, told))?;
+        answer.await.ok()
+    }
+
+    fn enter(&self, guest: Guest) -> Option<()> {
+        let shared = self.shared.upgrade()?;
+        let mut queue = shared.queue();
+        if queue.guest.is_some() || queue.stopping {
+            return None;
+        }
+        queue.guest = Some(guest);
+        let idle = std::mem::take(&mut queue.idle);
+        drop(queue);
+        if idle {
+            shared.wake();
+        }
+        Some(())
     }
 }
 

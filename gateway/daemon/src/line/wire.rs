@@ -11,9 +11,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use shouwang_core::Instant;
 use shouwang_core::configuration::LineKind;
-use shouwang_core::profile::Parity;
+use shouwang_core::profile::{Parity, Table};
 
-use shouwang_installer::{Heard, Question};
+use shouwang_installer::{Heard, Order, Question, Wrote};
 
 use super::{Link, tcp, translate};
 use crate::clock;
@@ -98,6 +98,18 @@ pub fn request(question: &Question) -> modbus_wire::Ask<'static> {
     }
 }
 
+/// An installer's order as a request.
+pub fn order(order: &Order) -> modbus_wire::Ask<'static> {
+    let Order { unit_id, table, address, value, wait } = *order;
+    let request = match table {
+        Table::Coil | Table::DiscreteInput => modbus_wire::Request::WriteCoil { address, on: value != 0 },
+        Table::HoldingRegister | Table::InputRegister => {
+            modbus_wire::Request::WriteRegister { address, value }
+        }
+    };
+    modbus_wire::Ask { unit_id, request, first_byte_us: u32::try_from(wait.as_micros()).unwrap_or(u32::MAX) }
+}
+
 impl Wire {
     /// Nothing was said yet.
     pub fn new(kind: LineKind, timing: Timing) -> Self {
@@ -140,6 +152,15 @@ impl Wire {
             Err(Failure::Stream) => return None,
             Ok(_) | Err(_) => Heard::Garbled,
         })
+    }
+
+    /// What came of an order.
+    pub fn wrote(&self) -> Wrote {
+        match self.conversation.answer().map(|answer| answer.response) {
+            Ok(Response::Exception(code)) => Wrote::Exception(code.0),
+            Ok(_) => Wrote::Confirmed,
+            Err(_) => Wrote::Unclear,
+        }
     }
 
     /// Waits for bytes or for `until`, hands over what came, and says what time it is.
