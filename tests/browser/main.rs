@@ -13,6 +13,7 @@ mod chromium;
 mod exercise;
 mod figures;
 mod first_run;
+mod grid;
 mod hostile;
 mod install;
 mod keys;

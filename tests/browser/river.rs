@@ -150,7 +150,7 @@ fn type_stage(page: &Page, digits: &str) {
 }
 
 /// A photo as its camera gives it: drawn by the page itself.
-const PHOTO: &str = "(async () => {
+pub(crate) const PHOTO: &str = "(async () => {
     const canvas = document.createElement('canvas');
     canvas.width = 1600; canvas.height = 1200;
     const pen = canvas.getContext('2d');

@@ -380,6 +380,7 @@ fn who_is_sent_and_does_not_answer_is_followed_by_the_next_one() {
     world.case("desk-1", CaseStep::Dispatch { to: "wang某".into() }, "");
     let sms = &world.told[0];
     assert_eq!(sms.short, "【值班室】3号楼2单元402烟感报警,请前往处置,收到请回复1");
+    assert_eq!(sms.sent_as.as_deref(), Some("wang某"), "a way of their own goes with it");
     assert_eq!(world.tells(), ["0 sms wang: 火警 · 派单 / desk-1某 已受理"]);
     world.pass(119);
     assert!(world.tells().is_empty());

@@ -298,8 +298,7 @@ pub(super) fn task_of(paper: &Paper, case: &Value, names: &[&str], path: String)
     });
     let place = place_of(case);
     let steps = case["steps"].as_array().into_iter().flatten();
-    let told =
-        steps.filter(|step| matches!(step["step"].as_str(), Some("dispatch" | "broadcast" | "report")));
+    let told = steps.filter(|step| matches!(step["step"].as_str(), Some("dispatch" | "broadcast")));
     let notes: Vec<String> = told.filter_map(|step| step["note"].as_str().map(str::to_owned)).collect();
     let spot = case["steps"][0]["detail"].as_str().filter(|_| case["steps"][0]["step"] == "report");
     let mode = &case["mode"];

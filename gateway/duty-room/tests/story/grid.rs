@@ -7,6 +7,8 @@ use shouwang_board::organisation::{Organisation, Person};
 use shouwang_duty_room::{Clock, Running};
 
 use crate::desk::*;
+use crate::ladder::with_ladder;
+use crate::service::Service;
 
 /// A duty room at noon that knows two grid workers.
 async fn room() -> (Running, tempfile::TempDir) {
@@ -30,7 +32,11 @@ fn stranger(running: &Running) -> Browser {
 }
 
 fn flooded(id: &str) -> Json {
-    let at = Clock::at_hour(12).wall();
+    flooded_at(id, &Clock::at_hour(12))
+}
+
+fn flooded_at(id: &str, clock: &Clock) -> Json {
+    let at = clock.wall();
     json!({ "id": id, "kind": "flooded_road", "words": "水到膝盖", "place": "青石桥下穿", "at": at.to_string() })
 }
 
@@ -296,6 +302,27 @@ async fn a_personal_page_stands_until_it_is_taken_back_and_reports_once() {
     assert_eq!(phone.post(&format!("{mine}/report"), &report).await.status, 410);
     assert_eq!(lead.post("/api/v1/pages/wang/revoke", "{}").await.status, 200);
     assert_eq!(phone.get(&renewed).await.status, 410);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_text_that_sends_somebody_carries_their_link() {
+    let broker = Mosquitto::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let service = Service::start(vec![crate::service::json("{}")]).await;
+    let running = with_ladder(state.path(), &broker, &service.url).await;
+    let desk = Browser::log_in(&running).await;
+    let case = desk.reported(&flooded_at("desk-0001", &Clock::system())).await;
+    desk.step_of(&case, "dispatch", json!({ "to": "王建国" })).await;
+    let body: Json = serde_json::from_str(&service.next().await.body).unwrap();
+    let text = body["content"].as_str().unwrap();
+    let (words, link) = text.split_once(" https://duty.example").unwrap();
+    assert!(words.contains("青石桥下穿") && words.ends_with("请前往处置"), "{text}");
+    let page = stranger(&running).get(link).await;
+    assert!(page.status == 200 && page.body.contains("王建国"), "{}", page.body);
+    assert_eq!(stranger(&running).press(&format!("{link}/receive")).await.status, 303);
+    assert_eq!(desk.case(&case).await["dispatched"][0]["answered"]["person"], "王建国");
+    assert!(!desk.get("/api/v1/logbook").await.body.contains(&link["/link/".len()..]));
     running.stop().await.unwrap();
 }
 

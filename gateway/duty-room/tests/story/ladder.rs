@@ -8,7 +8,7 @@ use shouwang_duty_room::{Clock, Config, Running};
 use crate::desk::*;
 use crate::service::{Service, json as answer};
 
-async fn with_ladder(state: &Path, broker: &Mosquitto, url: &str) -> Running {
+pub(crate) async fn with_ladder(state: &Path, broker: &Mosquitto, url: &str) -> Running {
     let text = format!(
         r#"
 name = "duty-1"
@@ -17,6 +17,7 @@ state_dir = "state"
 url = "mqtt://127.0.0.1:{}"
 [web]
 listen = "127.0.0.1:0"
+public_url = "https://duty.example"
 [[channel]]
 id = "sms"
 kind = "sms-http"
