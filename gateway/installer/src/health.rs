@@ -82,6 +82,8 @@ const SEARCH_SHARE: u32 = 6;
 const SEARCH_WAIT: Duration = Duration::from_millis(60);
 const SEARCHED: std::ops::RangeInclusive<u8> = 1..=32;
 const DELAYS_MOST: usize = 1_000;
+/// An answer to what is asked here has no more bytes, nor has its echo.
+const GARBLED_BYTES: u32 = 16;
 /// A slowest answer of so many times the usual one, and so much more, is uneven.
 const UNEVEN_TIMES: u32 = 4;
 const UNEVEN_MORE: Duration = Duration::from_millis(50);
@@ -239,7 +241,8 @@ impl UnitHealth {
             found.push(Finding::Nobody { unit_id });
             return;
         }
-        if bad * 100 > of {
+        // One may be anything, a neighbour's welder or our own machine.
+        if bad > 1 && bad * 100 > of {
             found.push(Finding::Garbled { unit_id, bad, of });
         }
         if silent * 100 > of {
@@ -281,7 +284,9 @@ impl Health {
             found.push(Finding::Noise { bytes, seconds: time.as_secs().max(1) });
         }
         let requests = self.requests();
-        if self.is_answered() && self.beside * 100 > requests {
+        // What was garbled left its bytes there too.
+        let unexplained = self.beside.saturating_sub(garbled * GARBLED_BYTES);
+        if self.is_answered() && unexplained * 100 > requests {
             found.push(Finding::Floating { bytes: self.beside, requests });
         }
         if self.echoes > 0 {
