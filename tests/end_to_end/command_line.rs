@@ -46,6 +46,7 @@ fn help_and_version_are_told() {
         "line",
         "walk-test",
         "profile",
+        "record",
         "replay",
         "logbook",
         "schema",

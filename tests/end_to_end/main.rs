@@ -24,6 +24,7 @@ mod line_health;
 mod new_profile;
 mod outage;
 mod parts;
+mod recording;
 mod reloading;
 mod search;
 mod secrets;

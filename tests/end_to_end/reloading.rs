@@ -118,10 +118,15 @@ fn a_bad_file_keeps_the_old_one_and_an_open_alarm_keeps_its_device() {
     write(&street, &text.replace("gateway = \"gw-0007\"", "gateway = \"gw-0008\""));
     let refused = ask(&street, "t-name");
     assert_eq!(refused["error"]["code"], "needs_restart", "{refused}");
-    write(&street, &text.replace("[uplink]", "[web]\nlisten = \"127.0.0.1:0\"\n\n[uplink]"));
+    let sections =
+        "[web]\nlisten = \"127.0.0.1:0\"\n\n[control]\nsocket = \"elsewhere.sock\"\n\n[broker]\n\n[uplink]";
+    write(&street, &text.replace("[uplink]", sections));
     let refused = ask(&street, "t-web");
-    let why = refused["error"]["text"]["en"].as_str().unwrap_or_default();
-    assert!(why.contains("[web]") && why.contains("restart"), "{refused}");
+    assert_eq!(refused["error"]["code"], "needs_restart", "{refused}");
+    for language in ["zh", "en"] {
+        let why = refused["error"]["text"][language].as_str().unwrap_or_default();
+        assert!(["[web]", "[control]", "[broker]"].iter().all(|key| why.contains(key)), "{refused}");
+    }
     let alarm = format!("alarm/{}", raised.json["data"]["id"].as_str().unwrap_or_default());
     assert_eq!(street.listener.newest(&alarm).expect("it stands")["active"], true);
 

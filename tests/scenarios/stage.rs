@@ -9,12 +9,13 @@ use modbus_wire::Table;
 use shouwang_board::{Input as BoardInput, ListState};
 use shouwang_core::configuration::{Configuration, DeviceSettings};
 use shouwang_core::engine::{Engine, Start};
-use shouwang_core::input::{CommitId, Disconnect, Input, StoreTrouble};
+use shouwang_core::input::{CommitId, Disconnect, Input, StoreTrouble, Unfit};
 use shouwang_core::output::{Commit, NewEvent, Output};
 use shouwang_message::{
     Clock, Command, Event, EventData, HistoryDocument, Instant, Leaf, LogId, Text, Timestamp, Topic,
     from_bytes, to_bytes,
 };
+use shouwang_tests::shadow::Shadow;
 
 use crate::broker::{Broker, Leaving};
 use crate::devices::{Device, Manners};
@@ -69,6 +70,7 @@ pub(crate) struct Stage {
     pub(crate) history: Vec<(u64, HistoryDocument)>,
     pub(crate) modem: Modem,
     engine: Option<Engine>,
+    shadow: Shadow,
     starts: u64,
     pub(crate) tickets: u64,
     /// The process has ended by itself.
@@ -99,6 +101,7 @@ impl Stage {
             installed: configuration.devices.iter().map(|settings| settings.id.to_string()).collect(),
             polls: Vec::new(),
             engine: None,
+            shadow: Shadow::default(),
             starts: 0,
             tickets: 0,
             has_stopped: false,
@@ -306,11 +309,11 @@ impl Stage {
     fn reload(&mut self) {
         let configuration = match self.file.clone() {
             Ok(configuration) => configuration,
-            Err(why) => return self.give(Input::NotConfigured { why }),
+            Err(why) => return self.give(Input::NotConfigured { why: Unfit::Bad(why) }),
         };
         let Some(engine) = &mut self.engine else { return };
         let now = Instant::from_micros(self.now);
-        let outputs: Vec<Output> = engine.configure(now, configuration.clone()).collect();
+        let outputs = self.shadow.configure(engine, now, &configuration);
         if outputs.iter().any(|output| matches!(output, Output::Configured { .. })) {
             self.configuration = configuration;
         }
@@ -335,6 +338,7 @@ impl Stage {
             seed: self.starts,
         };
         self.engine = Some(Engine::new(self.configuration.clone(), restored, start));
+        self.shadow.forget();
         if self.wire.is_up {
             self.give(Input::LineUp { line: 0 });
         }
@@ -371,7 +375,7 @@ impl Stage {
 
     pub(crate) fn give(&mut self, input: Input) {
         let Some(engine) = &mut self.engine else { return };
-        let outputs: Vec<Output> = engine.handle(Instant::from_micros(self.now), input).collect();
+        let outputs = self.shadow.handle(engine, Instant::from_micros(self.now), &input);
         for output in outputs {
             self.carry_out(output);
         }

@@ -7,6 +7,8 @@ use shouwang_core::input::Input;
 use shouwang_core::output::Output;
 use shouwang_message::{Clock, Instant, Timestamp};
 
+use crate::shadow::Shadow;
+
 use super::chance::Chance;
 use super::scenario::Scenario;
 use super::site::Site;
@@ -14,6 +16,8 @@ use super::site::Site;
 #[derive(Default)]
 pub(super) struct Gateway {
     pub(super) engine: Option<Engine>,
+    /// One that was written down and read back, where the world wants it.
+    pub(super) shadow: Option<Shadow>,
     /// When the power last came on, us: zero of its own clock.
     powered_at: u64,
     /// How far its wall clock is from the true time, ms.
@@ -45,6 +49,7 @@ impl Gateway {
             seed: chance.next(),
         };
         self.engine = Some(Engine::new(site.configuration(scenario), restored, start));
+        self.shadow.iter_mut().for_each(Shadow::forget);
     }
 
     pub(super) fn end(&mut self) {
@@ -61,7 +66,11 @@ impl Gateway {
 
     pub(super) fn handle(&mut self, now: u64, input: Input) -> Vec<Output> {
         let at = self.instant(now);
-        self.engine.as_mut().map(|engine| engine.handle(at, input).collect()).unwrap_or_default()
+        match (&mut self.engine, &mut self.shadow) {
+            (Some(engine), Some(shadow)) => shadow.handle(engine, at, &input),
+            (Some(engine), None) => engine.handle(at, input).collect(),
+            (None, _) => Vec::new(),
+        }
     }
 
     /// When the engine wants to be called, in the world's time.

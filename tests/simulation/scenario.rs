@@ -311,7 +311,8 @@ impl Scenario {
 }
 
 impl Scenario {
-    /// One world in a hundred does everything on the real store too, where this build has it.
+    /// One world in a hundred does everything on the real store too, and with an engine that was written down, where this
+    /// build has them.
     pub fn is_on_real_store(&self) -> bool {
         self.seed % 100 == 99 && self.history == 0
     }

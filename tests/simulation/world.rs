@@ -19,6 +19,8 @@ use super::oracle::{Care, Health, Life, Reading, Telling, Verdict, Violation, Wa
 use super::scenario::{DeviceShape, SECOND, Scenario};
 use super::site::{DUTY_ROOM, Site};
 use super::store::Store;
+#[cfg(not(planted))]
+use crate::shadow::Shadow;
 
 /// After healing everything must agree within this time: 60 s for what is told (the promise), and before that
 /// the time in which lost devices and a backed-off connection come back.
@@ -180,6 +182,7 @@ impl<'s> World<'s> {
         #[cfg(not(planted))]
         if self.scenario.is_on_real_store() {
             self.store.check_against_real();
+            self.gateway.shadow = Some(Shadow::default());
         }
         for (place, happening) in self.scenario.happenings.clone().iter().enumerate() {
             self.agenda.enter(happening.at, Thing::Begins(place));

@@ -64,5 +64,6 @@ pub use visitor::Visitor;
 #[cfg(not(planted))]
 pub use wait::{holds_within, wait_for, wait_until};
 
+pub mod shadow;
 #[path = "../simulation/simulation.rs"]
 pub mod simulation;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use shouwang_gateway::control::DEFAULT_SOCKET;
+use shouwang_gateway::recordings::{MOST_MINUTES, USUAL_MINUTES};
 
 use crate::bench::Bench;
 use crate::line::LineVerb;
@@ -99,9 +101,22 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: ProfileVerb,
     },
-    /// 重放一次录制,打印经过 · Replay a recording and print its transcript
+    /// 让运行中的网关录制几分钟,到时自己结束 · Have a running gateway record a few minutes; it ends by itself
+    Record {
+        /// 分钟,1–60 · Minutes, 1 to 60
+        #[arg(long, default_value_t = USUAL_MINUTES,
+            value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_MINUTES)))]
+        minutes: u32,
+        /// 网关的控制套接字 · The gateway's control socket
+        #[arg(long = "control", value_name = "SOCKET", default_value = DEFAULT_SOCKET)]
+        socket: PathBuf,
+        /// 输出一个 JSON 对象 · One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// 重放一次录制,打印经过,并说是否作出同样的决定 · Replay a recording, print its transcript, and say whether it decides the same
     Replay {
-        /// `run --record` 录下的文件 · A file made by `run --record`
+        /// `record` 或 `run --record` 录下的文件 · A file made by `record` or `run --record`
         recording: PathBuf,
         /// 也打印每次问答 · Print every exchange too
         #[arg(long)]

@@ -18,6 +18,7 @@ mod port;
 mod print;
 mod profile;
 mod read;
+mod record;
 mod replay;
 mod scan;
 mod schema;
@@ -25,6 +26,7 @@ mod serve;
 mod set_unit_id;
 mod signal;
 mod simulate;
+mod socket;
 mod walk_test;
 
 use std::process::ExitCode;
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Verb::Bench(wanted) => bench::verb(wanted),
         Verb::Line { verb } => line::verb(verb),
         Verb::Profile { verb } => profile::profile(verb),
+        Verb::Record { minutes, socket, json } => record::record(&socket, minutes, json),
         Verb::Replay { recording, all, json } => replay::replay(&recording, all, json),
         Verb::Channel { verb: ChannelVerb::Test { config, id, to, json } } => {
             channel::try_out(&config, &id, to.as_deref(), json)

@@ -36,7 +36,8 @@ pub(crate) fn gateway(config: &Path, record: Option<PathBuf>) -> Result<(), Exit
             *said.lock().unwrap_or_else(PoisonError::into_inner) = asked;
         };
         let reloads = Some(signal::reloads().map_err(|error| Exit::failed(&error))?);
-        let options = Options { record, reloads, ..Options::default() };
+        let recordings = Some(signal::recordings().map_err(|error| Exit::failed(&error))?);
+        let options = Options { record, reloads, recordings, ..Options::default() };
         eventloop::run(config, options, stop).await.map_err(|error| Exit::failed(&error))?;
         ended(*by.lock().unwrap_or_else(PoisonError::into_inner))
     })

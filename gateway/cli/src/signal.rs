@@ -1,4 +1,4 @@
-//! Being asked to end, or to read the configuration anew.
+//! Being asked to end, to read the configuration anew, or to record.
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,12 +25,22 @@ pub(crate) fn asked() -> io::Result<impl Future<Output = Asked>> {
     })
 }
 
-/// Every SIGHUP from the call on is a wish to reload; those that come faster than they are taken are one.
+/// Every SIGHUP from the call on is a wish to reload.
 pub(crate) fn reloads() -> io::Result<mpsc::Receiver<()>> {
-    let mut hangup = signal(SignalKind::hangup())?;
+    wishes(SignalKind::hangup())
+}
+
+/// Every SIGUSR1 from the call on is a wish to begin or to end a recording.
+pub(crate) fn recordings() -> io::Result<mpsc::Receiver<()>> {
+    wishes(SignalKind::user_defined1())
+}
+
+/// Those that come faster than they are taken are one.
+fn wishes(kind: SignalKind) -> io::Result<mpsc::Receiver<()>> {
+    let mut signals = signal(kind)?;
     let (wish, wishes) = mpsc::channel(1);
     tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
+        while signals.recv().await.is_some() {
             if let Err(mpsc::error::TrySendError::Closed(())) = wish.try_send(()) {
                 return;
             }

@@ -289,10 +289,35 @@ impl Shelving<'_> {
 }
 
 /// All unfinished alarms of a gateway.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Alarms {
+    #[serde(with = "snapshot")]
     open: BTreeMap<AlarmId, Alarm>,
+    #[serde(with = "crate::snapshot::pairs")]
     by_source: BTreeMap<(Id, String), AlarmId>,
+}
+
+/// With the steady times that are not kept over a restart.
+mod snapshot {
+    use alloc::vec::Vec;
+
+    use super::*;
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        open: &BTreeMap<AlarmId, Alarm>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(open.values().map(|alarm| (alarm, alarm.shelved_until)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<AlarmId, Alarm>, D::Error> {
+        let read = Vec::<(Alarm, Option<Instant>)>::deserialize(from)?;
+        let whole = read.into_iter().map(|(alarm, shelved_until)| Alarm { shelved_until, ..alarm });
+        Ok(whole.map(|alarm| (alarm.document.id, alarm)).collect())
+    }
 }
 
 impl Alarms {

@@ -19,7 +19,7 @@ pub(crate) struct Counts {
     cancels: Option<u16>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct CallUnit {
     counts: Counts,
     /// Read since the unit was last unknown, not yet settled by a latch read.

@@ -1,7 +1,9 @@
 //! Seeded chance: the same seed gives the same run.
 
+use serde::{Deserialize, Serialize};
+
 /// SplitMix64 (Steele, Lea and Flood 2014): small, fast, and good enough for jitter and ids.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Chance {
     state: u64,
 }

@@ -7,6 +7,7 @@
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{Instant, Value};
 use shouwang_river::Slope;
 
@@ -42,7 +43,7 @@ pub enum Judgement {
 }
 
 /// One condition of one device.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Judge {
     test: Test,
     deadband: f64,
@@ -67,7 +68,7 @@ pub struct Judge {
 }
 
 /// On the way to raising.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum On {
     Off,
     Delayed { until: Instant },
@@ -75,7 +76,7 @@ enum On {
 }
 
 /// On the way to clearing.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Normal {
     so_far: Duration,
     /// The last normal reading, if nothing was missing since.

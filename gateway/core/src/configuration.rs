@@ -5,13 +5,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{Class, Id, Mode, Place, StationInfo};
 
 use crate::profile::{Condition, Profile};
 
 /// One gateway's settings. Indexes into `lines` and `devices` are used as their numbers everywhere, until
 /// another configuration numbers them anew.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Configuration {
     pub site: Id,
     pub gateway: Id,
@@ -42,7 +43,7 @@ pub type OutputIndex = usize;
 /// Index into [`SmsSettings::phones`].
 pub type PhoneIndex = usize;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LineSettings {
     pub name: Id,
     pub kind: LineKind,
@@ -52,7 +53,7 @@ pub struct LineSettings {
     pub poll: PollTimes,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LineKind {
     /// One character takes `bits / baud`; 10 bits for 8N1, 11 for 8E1 or 8N2.
     Serial { baud: u32, bits: u8 },
@@ -60,18 +61,19 @@ pub enum LineKind {
     Tcp { rtu_frames: bool },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollTimes {
     pub alarm: Duration,
     pub state: Duration,
     pub slow: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeviceSettings {
     pub id: Id,
     pub line: LineIndex,
     pub unit_id: u8,
+    #[serde(with = "crate::snapshot::shared")]
     pub profile: Arc<Profile>,
     /// The profile's conditions with this device's own limits and delays.
     pub conditions: Vec<Condition>,
@@ -80,7 +82,7 @@ pub struct DeviceSettings {
 }
 
 /// What belongs to the installed unit, not to the model.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Installed {
     /// The height system's name, for people.
     pub datum: Option<String>,
@@ -100,7 +102,7 @@ pub struct Installed {
 }
 
 /// A point of a device that the gateway switches on and off.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputSettings {
     pub name: Id,
     pub device: DeviceIndex,
@@ -109,7 +111,7 @@ pub struct OutputSettings {
 }
 
 /// When the box itself sounds, because nobody else does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalAlarmSettings {
     /// No duty room has heard an emergency for this long.
     pub unheard: Duration,
@@ -124,7 +126,7 @@ pub struct LocalAlarmSettings {
 }
 
 /// Whom the box itself texts, because no duty room hears. Their numbers are the hands' to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SmsSettings {
     /// After the text of an emergency the phone rings: a text alone wakes few.
     pub rings: bool,
@@ -132,7 +134,7 @@ pub struct SmsSettings {
 }
 
 /// One person's phone; no person has two.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhoneSettings {
     /// Account id.
     pub person: Id,
@@ -142,7 +144,7 @@ pub struct PhoneSettings {
     pub classes: Vec<Class>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UplinkSettings {
     /// Events are kept until all of these have heard them; empty: until any has.
     pub hearers: Vec<Id>,

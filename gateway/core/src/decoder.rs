@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::Value;
 
 use crate::configuration::DeviceSettings;
@@ -21,7 +22,7 @@ use crate::reading::{self, NoData, Reading};
 const HELD_POLLS: u8 = 3;
 
 /// The readings of one device; one entry a point, so its memory is fixed by the profile.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Decoder {
     points: Vec<Known>,
     /// Per identity check: what the device answered, if it did since it was last lost.
@@ -39,7 +40,7 @@ pub enum Answer<'a> {
     Nothing(NoData),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Known {
     /// As decoded from the last answer, before status, warm-up and identity are looked at.
     reading: Reading,

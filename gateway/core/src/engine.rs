@@ -30,6 +30,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{
     AlarmDocument, AlarmId, Clock, ClockRecord, Event, EventData, GapRecord, Id, Instant, Leaf, LogId,
     Sequence, StoreHealth, Text, Timestamp,
@@ -91,9 +92,11 @@ pub struct Start {
     pub seed: u64,
 }
 
-/// All decisions of one gateway.
-#[derive(Debug)]
+/// All decisions of one gateway. Written and read back it goes on as the same: a recording that begins in the middle of a
+/// run begins with it.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Engine {
+    #[serde(with = "crate::snapshot::shared")]
     configuration: Arc<Configuration>,
     log: LogId,
     boot: u32,
@@ -139,7 +142,7 @@ pub struct Engine {
     gaps: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Stopping {
     /// Until here the last commit and the farewell may take.
     Saving(Instant),

@@ -53,8 +53,9 @@ pub(crate) struct Fault {
 }
 
 /// All open faults; bounded by what is configured.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Faults {
+    #[serde(with = "crate::snapshot::pairs")]
     open: BTreeMap<Source, FaultDocument>,
 }
 

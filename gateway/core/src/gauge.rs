@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{Instant, Quality, StationInfo, Value};
 use shouwang_river::{
     Colour, Crossing, Flag, Flags, Limits, Line, Lines, Rates, Recent, Stage, Trust, Watch, Waves,
@@ -34,7 +35,7 @@ const OUTSIDE_FOR: Duration = Duration::from_secs(300);
 const MOVED_M: f64 = 0.05;
 
 /// A station's sensor as the engine knows it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Gauge {
     /// Index into the device's profile's points.
     pub(crate) point: usize,

@@ -8,6 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{HistoryDocument, Id, Quality, Timestamp, from_bytes, to_bytes};
 
 /// An hour of five-minute samples.
@@ -19,11 +20,12 @@ const PREFIX: &str = "history/";
 pub(crate) type Number = u64;
 
 /// What waits to be told.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct History {
     documents: BTreeMap<Number, Kept>,
     next: Number,
     /// Per point, the document that still grows.
+    #[serde(with = "crate::snapshot::pairs")]
     open: BTreeMap<(Id, String), (Number, HistoryDocument)>,
     /// Samples lost for want of room.
     dropped: u64,
@@ -31,8 +33,9 @@ pub(crate) struct History {
     untimed: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Kept {
+    #[serde(with = "crate::snapshot::body")]
     body: Vec<u8>,
     readings: usize,
     /// This body is on disk.

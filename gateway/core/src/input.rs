@@ -61,7 +61,7 @@ pub enum Input {
     /// Somebody at the box wants the configuration read anew.
     ReloadWanted,
     /// What was to be read anew cannot be put in force; nothing has changed.
-    NotConfigured { why: Text },
+    NotConfigured { why: Unfit },
     /// The wall clock reads `wall` now.
     ClockSet { wall: Timestamp, clock: Clock },
     /// This process was started because the one before had to be ended: this part of it hung for so long,
@@ -80,6 +80,16 @@ pub type CommitId = u64;
 
 /// Numbers a text within a boot, from 1.
 pub type TextId = u64;
+
+/// Why a configuration that was read cannot be offered to the core.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unfit {
+    /// The file is wrong.
+    Bad(Text),
+    /// It is right, but these keys have changed, which the hands hold from start to end.
+    NeedsRestart(Vec<String>),
+}
 
 /// What is wrong with the modem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +159,7 @@ pub enum Disconnect {
 pub struct StoredEvent {
     pub sequence: Sequence,
     /// The CloudEvents document.
+    #[serde(with = "crate::snapshot::body")]
     pub body: Vec<u8>,
 }
 

@@ -28,6 +28,7 @@ pub mod plan;
 pub mod planted;
 pub mod profile;
 pub mod reading;
+mod snapshot;
 pub mod station;
 mod texting;
 pub mod units;

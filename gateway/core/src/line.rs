@@ -20,6 +20,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::Instant;
 
 use crate::chance::Chance;
@@ -45,7 +46,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(10);
 const ONCE_MOST: usize = 8;
 
 /// One configured line and the devices on it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Line {
     index: LineIndex,
     kind: LineKind,
@@ -76,7 +77,7 @@ pub struct Line {
 }
 
 /// Whether a device answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Presence {
     /// It has not answered since the start, nor been given up.
     NotYet,
@@ -88,7 +89,7 @@ pub enum Presence {
 }
 
 /// What a write is for. Of one purpose and register, only the newest waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Purpose {
     /// The committed press count, given back to a call unit.
     Echo(u16),
@@ -101,7 +102,7 @@ pub enum Purpose {
 }
 
 /// What the line found out.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Report {
     /// A block was read, or could not be.
     Read { device: DeviceIndex, block: usize, outcome: Result<Raw, NoData>, at: Instant },
@@ -121,7 +122,7 @@ pub enum Report {
     RightIdentity { device: DeviceIndex },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Outstanding {
     id: AskId,
     chosen: Chosen,
@@ -132,7 +133,7 @@ struct Outstanding {
     delays_alarm: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct QueuedWrite {
     device: usize,
     purpose: Purpose,
@@ -141,7 +142,7 @@ struct QueuedWrite {
     has_yielded: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct QueuedOnce {
     device: usize,
     token: u64,

@@ -7,6 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{AlarmId, Instant};
 
 use crate::configuration::LocalAlarmSettings;
@@ -18,7 +19,7 @@ const SOUND_EVERY: Duration = Duration::from_secs(5 * 60);
 const SOUND_AGAIN: Duration = Duration::from_secs(60);
 
 /// Everything that waits for people. One entry at most for each open alarm.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct LocalAlarm {
     waiting: BTreeMap<AlarmId, Waiting>,
     /// When it began to sound, or was last joined by another alarm.
@@ -35,7 +36,7 @@ pub(crate) struct Cry {
 }
 
 /// What became of one alarm here, as it is kept over a restart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Step {
     /// It waits, and does not sound.
     #[default]
@@ -55,7 +56,7 @@ pub(crate) struct Look {
     pub(crate) changes: Vec<(AlarmId, Option<Step>)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Waiting {
     occurrence: u32,
     since: Instant,

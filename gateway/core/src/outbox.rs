@@ -6,6 +6,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{Id, Instant, OutboxHealth, Sequence};
 
 use crate::output::NewEvent;
@@ -16,7 +17,7 @@ const CACHED_EVENTS: usize = 256;
 /// Marks of when sequences were committed; halved when full, so age is told to a fraction of itself.
 const AGE_MARKS: usize = 512;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Outbox {
     hearers: Vec<Id>,
     heard: BTreeMap<Id, Sequence>,

@@ -3,6 +3,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{Sequence, Text, Topic};
 
 use crate::configuration::{DeviceIndex, LineIndex, PhoneIndex};
@@ -10,7 +11,7 @@ use crate::input::{AskId, CommitId, TextId};
 use crate::profile::Table;
 
 /// One order. The daemon carries them out in the order given.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Output {
     /// Ask this on the line; a line holds at most two asks and works them off in order.
     Ask { line: LineIndex, ask: Ask },
@@ -41,17 +42,18 @@ pub enum Output {
 }
 
 /// A message for the broker.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Publication {
     pub topic: Topic,
     /// Empty takes a retained message away.
+    #[serde(with = "crate::snapshot::body")]
     pub body: Vec<u8>,
     pub retain: bool,
     pub at_least_once: bool,
 }
 
 /// One exchange wanted on a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ask {
     pub id: AskId,
     pub device: DeviceIndex,
@@ -65,7 +67,7 @@ pub struct Ask {
     pub turnaround: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     Read {
         table: Table,
@@ -116,7 +118,7 @@ impl Request {
 }
 
 /// One transaction: events of the log, and the state that goes with them.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Commit {
     pub id: CommitId,
     pub events: Vec<NewEvent>,
@@ -129,9 +131,10 @@ pub struct Commit {
     pub urgent: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewEvent {
     pub sequence: Sequence,
     /// The CloudEvents document.
+    #[serde(with = "crate::snapshot::body")]
     pub body: Vec<u8>,
 }

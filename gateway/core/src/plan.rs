@@ -8,11 +8,13 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::configuration::{DeviceSettings, LineKind, LineSettings};
 use crate::profile::{BlockRules, DeviceTiming, Point, PollClass, Profile, Table};
 
 /// One read request, and the points whose values are in its answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     pub table: Table,
     pub address: u16,
@@ -24,7 +26,7 @@ pub struct Block {
 }
 
 /// All reads of one device.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// By class, then table and address; blocks that prove the identity come first in their class.
     pub blocks: Vec<Block>,

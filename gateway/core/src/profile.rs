@@ -6,13 +6,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{Class, Priority, Text};
 
 use crate::configuration::LineKind;
 use crate::reading::NoData;
 
 /// One model of device.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// `<vendor>-<model>`, the file's name.
     pub name: String,
@@ -46,7 +47,7 @@ pub struct Profile {
 }
 
 /// How far the map can be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Grade {
     Bench,
     Vendor,
@@ -54,7 +55,7 @@ pub enum Grade {
 }
 
 /// The modbus table a point lives in; it decides the function code (1, 2, 4, 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Table {
     Coil,
     DiscreteInput,
@@ -63,7 +64,7 @@ pub enum Table {
 }
 
 /// As delivered by the maker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SerialDefaults {
     pub baud: u32,
     pub parity: Parity,
@@ -71,7 +72,7 @@ pub struct SerialDefaults {
     pub unit_id: u8,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Parity {
     None,
     Even,
@@ -79,7 +80,7 @@ pub enum Parity {
 }
 
 /// How fast this model answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceTiming {
     /// From the end of a request to the first byte of the answer, where it is known; see
     /// [`DeviceTiming::typical`].
@@ -93,7 +94,7 @@ pub struct DeviceTiming {
 }
 
 /// What a device tolerates in one read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockRules {
     /// Register counts must be even.
     pub even_counts: bool,
@@ -108,7 +109,7 @@ pub struct BlockRules {
 }
 
 /// How often a point is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PollClass {
     Alarm,
     State,
@@ -116,7 +117,7 @@ pub enum PollClass {
 }
 
 /// One meaning in a device's registers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     pub name: String,
     pub title: Text,
@@ -146,7 +147,7 @@ pub struct Point {
 }
 
 /// How an installed unit's own numbers enter a value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Measures {
     /// Not at all.
     #[default]
@@ -158,7 +159,7 @@ pub enum Measures {
 }
 
 /// How a point's bits become a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// One bit: of a bit table, or of a register (`bit` 0 is the lowest). True when it equals `active_when`.
     /// A register without `bit` must hold 0 or 1; anything else is `error_value`.
@@ -187,7 +188,7 @@ pub enum Kind {
 }
 
 /// The order in which the four bytes of a 32-bit value arrive; `ABCD` is big-endian throughout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WordOrder {
     Abcd,
     Cdab,
@@ -196,7 +197,7 @@ pub enum WordOrder {
 }
 
 /// value = raw x numerator / denominator + offset.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     pub numerator: i64,
     pub denominator: i64,
@@ -209,7 +210,7 @@ pub struct Scale {
 }
 
 /// When this boolean point is true, other points are not to be trusted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusBit {
     pub point: usize,
     /// Indexes of the points it spoils.
@@ -218,7 +219,7 @@ pub struct StatusBit {
 }
 
 /// What is judged.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Condition {
     pub name: String,
     /// The alarm's words.
@@ -244,7 +245,7 @@ pub struct Condition {
     pub override_reason: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Test {
     /// value >= limit.
     High { limit: f64 },
@@ -261,14 +262,14 @@ pub enum Test {
 }
 
 /// What a condition makes: the world needing a person, or equipment not to be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Raises {
     Alarm,
     Fault(FaultCode),
 }
 
 /// Faults a device can tell about itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum FaultCode {
     DeviceFault,
     LowBattery,
@@ -280,7 +281,7 @@ pub enum FaultCode {
 }
 
 /// A register that must hold one of these values before the device is trusted and written to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdentityCheck {
     pub table: Table,
     pub address: u16,
@@ -288,7 +289,7 @@ pub struct IdentityCheck {
 }
 
 /// A call unit's map: see `devices.md`, section 9. Indexes are points of this profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallUnit {
     /// u16 press counter that wraps.
     pub press_count: usize,
@@ -309,7 +310,7 @@ pub struct CallUnit {
 }
 
 /// After the device's own return (never after our restart) its alarms are inhibited for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WarmUp {
     /// This long after it came back from being lost.
     AfterReturn(Duration),
@@ -320,14 +321,14 @@ pub enum WarmUp {
 }
 
 /// Service life as the device counts it: days used and days allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndOfLife {
     pub days_used: usize,
     pub days_allowed: usize,
 }
 
 /// One step of setting a unit id, in order; never part of polling.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProvisioningStep {
     /// Write the new unit id here; `at_new_id` says which id is addressed.
     WriteUnitId {
@@ -349,14 +350,14 @@ pub enum ProvisioningStep {
 }
 
 /// The device's own reset: written once, verified by reading the alarm again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceReset {
     pub table: Table,
     pub address: u16,
     pub value: u16,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForbiddenValue {
     pub address: u16,
     pub values: Vec<u16>,

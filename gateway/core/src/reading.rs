@@ -3,13 +3,14 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{PointValue, Quality, Value};
 use shouwang_river::Flag;
 
 use crate::input::AskFailure;
 
 /// What one poll says about one point.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reading {
     Good(Value),
     /// There is a value, but something speaks against trusting it: it may raise, never clear.
@@ -18,14 +19,14 @@ pub enum Reading {
 }
 
 /// What a block read brought: one word a register, or one bit a coil or input, from the block's address on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Raw {
     Words(Vec<u16>),
     Bits(Vec<bool>),
 }
 
 /// Why there is no value, or none to be trusted. The words are the contract's `why`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum NoData {
     /// Nothing has been asked yet since the start.
     NotYet,

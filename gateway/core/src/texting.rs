@@ -13,6 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{AlarmDocument, AlarmId, Id, Instant, Mode, Text, Timestamp};
 
 use crate::configuration::{PhoneIndex, PhoneSettings, SmsSettings};
@@ -39,14 +40,16 @@ const TAKEN_MOST: usize = 64;
 const ROOM_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything that phones were told or wait to be told.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Texting {
+    #[serde(with = "story::snapshot")]
     stories: BTreeMap<AlarmId, Story>,
     phones: BTreeMap<PhoneIndex, Phone>,
     under_way: Option<UnderWay>,
     texts: TextId,
     /// What the network may still report on, oldest first.
     taken: VecDeque<UnderWay>,
+    #[serde(with = "named::snapshot")]
     named: BTreeMap<Id, Named>,
     sent: Bucket,
     /// A new emergency waits because too many texts have left.
@@ -76,7 +79,7 @@ pub(crate) struct Order {
     pub(crate) is_cry: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Phone {
     last_text: Instant,
     not_before: Instant,
@@ -84,7 +87,7 @@ struct Phone {
 }
 
 /// Texts in a row that did not reach it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Failed {
     times: u32,
     last: Instant,
@@ -95,7 +98,7 @@ struct Failed {
     is_reported: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct UnderWay {
     text: TextId,
     phone: PhoneIndex,
@@ -107,7 +110,7 @@ struct UnderWay {
 }
 
 /// One alarm in a text.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct About {
     alarm: AlarmId,
     occurrence: u32,
@@ -116,7 +119,7 @@ struct About {
     says_end: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum News {
     Cry,
     End,

@@ -9,6 +9,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{Id, Instant, Leaf, Sequence};
 
 use crate::chance::Chance;
@@ -37,7 +38,7 @@ const HISTORY_APART: Duration = Duration::from_millis(20);
 const FETCH_AGAIN: Duration = Duration::from_secs(1);
 const MAX_REPLIES: usize = 64;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Session {
     site: Id,
     gateway: Id,
@@ -49,6 +50,7 @@ pub(crate) struct Session {
     /// Connections in a row that did not last.
     thrown_out: u32,
     chance: Chance,
+    #[serde(with = "crate::snapshot::pairs")]
     retained: BTreeMap<Leaf, Retained>,
     /// Leaves to be told, by rank: alarms, states, values.
     waiting: [BTreeSet<Leaf>; 3],
@@ -76,7 +78,7 @@ pub(crate) struct Session {
     history_from: Instant,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Link {
     Down { retry_at: Instant, refused: bool },
     Connecting { connection: u32, since: Instant },
@@ -86,7 +88,7 @@ enum Link {
 
 /// Events that are told again although nobody asked: only a window of them, because a hearer that is there asks
 /// for what it lacks, and for one that is away all of them would be in vain.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Again {
     /// Up to before this one...
     until: Sequence,
@@ -94,13 +96,14 @@ struct Again {
     resume: Sequence,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Retained {
+    #[serde(with = "crate::snapshot::body")]
     body: Vec<u8>,
     version: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum InFlight {
     Event(Sequence),
     History { number: Number, since: Instant },

@@ -1,9 +1,10 @@
 //! The wall clock as the core knows it: an offset from steady time, and how far to trust it.
 //!
 //! It stamps what people read. No decision waits for it.
+use serde::{Deserialize, Serialize};
 use shouwang_message::{Clock, Instant, Timestamp};
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Wall {
     offset_ms: i64,
     clock: Clock,

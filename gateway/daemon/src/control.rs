@@ -1,4 +1,4 @@
-//! The control socket: an installer on the box itself borrows a line of the running gateway.
+//! The control socket: an installer on the box itself borrows a line of the running gateway, or has it record.
 //!
 //! One JSON object a line: first which line is wanted, then questions, each answered before the next. Only reads
 //! can be asked, and the socket belongs to the gateway's user and group. Or the walk test is wanted: then each object is
@@ -15,10 +15,11 @@ use shouwang_core::walk::WalkStep;
 use shouwang_installer::{Heard, Question};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::installing::{Counter, WalkTold};
 use crate::line::{Lender, Link};
+use crate::recordings::{self, Begun};
 
 /// The lines as they are now.
 pub type Lenders = watch::Receiver<Arc<[Lender]>>;
@@ -42,6 +43,13 @@ pub struct Wish {
     pub line: String,
 }
 
+/// Instead of a line: a recording of so many minutes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordWish {
+    pub record: u32,
+}
+
 /// Instead of a line: the walk test, and its next step if there is one. Answered by a [`crate::installing::WalkTold`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +61,7 @@ pub struct WalkWish {
 #[serde(untagged)]
 enum First {
     Line(Wish),
+    Record(RecordWish),
     Walk(WalkWish),
 }
 
@@ -70,6 +79,7 @@ pub enum Grant {
     Tcp {
         rtu_frames: bool,
     },
+    Recording(Begun),
     Refused(String),
 }
 
@@ -130,7 +140,12 @@ impl Control {
     ///
     /// # Errors
     /// The socket cannot be made there, or another gateway serves it.
-    pub async fn serve(path: &Path, lenders: Lenders, counter: Counter) -> io::Result<Self> {
+    pub(crate) async fn serve(
+        path: &Path,
+        lenders: Lenders,
+        counter: Counter,
+        recordings: mpsc::Sender<recordings::Wish>,
+    ) -> io::Result<Self> {
         if UnixStream::connect(path).await.is_ok() {
             return Err(io::ErrorKind::AddrInUse.into());
         }
@@ -143,22 +158,27 @@ impl Control {
         }
         let listener = UnixListener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-        let serving = tokio::spawn(accept(listener, lenders, counter));
+        let serving = tokio::spawn(accept(listener, lenders, counter, recordings));
         Ok(Self { path: path.to_owned(), serving })
     }
 }
 
-async fn accept(listener: UnixListener, lenders: Lenders, counter: Counter) {
+async fn accept(
+    listener: UnixListener,
+    lenders: Lenders,
+    counter: Counter,
+    recordings: mpsc::Sender<recordings::Wish>,
+) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(seat) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let lenders = Arc::clone(&lenders.borrow());
-                let counter = counter.clone();
+                let (counter, recordings) = (counter.clone(), recordings.clone());
                 tokio::spawn(async move {
                     // Whoever went away in the middle needs no answer.
-                    let _ = converse(stream, &lenders, &counter).await;
+                    let _ = converse(stream, &lenders, &counter, &recordings).await;
                     drop(seat);
                 });
             }
@@ -168,14 +188,20 @@ async fn accept(listener: UnixListener, lenders: Lenders, counter: Counter) {
     }
 }
 
-async fn converse(stream: UnixStream, lenders: &[Lender], counter: &Counter) -> io::Result<()> {
+async fn converse(
+    stream: UnixStream,
+    lenders: &[Lender],
+    counter: &Counter,
+    recordings: &mpsc::Sender<recordings::Wish>,
+) -> io::Result<()> {
     let (reading, mut writing) = stream.into_split();
     let mut reading = BufReader::new(reading);
     let Some(text) = line(&mut reading).await? else { return Ok(()) };
     let lender = match serde_json::from_str::<First>(&text) {
         Ok(First::Walk(wish)) => return walk(reading, writing, wish, counter).await,
+        Ok(First::Record(wish)) => return say(&mut writing, &begin(recordings, wish.record).await).await,
         Ok(First::Line(wish)) => named(lenders, &wish.line),
-        Err(_) => Err("say which line is wanted, or walk_test".into()),
+        Err(_) => Err("say which line is wanted, or record, or walk_test".into()),
     };
     let lender = match lender {
         Ok(lender) => lender,
@@ -219,6 +245,16 @@ async fn told(lender: &Lender, text: &str) -> Told {
     match serde_json::from_str(text).map_err(|error| error.to_string()).and_then(|asked| question(&asked)) {
         Ok(question) => lender.ask(question).await.map_or(Told::Gone, Told::from),
         Err(why) => Told::Refused(why),
+    }
+}
+
+async fn begin(recordings: &mpsc::Sender<recordings::Wish>, minutes: u32) -> Grant {
+    let (answer, answered) = oneshot::channel();
+    let sent = recordings.send(recordings::Wish { minutes, answer }).await;
+    match answered.await {
+        Ok(Ok(begun)) if sent.is_ok() => Grant::Recording(begun),
+        Ok(Err(why)) => Grant::Refused(why),
+        _ => Grant::Refused("网关正在结束 · the gateway ends".into()),
     }
 }
 

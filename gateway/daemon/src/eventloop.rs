@@ -28,6 +28,7 @@ use crate::line::WireTap;
 use crate::lines::{Lines, NoThread};
 use crate::metrics::Metrics;
 use crate::recorder::{DEFAULT_LIMIT, Header, Recorder, RecordingError};
+use crate::recordings::{self, Recordings};
 use crate::reload::{self, Fixed, Reading};
 use crate::silence_page::{self, SilencePage};
 use crate::store::{FILE_NAME, Store, StoreError, StoreHandle};
@@ -57,6 +58,8 @@ pub struct Options {
     pub watcher: Option<Watcher>,
     /// Brings somebody's wish at the box that the configuration be read anew.
     pub reloads: Option<mpsc::Receiver<()>>,
+    /// Each begins a recording, or ends the one that runs.
+    pub recordings: Option<mpsc::Receiver<()>>,
 }
 
 /// Is shown every input before the core takes it, and every output before it is carried out.
@@ -114,6 +117,8 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     };
     let mut options = options;
     let reloads = options.reloads.take();
+    let (record, asked) = mpsc::channel(1);
+    let recordings = recordings::Wishes { signals: options.recordings.take(), asked };
     let (mut gateway, health) = Gateway::start(config, options, &sender, watchdog)?;
     gateway.notifier.clone_from(&notifier);
     let (scrape, scrapes) = mpsc::channel(SCRAPES);
@@ -126,7 +131,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     };
     let _silence_page = gateway.silence_page.take().map(|page| SilencePage::start(page, sender.clone()));
     let (counter, wishes) = Counter::new(sender.clone());
-    let _control = lend(gateway.control.take(), gateway.lines.lenders(), counter.clone()).await;
+    let _control = lend(gateway.control.take(), gateway.lines.lenders(), counter.clone(), record).await;
     let _install_pages = gateway
         .install
         .take()
@@ -142,7 +147,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
         let broker = embedded.as_ref().is_some_and(Broker::has_ended).then_some("embedded broker");
         broker.or(web.as_ref().is_some_and(Web::has_ended).then_some("health page"))
     };
-    let askers = Askers { scrapes, wishes, reloads };
+    let askers = Askers { scrapes, wishes, reloads, recordings };
     gateway.turn_until_stopped(&mut inputs, askers, stop, ended).await;
     gateway.watchdog.expect_the_end();
     if let Some(notifier) = &notifier {
@@ -151,13 +156,11 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     turning.abort();
     // Threads that wait for room to tell something must be let go before they are joined.
     drop(inputs);
-    let Gateway { lines, store, recorder, uplink, texter, corrupt, watchdog: _watchdog, .. } = gateway;
+    let Gateway { lines, store, recordings, uplink, texter, corrupt, watchdog: _watchdog, .. } = gateway;
     uplink.finish().await;
     let finished = tokio::task::spawn_blocking(move || {
         store.finish();
-        if let Some(recorder) = recorder {
-            recorder.finish();
-        }
+        recordings.finish(clock::now());
         drop(lines);
     });
     if finished.await.is_err() {
@@ -173,11 +176,16 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
 }
 
 /// Installers can do without it, so a gateway that cannot have it watches all the same.
-async fn lend(path: Option<PathBuf>, lenders: Lenders, counter: Counter) -> Option<Control> {
+async fn lend(
+    path: Option<PathBuf>,
+    lenders: Lenders,
+    counter: Counter,
+    record: mpsc::Sender<recordings::Wish>,
+) -> Option<Control> {
     // systemd names the folder that it made for the service.
     let path = path
         .or_else(|| Some(PathBuf::from(std::env::var_os("RUNTIME_DIRECTORY")?).join(control::FILE_NAME)))?;
-    match Control::serve(&path, lenders, counter).await {
+    match Control::serve(&path, lenders, counter, record).await {
         Ok(control) => Some(control),
         Err(error) => {
             tracing::warn!(path = %path.display(), %error, "no control socket: installers must stop this gateway to use a line");
@@ -238,6 +246,7 @@ struct Askers {
     scrapes: mpsc::Receiver<Scrape>,
     wishes: mpsc::Receiver<Wish>,
     reloads: Option<mpsc::Receiver<()>>,
+    recordings: recordings::Wishes,
 }
 
 /// The core and its hands.
@@ -261,7 +270,7 @@ struct Gateway {
     store: StoreHandle,
     uplink: Uplink,
     texter: Option<Texter>,
-    recorder: Option<Recorder>,
+    recordings: Recordings,
     watcher: Option<Watcher>,
     health: watch::Sender<Health>,
     web: Option<std::net::SocketAddr>,
@@ -296,11 +305,12 @@ impl Gateway {
         let store_writes = !store.is_awaited();
         let recorder = match &options.record {
             Some(path) => {
-                let header = Header::new(&config, restored.clone(), start);
+                let header = Header::new(&config.core, restored.clone(), start);
                 Some(Recorder::create(path, &header, DEFAULT_LIMIT)?)
             }
             None => None,
         };
+        let recordings = Recordings::new(&config.state_dir, &config.core.version, recorder);
         let install = config.install.map(|listen| install::Settings::of(&config, listen));
         let fixed = Fixed::of(&config);
         let (site, id) = (config.core.site.clone(), config.core.gateway.clone());
@@ -345,7 +355,7 @@ impl Gateway {
             store,
             uplink,
             texter,
-            recorder,
+            recordings,
             watcher: options.watcher,
             health,
             web: config.web,
@@ -368,7 +378,7 @@ impl Gateway {
         stop: impl Future<Output = ()>,
         ended: impl Fn() -> Option<&'static str>,
     ) {
-        let Askers { mut scrapes, mut wishes, mut reloads } = askers;
+        let Askers { mut scrapes, mut wishes, mut reloads, mut recordings } = askers;
         let mut stop = std::pin::pin!(stop);
         let mut stopping = false;
         let mut tick = tokio::time::interval(TICK);
@@ -385,6 +395,7 @@ impl Gateway {
                     let (wall, clock) = clock::wall();
                     self.give(Input::ClockSet { wall, clock });
                     self.look_at_texter();
+                    self.recordings.look(clock::now());
                     self.tell_health();
                     self.watch_the_watchdog(ended());
                 }
@@ -394,6 +405,7 @@ impl Gateway {
                     let _ = answer.send(self.metrics.text(&self.engine.measures(clock::now())));
                 }
                 Some(wish) = wishes.recv() => self.serve_installer(wish),
+                wish = recordings.next() => self.record_on_demand(wish),
                 () = wanted(&mut reloads) => self.give(Input::ReloadWanted),
                 read = self.reading.ended() => match reload::judge(read, &self.fixed) {
                     Ok(loaded) => self.configure(loaded),
@@ -430,9 +442,7 @@ impl Gateway {
         self.at_once.push_back(input);
         while let Some(input) = self.at_once.pop_front() {
             let now = clock::now();
-            if let Some(recorder) = &mut self.recorder {
-                recorder.record(now, &input);
-            }
+            self.recordings.record(now, &input);
             if let Some(watcher) = &mut self.watcher {
                 watcher(now, Moment::Input(&input));
             }
@@ -483,6 +493,17 @@ impl Gateway {
             }
             Input::ModemFound { trouble: None } => tracing::info!("the modem is well"),
             _ => {}
+        }
+    }
+
+    fn record_on_demand(&mut self, wish: Option<recordings::Wish>) {
+        let moment = (clock::now(), clock::wall().0);
+        match wish {
+            // Who asked may have given up; the recording ends by itself.
+            Some(recordings::Wish { minutes, answer }) => {
+                let _ = answer.send(self.recordings.begin(&self.engine, moment, minutes));
+            }
+            None => self.recordings.toggle(&self.engine, moment),
         }
     }
 

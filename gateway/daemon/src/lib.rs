@@ -16,6 +16,7 @@ pub mod line;
 mod lines;
 mod metrics;
 pub mod recorder;
+pub mod recordings;
 mod reload;
 pub mod silence_page;
 pub mod store;

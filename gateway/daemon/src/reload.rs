@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use shouwang_core::configuration::Configuration;
+use shouwang_core::input::Unfit;
 use shouwang_message::Text;
 use tokio::task::{JoinError, JoinHandle};
 
@@ -30,7 +31,6 @@ pub(crate) struct Fixed {
 pub(crate) struct Loaded {
     pub(crate) core: Configuration,
     pub(crate) links: Vec<Link>,
-    pub(crate) sources: Vec<(PathBuf, String)>,
 }
 
 /// A reading that is under way; at most one is.
@@ -53,8 +53,8 @@ impl Fixed {
         }
     }
 
-    /// The key that has changed although only a restart can change it.
-    fn changed(&self, new: &Self) -> Option<&'static str> {
+    /// The keys that have changed although only a restart can change them.
+    fn changed(&self, new: &Self) -> Vec<String> {
         let keys = [
             ("state_dir", self.state_dir == new.state_dir),
             ("[uplink]", self.broker == new.broker),
@@ -66,7 +66,7 @@ impl Fixed {
             ("[control]", self.control == new.control),
             ("[broker]", self.embedded_broker == new.embedded_broker),
         ];
-        keys.into_iter().find(|(_, is_same)| !is_same).map(|(key, _)| key)
+        keys.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key.to_owned()).collect()
     }
 }
 
@@ -92,26 +92,25 @@ impl Reading {
 pub(crate) fn judge(
     read: Result<Result<Config, Vec<Problem>>, JoinError>,
     fixed: &Fixed,
-) -> Result<Loaded, Text> {
+) -> Result<Loaded, Unfit> {
     let config = read
         .map_err(|error| {
-            Text::new(format!("读取配置时出错:{error}"), format!("reading the configuration failed: {error}"))
+            Unfit::Bad(Text::new(
+                format!("读取配置时出错:{error}"),
+                format!("reading the configuration failed: {error}"),
+            ))
         })?
         .map_err(|problems| {
             for problem in &problems {
                 tracing::warn!("{problem}");
             }
-            in_short(&problems)
+            Unfit::Bad(in_short(&problems))
         })?;
-    if let Some(key) = fixed.changed(&Fixed::of(&config)) {
-        return Err(Text::new(
-            format!("{key} 只能在重启后更改,配置未更换;请改回去,或重启网关"),
-            format!(
-                "{key} can only change by a restart, so the old configuration stays; change it back or restart the gateway"
-            ),
-        ));
+    let changed = fixed.changed(&Fixed::of(&config));
+    if !changed.is_empty() {
+        return Err(Unfit::NeedsRestart(changed));
     }
-    Ok(Loaded { core: config.core, links: config.links, sources: config.sources })
+    Ok(Loaded { core: config.core, links: config.links })
 }
 
 /// The first problem, and how many there are: all of them are in the log, and `check` prints them.

@@ -3,13 +3,15 @@ use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{AlarmId, CommandName, Id};
 
 /// The root of every topic, with the version of this contract.
 pub const ROOT: &str = "shouwang/v1";
 
 /// One topic of one gateway.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Topic {
     pub site: Id,
     pub gateway: Id,
@@ -17,7 +19,7 @@ pub struct Topic {
 }
 
 /// What comes after the gateway.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Leaf {
     State,
     Info,

@@ -1,7 +1,8 @@
 //! What speaks against a sample. A flagged one is kept and shown, and never clears anything.
+use serde::{Deserialize, Serialize};
 
 /// The quality-control flags of rules.md, section 4, after NOAA's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Flag {
     /// Outside the range that the station can have.
     Limit,
@@ -45,7 +46,7 @@ impl Flag {
 }
 
 /// A set of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Flags(u8);
 
 impl Flags {

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{LineRule, Priority, StationInfo, Text};
 
 use crate::Colour;
@@ -12,7 +13,7 @@ use crate::Colour;
 const CONDITION: &str = "level_";
 
 /// What a stage can reach. In the order of a river's ladder; the last two are the village's own pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Line {
     /// Near the warning line, by the station's own value.
     Near,
@@ -110,7 +111,7 @@ impl Line {
 }
 
 /// How a line is held and left.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     /// How far below the line the stage must fall, m; at least two standard deviations of the burst count.
     pub deadband_m: f64,
@@ -138,7 +139,7 @@ impl From<LineRule> for Rule {
 }
 
 /// The lines of one station, m above its datum.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lines {
     lines: BTreeMap<Line, (f64, Rule)>,
 }

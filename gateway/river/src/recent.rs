@@ -2,6 +2,8 @@
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Flags, Moment};
 
 /// The longest window that anything is read from.
@@ -10,7 +12,7 @@ const KEPT: Duration = Duration::from_secs(3 * 60 * 60);
 const MOST: usize = 512;
 
 /// At most 512 readings of three hours.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recent {
     readings: BTreeMap<Moment, (f64, Flags)>,
 }

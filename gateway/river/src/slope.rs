@@ -2,6 +2,8 @@
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Moment;
 
 /// Readings closer together than a part of the window are left out, so this many always suffice.
@@ -49,7 +51,7 @@ impl Fit {
 }
 
 /// Readings as they come, and their slope: for a condition on the rate of rise.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Slope {
     window: Duration,
     readings: VecDeque<(Moment, f64)>,

@@ -7,6 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::Quality;
 
 use crate::{Colour, Flag, Flags, Line, Lines, Moment};
@@ -84,7 +85,7 @@ pub enum Crossing {
 }
 
 /// One station's lines and which of them are held.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Watch {
     lines: Lines,
     river: Ladder,
@@ -94,7 +95,7 @@ pub struct Watch {
 }
 
 /// Lines that explain each other: the river's own, or the village's pair.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Ladder {
     /// By height, lowest first.
     rungs: Vec<Rung>,
@@ -104,7 +105,7 @@ struct Ladder {
     good: Option<(Moment, f64)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Rung {
     line: Line,
     level_m: f64,

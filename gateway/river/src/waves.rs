@@ -6,10 +6,12 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Flag, Flags, Moment};
 
 /// What a station can have, and how its readings are filtered.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Lowest and highest stage that can be, m.
     pub range_m: (f64, f64),
@@ -25,7 +27,7 @@ impl Default for Limits {
     /// Any range; the median of five; a day, or six hours while others move (rules.md, section 3).
     fn default() -> Self {
         Self {
-            range_m: (f64::NEG_INFINITY, f64::INFINITY),
+            range_m: (f64::MIN, f64::MAX),
             median: 5,
             flat_after: Duration::from_secs(24 * 3600),
             flat_while_others_move: Duration::from_secs(6 * 3600),
@@ -48,7 +50,7 @@ const ROUGH_M: f64 = 0.15;
 const STILL_M: f64 = 0.0005;
 
 /// One sensor's newest raw readings: at most nine, and three suspects.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Waves {
     limits: Limits,
     burst: VecDeque<(Moment, f64)>,

@@ -1,23 +1,20 @@
 //! A line that a running gateway holds: borrowed through its control socket, between its own questions.
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::BufReader;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use shouwang_core::profile::Parity;
 use shouwang_gateway::control::{Asked, AskedTraffic, Grant, Told, Wish};
 use shouwang_installer::{Heard, Lost, Question, Setting, Traffic};
 
 use super::{Stop, Where};
+use crate::socket::{exchange, receive, send};
 
 /// A busy line may keep a guest waiting for its turn this long besides the answer itself.
 const TURN_WITHIN: Duration = Duration::from_secs(15);
-/// No object is longer, in bytes.
-const LINE_LIMIT: u64 = 64 * 1024;
 
 pub(super) struct Lent {
     pub(super) setting: Setting,
@@ -40,6 +37,7 @@ impl Lent {
         let wish = Wish { line: place.to_string() };
         let setting = match exchange(&mut stream, &wish).map_err(|error| said(&error))? {
             Grant::Refused(why) => return Err(said(&why)),
+            Grant::Recording(_) => return Err(said(&"不是所问的 · that was not the question")),
             Grant::Tcp { rtu_frames } => Setting::Tcp { rtu_frames },
             Grant::Serial { baud, parity, stop_bits } => {
                 let parity = match parity {
@@ -112,28 +110,4 @@ impl Lent {
         let told: Told = receive(&mut self.stream).map_err(|error| Lost::Line(error.to_string()))?;
         told.heard().map_err(Lost::Line)
     }
-}
-
-fn exchange<T: DeserializeOwned>(
-    stream: &mut BufReader<UnixStream>,
-    said: &impl Serialize,
-) -> std::io::Result<T> {
-    send(stream, said)?;
-    receive(stream)
-}
-
-fn send(stream: &mut BufReader<UnixStream>, said: &impl Serialize) -> std::io::Result<()> {
-    let mut text = serde_json::to_string(said)?;
-    text.push('\n');
-    stream.get_mut().write_all(text.as_bytes())
-}
-
-fn receive<T: DeserializeOwned>(stream: &mut BufReader<UnixStream>) -> std::io::Result<T> {
-    let mut text = String::new();
-    stream.take(LINE_LIMIT).read_line(&mut text)?;
-    if text.is_empty() {
-        let gone = "网关结束了 · the gateway has ended";
-        return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, gone));
-    }
-    Ok(serde_json::from_str(&text)?)
 }

@@ -2,6 +2,7 @@
 //! not listened to meanwhile is to blame for that time.
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::Instant;
 
 /// The engine runs at least every 500 ms; not run for this long, it was away.
@@ -11,7 +12,7 @@ const CATCHING_UP: Duration = Duration::from_secs(1);
 
 /// The last time that the engine was away. Earlier ones do not count: one that is away again and again must
 /// still come to a verdict.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Absence {
     last_run: Instant,
     from: Instant,

@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{
     AlarmId, Class, Clock, CommandError, CommandName, CommandPayload, CommandRecord, EventData, Id, Instant,
     Leaf, OutOfService, Reply, Text, Timestamp, from_bytes, to_bytes,
@@ -28,7 +29,7 @@ const MAX_NONCES: usize = 10_000;
 const MAX_WORD: usize = 256;
 
 /// The nonces of commands already taken, with their expiry.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Nonces {
     taken: BTreeMap<String, Timestamp>,
 }

@@ -26,7 +26,7 @@ const VALUES_AGAIN: Duration = Duration::from_secs(60);
 /// A device is in test for this long at most (the design's drill and test rule).
 pub(super) const TEST_MOST: Duration = Duration::from_secs(2 * 60 * 60);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Device {
     id: Id,
     pub(super) decoder: Decoder,
@@ -60,7 +60,7 @@ pub(super) struct Device {
 }
 
 /// The call unit's counters, and what its lamp was last told.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct CallLine {
     pub(super) unit: CallUnit,
     /// The press count that is on disk and may be echoed.
@@ -75,7 +75,7 @@ pub(super) struct CallLine {
     pub(super) is_doubted: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct PointNames {
     name: String,
     unit: Option<String>,
@@ -103,7 +103,7 @@ pub(super) struct KeptDevice {
 }
 
 /// Whether the device is silent, and whether its line explains it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Loss {
     No,
     Alone,

@@ -1,6 +1,7 @@
 //! The lines' side of a turn: what each may ask now, what it answered, and its port coming and going.
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::Instant;
 
 use super::{Engine, supervision};
@@ -10,7 +11,7 @@ use crate::input::{AskId, Outcome};
 use crate::line::Line;
 use crate::output::Output;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct LineState {
     pub(super) line: Line,
     pub(super) up: bool,

@@ -6,6 +6,7 @@ use alloc::format;
 use alloc::string::ToString;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{AlarmDocument, CommandPayload, Instant, Mode, Priority, Text, Value};
 
 use super::faults::Words;
@@ -31,7 +32,7 @@ const HEARING_PATIENCE: Duration = Duration::from_secs(25);
 const SWITCHED_ON_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// One output: what it should be, and what is known of it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Switch {
     wanted: bool,
     /// What the device said since the last write ended.

@@ -11,6 +11,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{
     CommandName, CommandPayload, CommandRecord, EventData, Instant, Leaf, Priority, Text,
 };
@@ -23,14 +24,15 @@ use super::lines::{LineState, line_state};
 use super::outputs::Switch;
 use crate::configuration::{Configuration, DeviceIndex};
 use crate::fault::Source;
+use crate::input::Unfit;
 use crate::output::Output;
-use change::{Change, Origin};
+use change::{Change, Origin, needs_restart};
 
 /// Commands that may wait for the same reading.
 const WAITING_MOST: usize = 8;
 
 /// Who wants the configuration read anew.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Reloading {
     /// The hands read for these.
     asked: Vec<Asker>,
@@ -38,7 +40,7 @@ pub(super) struct Reloading {
     next: Vec<Asker>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 enum Asker {
     AtTheBox,
     Command(Box<CommandPayload>),
@@ -89,8 +91,12 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn not_configured(&mut self, now: Instant, why: Text) {
-        self.keep_configuration(now, &No { code: "bad_configuration", text: why });
+    pub(super) fn not_configured(&mut self, now: Instant, why: Unfit) {
+        let no = match why {
+            Unfit::Bad(text) => No { code: "bad_configuration", text },
+            Unfit::NeedsRestart(keys) => needs_restart(&keys),
+        };
+        self.keep_configuration(now, &no);
     }
 
     fn keep_configuration(&mut self, now: Instant, no: &No) {

@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{Event, Instant, Leaf, Sequence, StoreHealth};
 
 use crate::configuration::DeviceIndex;
@@ -28,7 +29,7 @@ const SLOW: Duration = Duration::from_millis(500);
 /// A failed commit is tried again after this long.
 const RETRY: Duration = Duration::from_secs(1);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Stage {
     next_sequence: Sequence,
     next_commit: CommitId,
@@ -44,7 +45,7 @@ pub(crate) struct Stage {
 }
 
 /// What happens once a commit is on disk.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum After {
     /// Write the committed press count back to the call unit.
     Echo { device: DeviceIndex, count: u16 },
@@ -56,18 +57,19 @@ pub(crate) enum After {
     Info,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Batch {
     events: Vec<NewEvent>,
     kept: BTreeMap<String, Option<Vec<u8>>>,
     heard_up_to: Option<Sequence>,
     newest_alarm: Option<Sequence>,
+    #[serde(with = "crate::snapshot::pairs")]
     documents: BTreeMap<Leaf, Vec<u8>>,
     after: Vec<After>,
     urgent: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Pending {
     commit: Commit,
     rest: Batch,
@@ -77,7 +79,7 @@ struct Pending {
     state: PendingState,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum PendingState {
     WithStore,
     Failed { retry_at: Instant },

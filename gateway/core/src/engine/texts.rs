@@ -6,6 +6,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::{
     AlarmId, Clock, CommandName, CommandRecord, EventData, Instant, Priority, Text, Timestamp, from_bytes,
     to_bytes,
@@ -27,12 +28,12 @@ const MODEM_PATIENCE: Duration = Duration::from_secs(60);
 const ANSWER_CHARS: usize = 64;
 
 /// What is known of the modem.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Modem {
     trouble: Option<Troubled>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Troubled {
     trouble: ModemTrouble,
     /// Of this kind or another: one trouble after the other is no new beginning.

@@ -2,6 +2,7 @@
 //! few dead devices; up to a third for the probes of many (contract.md, dead devices).
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::Instant;
 
 /// Alarm polling gives a ninth of its own time to the rest, so the rest has a tenth of the line.
@@ -27,7 +28,7 @@ pub(crate) fn are_few(dead: usize, all: usize) -> bool {
     dead * 16 <= all * 3
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Budget {
     credit_us: i64,
     vain_us: i64,

@@ -1,4 +1,5 @@
 //! Who is next: re-reads and retries, then alarm blocks, and between two of those at most one of the rest.
+use serde::{Deserialize, Serialize};
 use shouwang_message::Instant;
 
 use super::device::{Device, Turn};
@@ -13,7 +14,7 @@ const OVERDUE: core::time::Duration = core::time::Duration::from_secs(30);
 const SOON: core::time::Duration = core::time::Duration::from_millis(250);
 
 /// What was chosen for one device.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Chosen {
     /// Place in the line's own list.
     pub(super) device: usize,
@@ -21,7 +22,7 @@ pub(super) struct Chosen {
     pub(super) kind: Kind,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum What {
     Block(usize),
     Identity(usize),
@@ -29,7 +30,7 @@ pub(super) enum What {
     Once { token: u64, request: Request },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Kind {
     Alarm,
     Other,

@@ -2,6 +2,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::Instant;
 
 use super::{Presence, Report};
@@ -34,7 +35,7 @@ const PATIENT_PROBES: [u32; 2] = [3, 6];
 const ASKED_AT_LEAST: Duration = Duration::from_secs(20);
 const LIFE_SAFETY_ASKED_AT_LEAST: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Device {
     pub(super) index: DeviceIndex,
     pub(super) unit_id: u8,
@@ -68,7 +69,7 @@ pub(super) struct Device {
     patient_at: Option<Instant>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct BlockState {
     pub(super) class: PollClass,
     pub(super) interval: Duration,
@@ -81,7 +82,7 @@ pub(super) struct BlockState {
     pub(super) in_round: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Identity {
     check: IdentityCheck,
     /// What reads this register.
@@ -90,7 +91,7 @@ struct Identity {
 }
 
 /// An answer that may still come, and which request it could be mistaken for.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Late {
     shape: (Table, u16),
     address: u16,
@@ -98,7 +99,7 @@ struct Late {
 }
 
 /// What a device is asked when it is its turn: one of its plan's blocks, or of its plan's identity reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Turn {
     Block(usize),
     Identity(usize),

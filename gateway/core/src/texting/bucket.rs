@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use shouwang_message::Instant;
 
 /// At most `count` texts in any `per`; so many of them for new emergencies only.
@@ -30,7 +31,7 @@ pub(super) enum Spends {
 }
 
 /// What left lately, oldest first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Bucket {
     sent: VecDeque<Instant>,
 }

@@ -31,6 +31,39 @@ struct NamedText {
     left: Option<(TextId, Instant)>,
 }
 
+/// Everybody's texts with what is not kept over a restart.
+pub(super) mod snapshot {
+    use alloc::collections::BTreeMap;
+
+    use serde::{Deserializer, Serializer};
+    use shouwang_message::Id;
+
+    use super::*;
+
+    type Left = Vec<Option<(TextId, Instant)>>;
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        named: &BTreeMap<Id, Named>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(named.iter().map(|(id, named)| {
+            let left: Left = named.texts.iter().map(|text| text.left).collect();
+            (id, named, left)
+        }))
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<Id, Named>, D::Error> {
+        let read = Vec::<(Id, Named, Left)>::deserialize(from)?;
+        let whole = read.into_iter().map(|(id, mut named, left)| {
+            named.texts.iter_mut().zip(left).for_each(|(text, left)| text.left = left);
+            (id, named)
+        });
+        Ok(whole.collect())
+    }
+}
+
 impl Named {
     pub(super) fn add(&mut self, text: TextId, left: Instant, at: Timestamp, alarms: Vec<(AlarmId, u32)>) {
         if self.texts.len() >= REMEMBERED {

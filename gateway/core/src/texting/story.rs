@@ -64,6 +64,44 @@ pub(super) struct Told {
     text: TextId,
 }
 
+/// All stories with what is not kept over a restart.
+pub(super) mod snapshot {
+    use alloc::vec::Vec;
+
+    use serde::{Deserializer, Serializer};
+    use shouwang_message::AlarmId;
+
+    use super::*;
+
+    type OfTold = (u8, Instant, TextId);
+    type Whole = (AlarmId, Story, BTreeSet<Id>, Option<Instant>, bool, Vec<OfTold>);
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        stories: &BTreeMap<AlarmId, Story>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(stories.iter().map(|(id, story)| {
+            let told: Vec<OfTold> =
+                story.told.values().map(|told| (told.end_tries, told.last, told.text)).collect();
+            (id, story, &story.unsure, story.unheard_since, story.is_open, told)
+        }))
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<AlarmId, Story>, D::Error> {
+        let read = Vec::<Whole>::deserialize(from)?;
+        let whole = read.into_iter().map(|(id, story, unsure, unheard_since, is_open, steady)| {
+            let mut story = Story { unsure, unheard_since, is_open, ..story };
+            for (told, (end_tries, last, text)) in story.told.values_mut().zip(steady) {
+                (told.end_tries, told.last, told.text) = (end_tries, last, text);
+            }
+            (id, story)
+        });
+        Ok(whole.collect())
+    }
+}
+
 impl Story {
     pub(super) fn of(document: &AlarmDocument) -> Self {
         Self {

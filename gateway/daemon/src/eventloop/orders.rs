@@ -14,9 +14,7 @@ impl Gateway {
     /// Puts another configuration in force, if the core takes it.
     pub(super) fn configure(&mut self, loaded: Loaded) {
         let now = clock::now();
-        if let Some(recorder) = &mut self.recorder {
-            recorder.configured(now, &loaded.sources);
-        }
+        self.recordings.configured(now, &loaded.core);
         let names = loaded.core.lines.iter().map(|line| line.name.clone());
         self.lines_to_be = names.zip(loaded.links).collect();
         let outputs: Vec<Output> = self.engine.configure(now, loaded.core).collect();
@@ -27,6 +25,7 @@ impl Gateway {
 
     pub(super) fn carry_out(&mut self, now: Instant, outputs: Vec<Output>) {
         for output in outputs {
+            self.recordings.ordered(&output);
             if let Some(watcher) = &mut self.watcher {
                 watcher(now, Moment::Output(&output));
             }

@@ -1,5 +1,6 @@
 //! Two configurations side by side: what goes on, what begins anew, and what must not change while it runs.
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use shouwang_message::{Id, StationInfo, Text};
@@ -116,8 +117,10 @@ impl Engine {
             ("[sms]", old.sms == new.sms),
             ("[uplink] / [commands]", old.uplink == new.uplink),
         ];
-        if let Some((key, _)) = fixed.iter().find(|(_, is_same)| !is_same) {
-            return Some(needs_restart(key));
+        let changed = fixed.iter().filter(|(_, is_same)| !is_same).map(|(key, _)| String::from(*key));
+        let changed: Vec<String> = changed.collect();
+        if !changed.is_empty() {
+            return Some(needs_restart(&changed));
         }
         self.alarms.iter().find_map(|alarm| self.vanishes(alarm, new)).or_else(|| self.stays_on(new, change))
     }
@@ -171,13 +174,14 @@ impl Engine {
     }
 }
 
-fn needs_restart(key: &str) -> No {
+pub(super) fn needs_restart(keys: &[String]) -> No {
+    let (zh, en) = (keys.join("、"), keys.join(", "));
     No {
         code: "needs_restart",
         text: Text::new(
-            format!("{key} 只能在重启后更改,配置未更换;请改回去,或重启网关"),
+            format!("{zh} 只能在重启后更改,配置未更换;请改回去,或重启网关"),
             format!(
-                "{key} can only change by a restart, so the old configuration stays; change it back or restart the gateway"
+                "{en} can only change by a restart, so the old configuration stays; change it back or restart the gateway"
             ),
         ),
     }
