@@ -65,7 +65,7 @@ pub(crate) const PURE: &[(&str, &[&str])] = &[
     ("firmware/modbus-wire", &[]),
     ("firmware/call-button", NEVER_STD),
     ("gateway/message", &["serde", "serde_json", "thiserror", "jiff", "ulid"]),
-    ("gateway/river", &[]),
+    ("gateway/river", &["serde"]),
     ("gateway/core", &["serde", "serde_json", "thiserror", "ed25519-dalek", "base64", "sha2"]),
     ("gateway/board", &["serde", "serde_json", "thiserror", "sha2"]),
 ];

@@ -106,6 +106,33 @@ fn a_device_that_ruins_the_connection_does_not_starve_its_neighbours() {
     gateway.stop();
 }
 
+#[test]
+fn a_line_whose_interface_is_gone_is_down_and_the_others_go_on() {
+    let broker = Mosquitto::start();
+    let listener = Listener::start_hearing(&broker, "duty-1");
+    let mut servers = [ModbusServer::tcp(), ModbusServer::tcp()];
+    let mut configuration = Configuration::new(&broker);
+    for ((name, interface), server) in [("bound", "lo"), ("gone", "no-such-0")].into_iter().zip(&mut servers)
+    {
+        server.set(1, Table::Holding, 3, &[0]);
+        let address = server.address();
+        let table = format!(
+            "[[line]]\nname = \"{name}\"\ntcp = {{ address = \"{address}\", interface = \"{interface}\" }}\n"
+        );
+        configuration = configuration.table(&table).device(name, name, 1, "renke-rs-yg-n01", "");
+    }
+    let gateway = Gateway::start(&configuration);
+    listener.wait_for_device(START_LIMIT, "bound", "online");
+    let fault = listener.wait_for_event(START_LIMIT, "shouwang.fault.raised.v1", "gone");
+    assert_eq!(fault.json["data"]["code"], "line_down", "{}", fault.json);
+    wait_until(START_LIMIT, "the log should say why", || {
+        gateway.stderr().contains("binding to the interface no-such-0")
+    });
+    servers[0].set(1, Table::Holding, 3, &[1]);
+    listener.wait_for_event(ALARM_LIMIT, RAISED, "bound");
+    gateway.stop();
+}
+
 fn hostile_units() -> impl Iterator<Item = u8> {
     (FIRST_HOSTILE..).take(WRAPS.len() + WRONG_PDUS.len())
 }

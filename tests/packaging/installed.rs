@@ -27,6 +27,9 @@ fn installed_upgraded_removed_and_installed_again_it_loses_nothing() {
     let mut street = Street::new(2);
     let told = an_alarm_waits(&debian, &mut street);
 
+    the_journal_knows_the_alarm(&debian);
+    reloaded_it_goes_on(&debian, &street);
+
     let newer = newer(&debian, &package);
     let before = debian.run(&format!("systemctl show --property=MainPID --value {GATEWAY}"));
     debian.run(&format!("dpkg --install {newer}"));
@@ -35,6 +38,7 @@ fn installed_upgraded_removed_and_installed_again_it_loses_nothing() {
     assert_ne!(before, after, "the new program runs");
     wait_for_boot(&street, 2);
     assert_eq!(unheard(&street), Some(true), "the alarm still waits");
+    an_older_one_is_refused(&debian, &package, &street);
 
     debian.run("dpkg --remove shouwang");
     street.listener.wait_for_state(LIMIT, "stopped");
@@ -109,6 +113,82 @@ fn an_alarm_waits(debian: &Container, street: &mut Street) -> (u64, serde_json::
     street.smoke(1);
     let told = street.listener.wait_for_event(LIMIT, RAISED, &name(1));
     (told.sequence(), told.json["data"]["id"].clone())
+}
+
+/// What the service says is found again by its fields, as the manual of operation says.
+fn the_journal_knows_the_alarm(debian: &Container) {
+    let read = |fields: &str| {
+        let command = format!("journalctl --no-pager --output=json --unit={GATEWAY} {fields}");
+        let lines = debian.ask(&command);
+        lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<serde_json::Value>>()
+    };
+    let of_device = format!("DEVICE={}", name(1));
+    wait_until(LIMIT, "the journal should have the alarm by its device", || {
+        read(&of_device).iter().any(|entry| entry["ALARM"].is_string())
+    });
+    for entry in read(&of_device) {
+        assert_eq!(
+            (&entry["DEVICE"], &entry["_SYSTEMD_UNIT"]),
+            (&name(1).into(), &GATEWAY.into()),
+            "{entry}"
+        );
+        assert!(entry["MESSAGE"].is_string(), "{entry}");
+    }
+    let of_alarm =
+        read(&of_device).into_iter().find(|entry| entry["ALARM"].is_string()).expect("found above");
+    let by_alarm = read(&format!("ALARM={}", of_alarm["ALARM"].as_str().expect("an id")));
+    assert!(by_alarm.iter().all(|entry| entry["ALARM"] == of_alarm["ALARM"]), "{by_alarm:?}");
+    assert!(!by_alarm.is_empty() && read("LINE=line-1").iter().any(|entry| entry["LINE"] == "line-1"));
+    let errors: Vec<_> =
+        read("--priority=err").into_iter().filter(|entry| entry["_SYSTEMD_UNIT"] == GATEWAY).collect();
+    assert!(errors.is_empty(), "a gateway that works logs no error: {errors:?}");
+}
+
+/// `systemctl reload` gives the same process another configuration, or says why not.
+fn reloaded_it_goes_on(debian: &Container, street: &Street) {
+    let process = || debian.ask(&format!("systemctl show --property=MainPID --value {GATEWAY}"));
+    let reload = |status: &str| {
+        debian.run(&format!("systemctl reload {GATEWAY}"));
+        let says = format!("systemctl show --property=StatusText --value {GATEWAY}");
+        wait_until(LIMIT, &format!("the service should say: {status}"), || {
+            debian.ask(&says).starts_with(status)
+                && debian.ask(&format!("systemctl is-active {GATEWAY}")) == "active"
+        });
+        debian.ask(&says)
+    };
+    let before = process();
+    debian.run("cp --preserve /etc/shouwang/gateway.toml /root/gateway.toml");
+    debian.run("sed -i 's/^name = \"和平社区.*/name = \"换过的名字\"/' /etc/shouwang/gateway.toml");
+    reload("configuration reloaded");
+    wait_until(LIMIT, "the broker should have the new name", || {
+        street.listener.newest("info").is_some_and(|info| info["name"] == "换过的名字" && info["boot"] == 1)
+    });
+    debian.run("echo 'colour = 1' >>/etc/shouwang/gateway.toml");
+    let why = reload("not reloaded: ");
+    assert!(why.contains("colour"), "it says why: {why}");
+    debian.run("mv /root/gateway.toml /etc/shouwang/gateway.toml");
+    reload("configuration reloaded");
+    assert_eq!(process(), before, "the same process watches on");
+}
+
+/// A program whose database is from the future is not installed, and the one that runs goes on.
+fn an_older_one_is_refused(debian: &Container, package: &str, street: &Street) {
+    let process = || debian.ask(&format!("systemctl show --property=MainPID --value {GATEWAY}"));
+    let before = process();
+    // The form is the last of the four bytes at 60; the running gateway has it in its memory.
+    let form = format!("dd if={STATE}/gateway.db bs=1 skip=63 count=1 of=/root/form status=none");
+    let set = |from: &str| format!("{from} | dd of={STATE}/gateway.db bs=1 seek=63 conv=notrunc status=none");
+    debian.run(&form);
+    debian.run(&set("printf '\\143'"));
+    let words = debian.ask(&format!("dpkg --install '{package}'"));
+    debian.run(&set("cat /root/form"));
+    assert!(words.contains("newer version") && words.contains("gateway.db"), "{words}");
+    assert_eq!(
+        debian.ask("dpkg-query --show --showformat='${Version} ${Status}' shouwang"),
+        "99.0 install ok installed"
+    );
+    assert_eq!(process(), before, "the newer program was not disturbed");
+    assert_eq!(street.listener.newest("state").map(|state| state["state"].clone()), Some("ready".into()));
 }
 
 fn wait_for_boot(street: &Street, boot: u64) {

@@ -10,6 +10,7 @@
 )]
 
 mod container;
+mod downgrade;
 mod emulated;
 mod figures;
 mod installed;

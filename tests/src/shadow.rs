@@ -6,15 +6,23 @@ use shouwang_core::input::Input;
 use shouwang_core::output::Output;
 use shouwang_message::Instant;
 
-/// The copy is taken anew after so many inputs, as a recording may begin at any of them.
-#[derive(Debug, Default)]
+/// The copy is taken anew now and then, as a recording may begin at any input.
+#[derive(Debug)]
 pub struct Shadow {
     copy: Option<Engine>,
     inputs: u32,
+    /// After so many inputs; a long story takes few.
+    anew_at: u32,
 }
 
-/// Not a divisor of anything that comes in turns.
-const ANEW: u32 = 37;
+/// The first time; not a divisor of anything that comes in turns.
+const FIRST: u32 = 37;
+
+impl Default for Shadow {
+    fn default() -> Self {
+        Self { copy: None, inputs: 0, anew_at: FIRST }
+    }
+}
 
 impl Shadow {
     /// Another engine runs from now on.
@@ -44,10 +52,11 @@ impl Shadow {
     }
 
     fn both(&mut self, engine: &mut Engine, give: impl Fn(&mut Engine) -> Vec<Output>) -> Vec<Output> {
-        let copy = match self.copy.take().filter(|_| self.inputs % ANEW > 0) {
-            Some(copy) => copy,
-            None => read_back(engine),
-        };
+        if self.inputs >= self.anew_at {
+            self.anew_at = self.inputs.saturating_mul(2);
+            self.copy = None;
+        }
+        let copy = self.copy.take().unwrap_or_else(|| read_back(engine));
         let copy = self.copy.insert(copy);
         self.inputs += 1;
         let (orders, copied) = (give(engine), give(copy));

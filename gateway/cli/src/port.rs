@@ -116,7 +116,7 @@ impl Where {
                 Link::Serial { path: path.clone(), baud: 9600, parity: Parity::None, stop_bits: 1 }
             }
             (Self::Tcp { address, rtu_frames }, _) => {
-                Link::Tcp { address: address.clone(), rtu_frames: *rtu_frames }
+                Link::Tcp { address: address.clone(), rtu_frames: *rtu_frames, interface: None }
             }
         }
     }

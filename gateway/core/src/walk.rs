@@ -97,7 +97,7 @@ pub struct Row {
 }
 
 /// What is measured in steady time, which no restart keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Run {
     /// The last reading that was normal.
     pub(crate) normal_at: Instant,
@@ -107,7 +107,7 @@ pub(crate) struct Run {
 }
 
 /// The cry that is followed on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Trigger {
     pub(crate) at: Instant,
     pub(crate) alarm: AlarmId,
@@ -130,10 +130,35 @@ pub struct Walk {
 }
 
 /// The newest walk, if there was any, and why the installer's last step was refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Walks {
+    #[serde(with = "snapshot")]
     pub(crate) newest: Option<Walk>,
     pub(crate) refused: Option<Text>,
+}
+
+/// With the steady times that are not kept over a restart.
+mod snapshot {
+    use alloc::vec::Vec;
+
+    use serde::{Deserializer, Serializer};
+
+    use super::*;
+
+    type Whole = Option<(Walk, Instant, Vec<Run>)>;
+
+    pub(super) fn serialize<S: Serializer>(newest: &Option<Walk>, to: S) -> Result<S::Ok, S::Error> {
+        let runs = |walk: &Walk| walk.rows.iter().map(|row| row.run).collect::<Vec<_>>();
+        newest.as_ref().map(|walk| (walk, walk.until, runs(walk))).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Walk>, D::Error> {
+        Ok(Whole::deserialize(from)?.map(|(mut walk, until, runs)| {
+            walk.until = until;
+            walk.rows.iter_mut().zip(runs).for_each(|(row, run)| row.run = run);
+            walk
+        }))
+    }
 }
 
 impl Times {

@@ -80,6 +80,8 @@ pub enum Link {
     Tcp {
         address: String,
         rtu_frames: bool,
+        /// The network interface that it goes out by, and no other.
+        interface: Option<String>,
     },
 }
 

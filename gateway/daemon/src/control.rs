@@ -140,7 +140,7 @@ impl Control {
     ///
     /// # Errors
     /// The socket cannot be made there, or another gateway serves it.
-    pub(crate) async fn serve(
+    pub async fn serve(
         path: &Path,
         lenders: Lenders,
         counter: Counter,
@@ -278,7 +278,7 @@ async fn say(writing: &mut tokio::net::unix::OwnedWriteHalf, said: &impl Seriali
 fn named<'a>(lenders: &'a [Lender], wanted: &str) -> Result<&'a Lender, String> {
     let is_it = |lender: &&Lender| match lender.link() {
         Link::Serial { path, .. } => is_same_file(path, Path::new(wanted)),
-        Link::Tcp { address, rtu_frames } => {
+        Link::Tcp { address, rtu_frames, .. } => {
             let scheme = if *rtu_frames { "rtu-tcp://" } else { "tcp://" };
             wanted.strip_prefix(scheme) == Some(address)
         }

@@ -18,7 +18,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// One question.
 #[derive(Debug)]
-pub(crate) struct Wish {
+pub struct Wish {
     /// Done before the look, if there is one.
     pub(crate) step: Option<WalkStep>,
     /// Whose readings are wanted too.
@@ -46,7 +46,7 @@ pub struct WalkTold {
 }
 
 impl Counter {
-    pub(crate) fn new(inputs: mpsc::Sender<Input>) -> (Self, mpsc::Receiver<Wish>) {
+    pub fn new(inputs: mpsc::Sender<Input>) -> (Self, mpsc::Receiver<Wish>) {
         let (wishes, waiting) = mpsc::channel(WAITING);
         (Self { wishes, inputs }, waiting)
     }

@@ -33,9 +33,9 @@ const SUFFIX: &str = ".recording";
 
 /// Somebody on the box wishes that a recording begins; answered at once.
 #[derive(Debug)]
-pub(crate) struct Wish {
-    pub(crate) minutes: u32,
-    pub(crate) answer: oneshot::Sender<Result<Begun, String>>,
+pub struct Wish {
+    pub minutes: u32,
+    pub answer: oneshot::Sender<Result<Begun, String>>,
 }
 
 /// A recording that runs.
@@ -95,7 +95,7 @@ impl Recordings {
         let tidy = move || make_room(&directory);
         let recorder = Recorder::midway(&path, &self.version, (now, wall), engine, LIMIT_BYTES, tidy)
             .map_err(|error| format!("{}: 无法录制 · it cannot be recorded: {error}", path.display()))?;
-        tracing::info!(path = %path.display(), minutes, "recording");
+        tracing::info!(path = %path.display(), minutes, "a recording begins");
         let until = now + Duration::from_secs(60) * minutes;
         self.on_demand = Some(OnDemand { recorder, path: path.clone(), until });
         Ok(Begun { path, minutes, limit_bytes: LIMIT_BYTES })

@@ -254,6 +254,7 @@ fn the_schema_has_the_keys_of_the_contract_and_none_of_later_issues() {
         "control",
         "device",
         "gateway",
+        "install",
         "line",
         "local_alarm",
         "name",

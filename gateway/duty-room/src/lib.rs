@@ -29,6 +29,7 @@ mod stop;
 mod store;
 mod tickets;
 mod tls;
+pub mod uploads;
 mod ways;
 mod web;
 

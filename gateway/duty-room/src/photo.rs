@@ -100,7 +100,7 @@ impl Photos {
 }
 
 /// The JPEG to keep, and whether the lines are on it.
-fn made(bytes: &[u8], lines: &[String], pen: Option<&Pen>) -> Result<(Vec<u8>, bool), NoPhoto> {
+pub(crate) fn made(bytes: &[u8], lines: &[String], pen: Option<&Pen>) -> Result<(Vec<u8>, bool), NoPhoto> {
     let mut picture = small(upright(bytes)?);
     if let Some(pen) = pen {
         stamp(&mut picture, lines, pen);

@@ -5,12 +5,18 @@
 //! run with the kept inputs of `corpus` and seeded spoilings of them.
 #![expect(clippy::expect_used, reason = "a broken promise stops the run: that is its result")]
 
+mod backup;
 mod configuration;
+mod control;
 mod conversation;
+#[path = "../../../gateway/cli/src/exit.rs"]
+#[expect(dead_code, reason = "what a verb says of a backup is not said here")]
+mod exit;
 mod http;
 mod mqtt;
 mod profile;
 mod serial;
+mod upload;
 
 /// One door.
 #[derive(Clone, Copy)]
@@ -27,7 +33,7 @@ impl std::fmt::Debug for Target {
 }
 
 /// All doors.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "rtu-conversation", run: conversation::rtu },
     Target { name: "tcp-conversation", run: conversation::tcp },
     Target { name: "firmware-serial", run: serial::run },
@@ -37,6 +43,11 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "mqtt-to-gateway", run: mqtt::to_gateway },
     Target { name: "mqtt-to-duty-room", run: mqtt::to_duty_room },
     Target { name: "http-body", run: http::run },
+    Target { name: "control-socket", run: control::run },
+    Target { name: "backup", run: backup::run },
+    Target { name: "photo", run: upload::photo },
+    Target { name: "residents-csv", run: upload::residents },
+    Target { name: "ladder-csv", run: upload::ladder },
 ];
 
 /// The door of this name.

@@ -106,4 +106,9 @@ doors! {
     mqtt_to_gateway "mqtt-to-gateway"
     mqtt_to_duty_room "mqtt-to-duty-room"
     http_body "http-body"
+    control_socket "control-socket"
+    backup "backup"
+    photo "photo"
+    residents_csv "residents-csv"
+    ladder_csv "ladder-csv"
 }

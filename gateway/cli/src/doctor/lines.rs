@@ -269,9 +269,14 @@ fn down(line: &LineSettings, link: &Link, why: &str) -> Finding {
     let what = (format!("线路 {name} 打不开:{why}"), format!("the line {name} does not open: {why}"));
     let next = match link {
         Link::Serial { path, .. } => format!("ls -l {}; dmesg | tail -n 20", path.display()),
-        Link::Tcp { address, .. } => {
+        Link::Tcp { address, interface, .. } => {
             let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-            format!("ping -c 3 {host}")
+            match interface {
+                Some(interface) => {
+                    format!("ip -brief address show {interface}; ping -c 3 -I {interface} {host}")
+                }
+                None => format!("ping -c 3 {host}"),
+            }
         }
     };
     Finding::unreached("line", what, next)
@@ -281,7 +286,7 @@ fn down(line: &LineSettings, link: &Link, why: &str) -> Finding {
 fn search(link: &Link) -> String {
     match link {
         Link::Serial { path, .. } => format!("shouwang scan {}", path.display()),
-        Link::Tcp { address, rtu_frames: false } => format!("shouwang scan tcp://{address}"),
-        Link::Tcp { address, rtu_frames: true } => format!("shouwang scan rtu-tcp://{address}"),
+        Link::Tcp { address, rtu_frames: false, .. } => format!("shouwang scan tcp://{address}"),
+        Link::Tcp { address, rtu_frames: true, .. } => format!("shouwang scan rtu-tcp://{address}"),
     }
 }

@@ -18,7 +18,7 @@ use crate::walk::Walk;
 pub const OPEN_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// When the door closes, and whether its input was pressed when last read.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Door {
     open_until: Option<Instant>,
     pressed: Option<bool>,

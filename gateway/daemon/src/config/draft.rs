@@ -156,6 +156,8 @@ pub(super) struct Tcp {
     pub(super) address: Option<String>,
     #[serde(default)]
     pub(super) framing: Framing,
+    /// The network interface to go out by, such as `eth1`; without it, as the routes say.
+    pub(super) interface: Option<String>,
 }
 
 /// `rtu` for a converter that carries RTU frames.

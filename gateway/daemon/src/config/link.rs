@@ -100,7 +100,18 @@ impl Check<'_> {
             );
         }
         let rtu_frames = draft.framing == Framing::Rtu;
-        Some((LineKind::Tcp { rtu_frames }, Link::Tcp { address, rtu_frames }))
+        let interface = draft.interface.clone();
+        if interface.as_deref().is_some_and(|name| !is_interface(name)) {
+            self.wrong(
+                &[at, &["interface".into()]].concat(),
+                Text::new("这不是网卡的名字", "this is no network interface's name"),
+                Text::new(
+                    "写 ip -brief link 列出的名字,例如 eth1",
+                    "write one that ip -brief link lists, such as eth1",
+                ),
+            );
+        }
+        Some((LineKind::Tcp { rtu_frames }, Link::Tcp { address, rtu_frames, interface }))
     }
 
     pub(super) fn broker(&mut self, draft: &Uplink) -> Option<Broker> {
@@ -304,6 +315,13 @@ fn is_host(host: &str) -> bool {
     }
     (1..=253).contains(&host.len())
         && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+}
+
+/// What Linux takes for one: 15 bytes at most.
+fn is_interface(name: &str) -> bool {
+    (1..=15).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'/' | b':'))
+        && !matches!(name, "." | "..")
 }
 
 fn is_loopback(host: &str) -> bool {

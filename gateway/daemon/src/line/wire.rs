@@ -54,7 +54,8 @@ pub struct Wire {
 /// Opens a line's port; a word on `wake` ends the attempt.
 ///
 /// # Errors
-/// The port is not there or held by another program; the host is unknown, or nobody accepts within 3 s.
+/// The port is not there or held by another program; the host is unknown, or nobody accepts within 3 s; the network
+/// interface is not there, or the kernel forbids to bind to it.
 pub fn open(link: &Link, wake: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     match link {
         Link::Serial { path, baud, parity, stop_bits } => {
@@ -66,7 +67,7 @@ pub fn open(link: &Link, wake: BorrowedFd<'_>) -> io::Result<OwnedFd> {
             let (baud, stop_bits) = (*baud, *stop_bits);
             shouwang_serial::open_port(path, shouwang_serial::Speech { baud, parity, stop_bits })
         }
-        Link::Tcp { address, .. } => tcp::connect_to(address, wake),
+        Link::Tcp { address, interface, .. } => tcp::connect_to(address, interface.as_deref(), wake),
     }
 }
 

@@ -29,6 +29,10 @@ struct Running {
     next_id: u64,
 }
 
+fn tcp_link(address: SocketAddr, rtu_frames: bool, interface: Option<&str>) -> Link {
+    Link::Tcp { address: address.to_string(), rtu_frames, interface: interface.map(str::to_owned) }
+}
+
 impl Running {
     fn start(link: Link, tap: WireTap) -> Self {
         let (tell, told) = channel();
@@ -46,7 +50,7 @@ impl Running {
     }
 
     fn tcp(address: SocketAddr, rtu_frames: bool) -> Self {
-        let mut running = Self::start(Link::Tcp { address: address.to_string(), rtu_frames }, WireTap::new());
+        let mut running = Self::start(tcp_link(address, rtu_frames, None), WireTap::new());
         running.up();
         running
     }
@@ -319,13 +323,29 @@ fn nobody_listening_is_said_once() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let mut line =
-        Running::start(Link::Tcp { address: address.to_string(), rtu_frames: false }, WireTap::new());
+    let mut line = Running::start(tcp_link(address, false, None), WireTap::new());
     let Input::LineDown { why, .. } = line.next() else { panic!("up?") };
     assert!(why.contains("refused"), "{why}");
     let listener = TcpListener::bind(address).unwrap();
     line.up();
     drop(listener);
+}
+
+/// By loopback the server is reached; by an interface that is not there nobody goes, although a route would lead there.
+#[test]
+fn a_line_goes_out_by_its_own_interface_only() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut line = Running::start(tcp_link(address, false, Some("lo")), WireTap::new());
+    line.up();
+    drop(line);
+    listener.accept().unwrap();
+    let mut line = Running::start(tcp_link(address, false, Some("no-such-0")), WireTap::new());
+    let Input::LineDown { why, .. } = line.next() else { panic!("up?") };
+    assert!(why.contains("no-such-0") && why.contains("there is no such interface"), "{why}");
+    drop(line);
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nobody came by another way");
 }
 
 mod independent {
