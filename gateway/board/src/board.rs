@@ -38,6 +38,7 @@ use crate::sounder::Sounder;
 use crate::stations::{OwnLog, Station};
 use crate::takeover::Processes;
 use crate::telling::Outreach;
+use crate::triage::{Decided, Waiting};
 use crate::trust::Refusal;
 use crate::watching::Guard;
 use crate::{GatewayName, Input, LogLine, Output, Settings, bounds};
@@ -92,6 +93,10 @@ pub struct Board {
     /// Rounds of 叫应 that run, and the newest that ended, oldest first.
     pub(crate) rounds: BTreeMap<AlarmId, Round>,
     pub(crate) ended_rounds: VecDeque<Round>,
+    /// What couriers saw and nobody has decided; what was decided, oldest first; and when each link sent something.
+    pub(crate) waiting: BTreeMap<AlarmId, Waiting>,
+    pub(crate) decided: VecDeque<Decided>,
+    pub(crate) tip_times: BTreeMap<String, VecDeque<Instant>>,
     pub(crate) counts: Counts,
     in_flight: VecDeque<InFlight>,
     next_transaction: u64,
@@ -228,6 +233,9 @@ impl Board {
             own_log: OwnLog::default(),
             rounds: BTreeMap::new(),
             ended_rounds: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            decided: VecDeque::new(),
+            tip_times: BTreeMap::new(),
             counts: Counts::default(),
             in_flight: VecDeque::new(),
             next_transaction: 1,

@@ -16,6 +16,7 @@ use crate::requests::refused;
 use crate::row::Row;
 use crate::stations::Forwarded;
 use crate::testing::DeviceTest;
+use crate::triage::TriageStep;
 use crate::{About, Impact, Outcome, Output, Request, kept};
 
 /// So long a person may say that the key was pressed for another row.
@@ -60,6 +61,8 @@ pub enum DeskStep {
         station: Id,
         told: Forwarded,
     },
+    /// What couriers saw.
+    Triage(TriageStep),
     /// 叫应.
     Answering(AnsweringStep),
     /// The ladder of impacts.
@@ -104,6 +107,7 @@ impl Board {
             DeskStep::PutAbout { station, about } => self.put_about(ticket, asked, station, about),
             DeskStep::Forwarded { station, told } => self.forwarded(ticket, asked, station, told),
             DeskStep::PutImpacts { station, impacts } => self.put_impacts(ticket, asked, station, impacts),
+            DeskStep::Triage(step) => self.triage_asked(ticket, asked, step),
             DeskStep::Answering(step) => self.answering_asked(ticket, asked, step),
             DeskStep::StopDrill => self.stop_drill(ticket, asked),
             DeskStep::Walk { walk, agreed } => self.answer_walk(ticket, asked, *walk, *agreed),

@@ -7,7 +7,7 @@ use crate::{GatewayName, bounds};
 
 /// What [`crate::Board::restore`] needs: of the keys below each prefix the last so many in their order, which is
 /// by age where there may be more.
-pub const KEPT_PREFIXES: [(&str, usize); 16] = [
+pub const KEPT_PREFIXES: [(&str, usize); 18] = [
     ("cursor/", 100_000),
     ("row/", 100_000),
     ("asked/", 100_000),
@@ -24,6 +24,8 @@ pub const KEPT_PREFIXES: [(&str, usize); 16] = [
     ("station/", bounds::STATIONS),
     ("calling/", bounds::STATIONS),
     ("called/", bounds::ENDED_ROUNDS),
+    ("tip/", bounds::TIPS),
+    ("tipped/", bounds::DECIDED_TIPS),
 ];
 
 /// A flood that goes on, and what did not sound in the night.
@@ -95,6 +97,16 @@ pub(crate) fn cooking(whom: &GatewayName, device: &Id) -> String {
 /// A river station, with what people read there last.
 pub(crate) fn station(id: &Id) -> String {
     format!("station/{id}")
+}
+
+/// What somebody with a report-only link saw, while it waits.
+pub(crate) fn tip(id: AlarmId) -> String {
+    format!("tip/{id}")
+}
+
+/// What became of one.
+pub(crate) fn decided(id: AlarmId) -> String {
+    format!("tipped/{id}")
 }
 
 /// A round of 叫应 that runs.

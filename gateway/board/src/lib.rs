@@ -57,6 +57,7 @@ pub mod stations;
 mod takeover;
 mod telling;
 mod testing;
+mod triage;
 mod trust;
 mod walks;
 mod watching;
@@ -88,6 +89,8 @@ pub use row::RowKind;
 pub use shift::{LogbookEnd, ShiftAsked, ShiftStep};
 pub use stations::{About, Impact, ManualReading, ReadingAsked, Sample};
 pub use testing::DeviceTest;
+pub use triage::{Tip, TriageStep};
+pub use trust::shown;
 
 use shouwang_message::Id;
 
@@ -165,6 +168,10 @@ pub mod bounds {
     pub const OFF_DELAY_S: u32 = 86_400;
     /// Rows of a station's ladder of impacts.
     pub const IMPACTS: usize = 50;
+    /// What couriers saw and waits for a person, of all links; above it the sender is told to send it later.
+    pub const TIPS: usize = 200;
+    /// What was decided and is remembered, so that it is not taken once more.
+    pub const DECIDED_TIPS: usize = 500;
     /// Homes near one station, and people called in one round of 叫应; more are counted and shown as left out.
     pub const HOMES: usize = 50;
     pub const CALLED: usize = 500;

@@ -47,7 +47,7 @@ pub(crate) fn document<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Refusal
 const SHOWN_CHARACTERS: usize = 200;
 
 /// A text from outside as people may see it: bounded, without control and direction-changing characters.
-pub(crate) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -175,6 +175,8 @@ function situation(told) {
   const { night, flood, tests } = told;
   exercise.ticked(told);
   walks.ticked(told);
+  byId("triage").hidden = !told.triage;
+  byId("triage").textContent = say(words.triage, { count: told.triage });
   byId("night").hidden = !night;
   byId("tests").hidden = !tests.count;
   byId("tests").textContent = say(words.tests, { count: tests.count });

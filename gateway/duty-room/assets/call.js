@@ -135,11 +135,11 @@ async function dial(step) {
   dialled.begin();
 }
 
-export function picture({ size, path }) {
+export function picture({ size, path }, label = words.call_scan) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${size} ${size}`);
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", words.call_scan);
+  svg.setAttribute("aria-label", label);
   const dark = document.createElementNS(SVG, "path");
   dark.setAttribute("d", path);
   svg.append(dark);

@@ -1,4 +1,5 @@
 // The case of the selected alarm: how far it is, who did what, and what can be done next. One case for each alarm.
+import { picture as qrOf } from "./call.js";
 import { byId, clockText, make, personOf, say, textOf, words } from "./words.js";
 import { ask, post } from "./live.js";
 import * as teams from "./teams.js";
@@ -44,7 +45,7 @@ export function draw() {
   box.dataset.id = known?.id ?? "";
   box.replaceChildren();
   if (!known) return;
-  box.append(heading(), chain(), ...teams.show(known), timeline(), ...told());
+  box.append(heading(), chain(), ...teams.show(known), ...rating(), timeline(), ...told());
   if (acts.mayAct()) box.append(...forms());
 }
 
@@ -66,6 +67,26 @@ function chain() {
     line.append(make("span", state === at ? "now" : done[state] ? "past" : "", words["case_" + state]));
   }
   return line;
+}
+
+// The resident's word; while there is none, a code by which they give it.
+let code = null;
+function rating() {
+  if (known.stars) return [make("p", "rated", "★".repeat(known.stars) + "☆".repeat(5 - known.stars) + " " + say(words.rated, { stars: known.stars }))];
+  if (known.state !== "handled" || !acts.mayAct()) return [];
+  if (code?.id !== known.id) return [make("div", "actions", button(words.rating_link, askForRating))];
+  const box = make("div", "rating", make("p", "hint", say(words.rating_code, { url: code.url })));
+  if (code.qr) box.prepend(qrOf(code.qr, words.rating_link));
+  return [box];
+}
+
+async function askForRating() {
+  const id = known.id;
+  const said = await post(`/api/v1/cases/${encodeURIComponent(id)}/rating-link`, {});
+  if (!said?.ok) return acts.tell(say(words.failed, { why: said ? textOf(said.answer.error.text) : words.no_answer }), true);
+  code = { id, ...said.answer };
+  shown = "";
+  draw();
 }
 
 function timeline() {

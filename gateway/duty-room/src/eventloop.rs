@@ -84,6 +84,10 @@ pub(crate) enum Message {
         id: AlarmId,
         answer: oneshot::Sender<Option<Value>>,
     },
+    /// What couriers saw.
+    Triage {
+        answer: oneshot::Sender<Value>,
+    },
     /// The newest drill as a table.
     Drill {
         answer: oneshot::Sender<Value>,
@@ -309,6 +313,9 @@ impl Loop {
             }
             Message::Round { id, answer } => {
                 let _ = answer.send(self.board.round(id));
+            }
+            Message::Triage { answer } => {
+                let _ = answer.send(self.board.triage());
             }
             Message::Drill { answer } => {
                 let _ = answer.send(self.board.drill_words());

@@ -87,6 +87,11 @@ impl Photos {
         Ok(Taken { bytes: jpeg.len(), stamped })
     }
 
+    /// Nobody wants it: gone from the disk.
+    pub(crate) fn forget(&self, id: &str) {
+        let _ = std::fs::remove_file(self.path(id));
+    }
+
     /// Removes those that were written before this.
     pub(crate) fn forget_before(&self, at: Timestamp) {
         let before = UNIX_EPOCH + Duration::from_millis(at.unix_ms().unsigned_abs());

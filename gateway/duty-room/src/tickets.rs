@@ -30,10 +30,15 @@ pub(crate) enum Purpose {
     Link,
     /// A person's own page.
     Mine,
+    /// One case's rating, for its resident.
+    Rate,
+    /// What a courier saw.
+    Courier,
 }
 
 impl Purpose {
-    const ALL: [(Self, &str); 2] = [(Self::Link, "link"), (Self::Mine, "mine")];
+    const ALL: [(Self, &str); 4] =
+        [(Self::Link, "link"), (Self::Mine, "mine"), (Self::Rate, "rate"), (Self::Courier, "courier")];
 
     fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(purpose, _)| *purpose == self).map_or("", |(_, word)| word)

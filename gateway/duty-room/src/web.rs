@@ -8,6 +8,7 @@ mod boards;
 mod cases;
 mod charts;
 mod clear;
+mod couriers;
 mod devices;
 mod drill;
 mod extract;
@@ -31,6 +32,7 @@ mod paper;
 mod patient;
 mod print;
 mod qr;
+mod rating;
 mod refusal;
 mod reports;
 mod residents;
@@ -250,6 +252,12 @@ fn routes() -> Vec<Route> {
         get("/figures", Who::Page(RECORDS), months::show),
         get("/answering", Who::Page(DESK), answering::rounds),
         get("/answering/{id}", Who::Act(WATCH), answering::show),
+        get("/triage", Who::Page(DESK), couriers::show),
+        get("/report/{token}", Who::Anybody, couriers::form),
+        post("/report/{token}", Who::Anybody, couriers::tell),
+        post("/report/{token}/{id}/photo", Who::Anybody, couriers::put_photo),
+        get("/rate/{token}", Who::Anybody, rating::form),
+        post("/rate/{token}", Who::Anybody, rating::rate),
         get("/stations/{id}", Who::Page(LEADS), station_form::show),
         get("/residents", Who::Act(LEADS), residents::list),
         get("/river/worker.js", Who::Anybody, river::worker),
@@ -325,6 +333,14 @@ fn routes() -> Vec<Route> {
         get("/api/v1/stations/{id}/warning.png", Who::Look(DESK), village::picture),
         post("/api/v1/stations/{id}/warning", Who::Act(WATCH), village::forwarded),
         post("/api/v1/stations/{id}/round", Who::Act(WATCH), answering::begin),
+        get("/api/v1/triage", Who::Look(DESK), couriers::queue),
+        get("/api/v1/triage/{id}/photo", Who::Look(DESK), couriers::photo),
+        post("/api/v1/triage/{id}/case", Who::Act(WATCH), couriers::accept),
+        post("/api/v1/triage/{id}/dismiss", Who::Act(WATCH), couriers::dismiss),
+        get("/api/v1/couriers", Who::Act(LEADS), couriers::list),
+        post("/api/v1/couriers", Who::Act(LEADS), couriers::add),
+        post("/api/v1/couriers/revoke", Who::Act(LEADS), couriers::revoke),
+        post("/api/v1/cases/{id}/rating-link", Who::Act(WATCH), rating::link),
         get("/api/v1/rounds", Who::Look(DESK), answering::list),
         get("/api/v1/rounds/{id}", Who::Look(WATCH), answering::one),
         post("/api/v1/rounds/{id}/called", Who::Act(WATCH), answering::called),

@@ -51,6 +51,8 @@ impl Board {
             "count" if key == kept::OWN_LOG => self.own_log.remember(value)?,
             "count" => self.counts.heard = value.parse().ok()?,
             "shift" => self.shift.remember(rest, value)?,
+            "tip" => self.remember_tip(value)?,
+            "tipped" => self.remember_decided(value)?,
             "calling" | "called" => self.remember_round(value)?,
             "station" => self.remember_station(value)?,
             "outage" => self.shift.remember_outage(rest, value)?,

@@ -153,11 +153,12 @@ pub(super) fn told(outcome: Outcome) -> Result<Json<Value>, Refusal> {
 pub(super) fn status_of(code: &str) -> StatusCode {
     match code {
         "busy" => StatusCode::SERVICE_UNAVAILABLE,
+        "slow_down" => StatusCode::TOO_MANY_REQUESTS,
         "finished" | "drill_runs" | "no_drill" | "too_late" | "one_by_one" | "not_an_alarm" | "newer_cry"
         | "not_accepted" | "not_acknowledged" | "not_dispatched" | "not_handled" | "not_called"
         | "concluded" | "conclusion_stands" | "on_site_missing" | "closed" | "too_many" | "not_on_duty"
         | "not_relieved" | "same_person" | "nobody_on_duty" | "emergency_waiting" | "id_taken" | "full"
-        | "not_asked" => StatusCode::CONFLICT,
+        | "not_asked" | "decided" => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

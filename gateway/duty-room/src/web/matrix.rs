@@ -35,6 +35,20 @@ GET  /api/v1/rounds/{ID}                     O L e
 POST /api/v1/rounds/{ID}/called              O L
 POST /api/v1/rounds/{ID}/end                 L
 GET  /stations/qingshi-bridge                L
+GET  /triage                                 O L I V e
+GET  /report/0123456789abcdef0123456789abcdef O L I G V e s
+POST /report/0123456789abcdef0123456789abcdef O L I G V e s
+POST /report/0123456789abcdef0123456789abcdef/phone-0001/photo O L I G V e s
+GET  /rate/0123456789abcdef0123456789abcdef O L I G V e s
+POST /rate/0123456789abcdef0123456789abcdef O L I G V e s
+GET  /api/v1/triage                          O L I V e
+GET  /api/v1/triage/{ID}/photo               O L I V e
+POST /api/v1/triage/{ID}/case                O L
+POST /api/v1/triage/{ID}/dismiss             O L
+GET  /api/v1/couriers                        L
+POST /api/v1/couriers                        L
+POST /api/v1/couriers/revoke                 L
+POST /api/v1/cases/{ID}/rating-link          O L
 GET  /residents                              L
 GET  /river/worker.js                        O L I G V e s
 GET  /river/qingshi-bridge                   O L I G V e s

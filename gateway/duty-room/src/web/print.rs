@@ -27,6 +27,8 @@ struct CasePage {
     state: String,
     conclusion: String,
     call_back: String,
+    /// What the resident said: stars, if they did.
+    rated: String,
     /// The four firsts: heard of, accepted, on site, handled.
     firsts: [(&'static str, String); 4],
     sent: Vec<(String, String)>,
@@ -91,6 +93,7 @@ pub(super) async fn case(
         } else {
             String::new()
         },
+        rated: case["stars"].as_u64().map(stars).unwrap_or_default(),
         firsts: [
             (paper.say("first_raised"), time(&case["raised_at"])),
             (paper.say("first_accepted"), stamp(&case["accepted"])),
@@ -103,4 +106,9 @@ pub(super) async fn case(
         printed: local(desk.inner.clock.wall(), "%Y-%m-%d %H:%M"),
         paper,
     })
+}
+
+/// ★★★★☆
+fn stars(stars: u64) -> String {
+    (1..=5).map(|star| if star <= stars { '★' } else { '☆' }).collect()
 }

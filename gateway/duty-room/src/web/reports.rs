@@ -122,8 +122,22 @@ pub(super) async fn add_photo(
     bytes: Bytes,
     lines: Vec<String>,
 ) -> Result<String, Refusal> {
+    let photo = keep_photo(desk, case, bytes, lines).await?;
+    let step = CaseStep::Photo { photo: photo.clone() };
+    let asked = CaseAsked { case, by, from, note: None, call_back: None, occurrence: None, step };
+    let Json(_) = told(desk.ask(|answer| Message::CaseAsk { asked, answer }).await?)?;
+    Ok(photo)
+}
+
+/// A picture on disk, with these words burnt in. Its name.
+pub(super) async fn keep_photo(
+    desk: &Desk,
+    of: AlarmId,
+    bytes: Bytes,
+    lines: Vec<String>,
+) -> Result<String, Refusal> {
     let digest = Sha256::digest(&bytes);
-    let photo = digest.iter().take(8).fold(format!("{case}-"), |name, byte| name + &format!("{byte:02x}"));
+    let photo = digest.iter().take(8).fold(format!("{of}-"), |name, byte| name + &format!("{byte:02x}"));
     let photos = desk.inner.photos.clone();
     if !photos.has(&photo) {
         // One at a time: a picture takes memory while it is read.
@@ -132,9 +146,6 @@ pub(super) async fn add_photo(
         let kept = tokio::task::spawn_blocking(move || photos.keep(&name, &bytes, &lines)).await;
         kept.map_err(|_| too_slow())?.map_err(no_photo)?;
     }
-    let step = CaseStep::Photo { photo: photo.clone() };
-    let asked = CaseAsked { case, by, from, note: None, call_back: None, occurrence: None, step };
-    let Json(_) = told(desk.ask(|answer| Message::CaseAsk { asked, answer }).await?)?;
     Ok(photo)
 }
 

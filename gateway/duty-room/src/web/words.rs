@@ -122,17 +122,20 @@ mod tests {
         (include_str!("../../templates/link.html"), &PAPER),
         (include_str!("../../templates/mine.html"), &PAPER),
         (include_str!("../../templates/task.html"), &PAPER),
+        (include_str!("../../templates/courier.html"), &PAPER),
         (include_str!("../../templates/figure_lines.html"), &PAPER),
         (include_str!("../../templates/figures.html"), &PAPER),
         (include_str!("../../templates/handover.html"), &PAPER),
         (include_str!("../../templates/page.html"), &PAPER),
         (include_str!("../../templates/paper.html"), &PAPER),
         (include_str!("../../templates/picture.html"), &PAPER),
+        (include_str!("../../templates/rate.html"), &PAPER),
         (include_str!("../../templates/residents.html"), &PAPER),
         (include_str!("../../templates/river.html"), &PAPER),
         (include_str!("../../templates/round.html"), &PAPER),
         (include_str!("../../templates/sheet.html"), &PAPER),
         (include_str!("../../templates/station.html"), &PAPER),
+        (include_str!("../../templates/triage.html"), &PAPER),
     ];
 
     fn names(lists: &Lists, language: Language) -> Vec<&'static str> {

@@ -10,6 +10,7 @@ mod answering;
 mod attacks;
 mod boards;
 mod cases;
+mod couriers;
 mod desk;
 mod devices;
 mod grid;
@@ -19,6 +20,7 @@ mod https;
 mod ladder;
 mod metrics;
 mod openapi;
+mod rating;
 mod records;
 mod residents;
 #[path = "../../src/notify/tests/service.rs"]

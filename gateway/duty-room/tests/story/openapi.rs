@@ -146,9 +146,16 @@ async fn what_is_answered_is_what_is_written_down() {
         ("whistle", json!({ "departments": ["消防"] }), 200),
         ("rate", json!({ "stars": 9 }), 422),
         ("handle", json!({ "conclusion": "false_alarm", "note": "油烟" }), 200),
-        ("rate", json!({ "stars": 5 }), 200),
-        ("close", json!({}), 200),
     ] {
+        checked.post(&format!("{case}/{step}"), steps, &body, status).await;
+    }
+    checked.post(&format!("{case}/rating-link"), "/api/v1/cases/{id}/rating-link", &json!({}), 200).await;
+    let courier = json!({ "name": "美团小李" });
+    checked.post("/api/v1/couriers", "/api/v1/couriers", &courier, 200).await;
+    checked.get("/api/v1/couriers", "/api/v1/couriers").await;
+    checked.post("/api/v1/couriers/revoke", "/api/v1/couriers/revoke", &courier, 200).await;
+    checked.get("/api/v1/triage", "/api/v1/triage").await;
+    for (step, body, status) in [("rate", json!({ "stars": 5 }), 200), ("close", json!({}), 200)] {
         checked.post(&format!("{case}/{step}"), steps, &body, status).await;
     }
     let card = json!({

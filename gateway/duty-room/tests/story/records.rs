@@ -83,6 +83,7 @@ async fn a_device_has_a_history_and_a_month_has_figures() {
     let grid = &figures["grids"][0];
     assert_eq!((&grid["grid"], &grid["false_rate"]), (&"HP-07".into(), &1.0.into()));
     assert_eq!(grid["to_arrive"]["p50_s"], serde_json::Value::Null, "nobody was there");
+    assert_eq!((&grid["quality_rate"], &grid["to_find"]["count"]), (&1.0.into(), &0.into()), "no reports");
     assert_eq!(
         (&figures["offenders"][0]["device"], &figures["offenders"][0]["false_alarms"]),
         (&"smoke-1".into(), &2.into())
