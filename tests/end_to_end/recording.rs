@@ -31,7 +31,7 @@ fn street() -> (Street, String) {
 
 fn last_line(text: &str) -> Value {
     let line = text.lines().last().expect("a last line");
-    serde_json::from_str(line).unwrap_or_else(|_| panic!("one object: {line}"))
+    serde_json::from_str(line).expect("one object")
 }
 
 fn said(street: &Street, words: &str) -> bool {

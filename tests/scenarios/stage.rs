@@ -373,6 +373,7 @@ impl Stage {
         self.start();
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "called as the engine is")]
     pub(crate) fn give(&mut self, input: Input) {
         let Some(engine) = &mut self.engine else { return };
         let outputs = self.shadow.handle(engine, Instant::from_micros(self.now), &input);
