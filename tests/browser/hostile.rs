@@ -120,7 +120,7 @@ fn tell_everything(listener: &Listener) {
                 text: Text::new(*evil, *evil),
             }),
         );
-        let lost = DeviceStateDocument { state: DeviceState::Fault, since: now, why: Some((*evil).into()) };
+        let lost = DeviceStateDocument::new(DeviceState::Fault, now, Some((*evil).into()));
         say(&format!("device/{device}/state"), true, to_bytes(&lost));
         let value = PointValue {
             value: Some(shouwang_message::Value::Text((*evil).into())),

@@ -55,6 +55,8 @@ impl Site {
             stations: Vec::new(),
             outputs: Vec::new(),
             local_alarm: None,
+            meters: Vec::new(),
+            welfare: Vec::new(),
             sms: None,
             install_input: None,
             uplink: UplinkSettings { hearers: vec![id("duty-1")], signed_commands_only: false },

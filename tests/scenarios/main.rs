@@ -42,6 +42,7 @@ mod smoke;
 mod store;
 mod uplink;
 mod walk;
+mod welfare;
 
 /// Pins the story's transcript under the name of its test.
 macro_rules! pin {

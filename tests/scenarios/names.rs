@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use shouwang_message::{
     AlarmDocument, AlarmId, Clock, Event, EventData, FaultDocument, Heartbeat, PointValue, StateDocument,
-    Value,
+    Value, WelfareDocument,
 };
 
 /// A letter for every alarm and fault, in the order in which the story meets them.
@@ -166,4 +166,12 @@ fn clock(clock: Clock) -> String {
 
 fn plain(value: &Value) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+/// `flat-402 watching`, and what is to be said of it.
+pub(crate) fn welfare(rule: &WelfareDocument) -> String {
+    let pause = rule.pause.as_ref();
+    let pause = pause.map(|pause| format!(" by {} ({}) until {}", pause.by, pause.reason, pause.until));
+    let trickle = if rule.trickles { ", a trickle" } else { "" };
+    format!("{} {}{}{trickle}", rule.id, rule.standing, pause.unwrap_or_default())
 }

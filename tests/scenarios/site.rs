@@ -6,9 +6,11 @@ use shouwang_core::configuration::{
     Configuration, DeviceSettings, Installed, LineKind, LineSettings, LocalAlarmSettings, OutputSettings,
     PhoneSettings, PollTimes, SmsSettings, UplinkSettings,
 };
+use shouwang_core::meter::{Measured, MeterSettings};
 use shouwang_core::profile::Condition;
 use shouwang_core::station;
-use shouwang_message::{Class, Id, Mode, Place, StationInfo};
+use shouwang_core::welfare::{Daytime, WelfareSettings};
+use shouwang_message::{Class, Id, Mode, Place, StationInfo, WelfareSign};
 
 /// The line's name and the one every device hangs on.
 pub(crate) const LINE: &str = "b3-rs485";
@@ -48,6 +50,8 @@ impl Site {
             stations: Vec::new(),
             outputs: Vec::new(),
             local_alarm: None,
+            meters: Vec::new(),
+            welfare: Vec::new(),
             sms: None,
             install_input: None,
             uplink: UplinkSettings { hearers: vec![id("duty-1")], signed_commands_only: false },
@@ -86,6 +90,45 @@ impl Site {
         device.conditions.extend(station::conditions(&station, point));
         site.configuration.stations.push(station);
         site
+    }
+
+    /// Somebody who lives at `flat-402` is watched over by this point of the device added last, by day.
+    pub(crate) fn watched(mut self, sign: WelfareSign, point: &str, hours: u64) -> Self {
+        let device = self.configuration.devices.len() - 1;
+        let settings = self.last();
+        let point = settings.profile.point(point).unwrap_or_else(|| panic!("no point {point}"));
+        let (is_water, day) = (sign == WelfareSign::Water, Daytime { from: 360, to: 1_320, utc_offset: 480 });
+        let rule = WelfareSettings {
+            id: id("flat-402"),
+            name: "3号楼2单元402".into(),
+            place: Place { name: Some("3号楼2单元402".into()), ..Place::default() },
+            device,
+            point,
+            sign,
+            least: if is_water { 10 } else { 1 },
+            window: Duration::from_secs(hours * 3600),
+            per_pulse: is_water.then_some(0.001),
+            day,
+        };
+        settings.conditions.retain(|condition| condition.point != point);
+        settings.conditions.push(rule.condition());
+        self.configuration.welfare.push(rule);
+        self
+    }
+
+    /// A meter at this counter of the device added last.
+    pub(crate) fn metered(mut self, name: &str, measured: Measured, point: &str, per_pulse: f64) -> Self {
+        let device = self.configuration.devices.len() - 1;
+        let point = self.last().profile.point(point).unwrap_or_else(|| panic!("no point {point}"));
+        let meter = MeterSettings { id: id(name), name: name.into(), device, point, measured, per_pulse };
+        self.configuration.meters.push(meter);
+        self
+    }
+
+    /// Devices that tell of alarms are asked so often, s: for stories of days.
+    pub(crate) fn alarm_poll(mut self, seconds: u64) -> Self {
+        self.configuration.lines.iter_mut().for_each(|line| line.poll.alarm = Duration::from_secs(seconds));
+        self
     }
 
     /// The last station, with something of its own.

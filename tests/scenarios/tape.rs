@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 use shouwang_core::input::{AskFailure, Outcome};
 use shouwang_core::output::Publication;
 use shouwang_message::{
-    AlarmDocument, AlarmId, Event, HistoryDocument, Leaf, PointValue, Quality, Reply, StateDocument,
-    ValuesDocument, from_bytes,
+    AlarmDocument, AlarmId, DeviceStateDocument, Event, HistoryDocument, Leaf, PointValue, Quality, Reply,
+    StateDocument, ValuesDocument, from_bytes,
 };
 
 use crate::names::{self, Names};
@@ -31,6 +31,8 @@ pub(crate) struct Tape {
     values: BTreeMap<String, BTreeMap<String, PointValue>>,
     board: BTreeMap<AlarmId, String>,
     lamps: BTreeMap<String, String>,
+    /// What was last said of each device's state.
+    states: BTreeMap<String, String>,
 }
 
 /// The last exchange of one request.
@@ -54,7 +56,12 @@ impl Tape {
         let is_hidden = self.shows_judgements_only
             && match kind {
                 "commit" | "river" | "gateway" => false,
-                "publish" => !(text.contains("/values") && text.contains("uncertain")),
+                "publish" => {
+                    let is_flag = text.contains("/values") && text.contains("uncertain");
+                    let is_welfare = text.contains("/state") && text.contains(", ");
+                    !(is_flag || is_welfare)
+                }
+                "command" => false,
                 _ => true,
             };
         if !self.is_off && !is_hidden {
@@ -110,8 +117,16 @@ impl Tape {
             },
             Leaf::DeviceState(device) if body.is_empty() => format!("device/{device}/state (emptied)"),
             Leaf::DeviceState(device) => {
-                let document: Json = read(body);
-                format!("device/{device}/state {}", document["state"].as_str().unwrap_or("?"))
+                let document: DeviceStateDocument = read(body);
+                let watched: String =
+                    document.welfare.iter().map(|rule| format!(", {}", names::welfare(rule))).collect();
+                let told = format!("device/{device}/state {}{watched}", document.state);
+                // That somebody was active again says nothing new of how a rule stands.
+                let known = self.states.insert(device.to_string(), told.clone());
+                if !watched.is_empty() && known.as_ref() == Some(&told) {
+                    return;
+                }
+                told
             }
             Leaf::State => format!("state {}", names::state(&read::<StateDocument>(body))),
             Leaf::Heartbeat if self.shows_heartbeats => {

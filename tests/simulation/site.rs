@@ -86,6 +86,8 @@ impl Site {
             uplink: UplinkSettings { hearers: vec![id(DUTY_ROOM)], signed_commands_only: false },
             outputs: Vec::new(),
             local_alarm: None,
+            meters: Vec::new(),
+            welfare: Vec::new(),
             sms: None,
             install_input: None,
         }

@@ -13,7 +13,7 @@ use crate::ladder::CATCHES_UP_WITHIN;
 use crate::planted::{self, Bug};
 use crate::presence::Presence;
 use crate::trust::{self, Refusal};
-use crate::{GatewayName, bounds, kept};
+use crate::{GatewayName, bounds, kept, welfare};
 
 /// A lost device is a row of its own only if its gateway tells no fault for it within this.
 pub(crate) const DEVICE_SHOWN_AFTER: Duration = Duration::from_secs(5);
@@ -286,6 +286,7 @@ impl Board {
         state: DeviceStateDocument,
         told: Told,
     ) {
+        let state = welfare::safe(state);
         let Some(gateway) = self.gateway(whom) else { return };
         if gateway.devices.len() >= bounds::DEVICES_PER_GATEWAY && !gateway.devices.contains_key(device) {
             let text = Text::new("设备数量超过上限", "More devices than this duty room can hold");

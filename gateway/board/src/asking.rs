@@ -5,6 +5,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use shouwang_message::{
     Acknowledged, AlarmDocument, AlarmId, Command, CommandName, CommandPayload, Id, Instant, OutOfService,
     Shelved, Text, Timestamp, to_bytes,
@@ -59,6 +60,11 @@ pub enum Request {
         walk: AlarmId,
         until: Timestamp,
     },
+    /// The no-activity rule that is named, of no alarm; without `until` it is watched again.
+    Pause {
+        rule: Id,
+        until: Option<Timestamp>,
+    },
     /// Takes the alarm's device out of service; a reason and a second person are needed.
     OutOfService {
         until: Timestamp,
@@ -76,6 +82,7 @@ impl Request {
             Self::Reset => CommandName::Reset,
             Self::OutOfService { .. } => CommandName::OutOfService,
             Self::Test { .. } | Self::Walk { .. } => CommandName::Test,
+            Self::Pause { .. } => CommandName::Pause,
         }
     }
 
@@ -95,7 +102,13 @@ impl Request {
             Self::OutOfService { .. } => (None, until("out of service")),
             Self::Test { .. } => (None, until("test")),
             Self::Walk { .. } => (None, until("walk test")),
+            Self::Pause { .. } => (None, until("paused")),
         }
+    }
+
+    /// Its `alarm` only tells it apart.
+    pub(crate) fn is_of_no_alarm(&self) -> bool {
+        matches!(self, Self::Test { .. } | Self::Walk { .. } | Self::Pause { .. })
     }
 
     fn until_and_second(&self) -> (Option<Timestamp>, Option<&String>) {
@@ -104,6 +117,7 @@ impl Request {
                 (Some(*until), second.as_ref())
             }
             Self::Test { until } | Self::Walk { until, .. } => (Some(*until), None),
+            Self::Pause { until, .. } => (*until, None),
             _ => (None, None),
         }
     }
@@ -236,7 +250,11 @@ impl Pending {
         let (until, second) = self.request.until_and_second();
         let of_device = matches!(self.request, Request::OutOfService { .. } | Request::Test { .. });
         let device = of_device.then(|| self.device.clone());
-        let alarm = Some(self.alarm).filter(|_| self.request.command() != CommandName::Test);
+        let alarm = Some(self.alarm).filter(|_| !self.request.is_of_no_alarm());
+        let welfare = match &self.request {
+            Request::Pause { rule, .. } => Some(rule.clone()),
+            _ => None,
+        };
         let walk = match self.request {
             Request::Walk { walk, .. } => Some(walk),
             _ => None,
@@ -249,6 +267,7 @@ impl Pending {
             second: second.cloned(),
             device,
             walk,
+            welfare,
             occurrence: matches!(self.request, Request::Acknowledge | Request::Reset)
                 .then_some(self.occurrence),
             to: Some(CommandPayload::target(&self.site, &self.gateway, self.request.command())),
@@ -269,6 +288,16 @@ impl Pending {
         let Request::Shelve { until, .. } = &self.request else { return None };
         let reason = self.reason.clone().unwrap_or_default();
         Some(Shelved { by: self.by.clone(), until: *until, reason })
+    }
+
+    /// What a person asked of this rule and its gateway has yet to confirm.
+    pub(crate) fn paused(&self, whom: &GatewayName, wanted: &Id) -> Option<Value> {
+        match &self.request {
+            Request::Pause { rule, until } if rule == wanted && self.whom() == *whom && !self.confirmed => {
+                Some(json!({ "by": self.by, "until": until, "reason": self.reason }))
+            }
+            _ => None,
+        }
     }
 
     pub(crate) fn out_of_service(&self) -> Option<OutOfService> {

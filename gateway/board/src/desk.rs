@@ -17,6 +17,7 @@ use crate::row::Row;
 use crate::stations::Forwarded;
 use crate::testing::DeviceTest;
 use crate::triage::TriageStep;
+use crate::welfare::WelfareAsked;
 use crate::{About, Impact, Outcome, Output, Request, kept};
 
 /// So long a person may say that the key was pressed for another row.
@@ -48,6 +49,8 @@ pub enum DeskStep {
         walk: AlarmId,
         agreed: bool,
     },
+    /// 外出, 住院: nobody is expected to be active there for a while.
+    PauseWelfare(WelfareAsked),
     /// 演练: alarms are played here by this script.
     StartDrill(Vec<DrillStep>),
     StopDrill,
@@ -112,6 +115,7 @@ impl Board {
             DeskStep::StopDrill => self.stop_drill(ticket, asked),
             DeskStep::Walk { walk, agreed } => self.answer_walk(ticket, asked, *walk, *agreed),
             DeskStep::Test(test) => self.test_device(ticket, asked, test),
+            DeskStep::PauseWelfare(wish) => self.pause_welfare(ticket, asked, wish),
             DeskStep::Report(report) => self.take_report(ticket, asked, report),
         };
         if let Err(outcome) = taken {

@@ -61,6 +61,7 @@ mod triage;
 mod trust;
 mod walks;
 mod watching;
+mod welfare;
 mod wording;
 
 pub use answering::{AnsweringStep, CallOutcome, CallTold, Home, ended_round};
@@ -91,6 +92,7 @@ pub use stations::{About, Impact, ManualReading, ReadingAsked, Sample};
 pub use testing::DeviceTest;
 pub use triage::{Tip, TriageStep};
 pub use trust::shown;
+pub use welfare::WelfareAsked;
 
 use shouwang_message::Id;
 
@@ -155,8 +157,10 @@ pub mod bounds {
     /// Device states remembered per gateway.
     pub const DEVICES_PER_GATEWAY: usize = 1_024;
     /// Values remembered of one device, and of all together.
-    pub const POINTS_PER_DEVICE: usize = 32;
+    pub const POINTS_PER_DEVICE: usize = 48;
     pub const POINTS: usize = 50_000;
+    /// No-activity rules of one device.
+    pub const RULES_PER_DEVICE: usize = 32;
     /// River stations of all gateways, and lines of one.
     pub const STATIONS: usize = 128;
     pub const LINES_PER_STATION: usize = 16;

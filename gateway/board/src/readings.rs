@@ -109,6 +109,17 @@ impl Device {
         points.is_some_and(|points| points.iter().all(|(_, value)| value.quality == Quality::Good))
     }
 
+    /// A value that is a good number.
+    pub(crate) fn good_number(&self, wanted: &str) -> Option<f64> {
+        let points = self.readings.as_ref().map(|readings| &readings.points)?;
+        let (_, value) = points.iter().find(|(name, _)| **name == *wanted)?;
+        value
+            .value
+            .as_ref()
+            .and_then(shouwang_message::Value::as_number)
+            .filter(|_| value.quality == Quality::Good)
+    }
+
     /// `values`, and how old they are: `values_at`, `age_s`, `fresh`, `stale`.
     pub(crate) fn readings_item(
         &self,

@@ -121,16 +121,19 @@ impl Board {
 
     /// What became of a request that was logged and did not come true.
     fn log_failure(&mut self, pending: &Pending, how: &str, note: Option<&str>) {
-        let is_test = pending.request.command() == CommandName::Test;
-        let thing = if is_test { "device" } else { "alarm" };
+        let (thing, of_it) = match &pending.request {
+            Request::Test { .. } | Request::Walk { .. } => ("device", Some(pending.device.to_string())),
+            Request::Pause { rule, .. } => ("welfare", Some(rule.to_string())),
+            _ => ("alarm", None),
+        };
         self.log.push(LogLine {
             at: self.wall,
             by: pending.by.clone(),
             from: at_gateway(&pending.whom()),
             what: alloc::format!("{thing}.{}.{how}", pending.request.command()),
-            about: (!is_test).then(|| pending.alarm.to_string()),
+            about: of_it.is_none().then(|| pending.alarm.to_string()),
             old: None,
-            new: is_test.then(|| pending.device.to_string()),
+            new: of_it,
             note: note.map(shown),
         });
     }

@@ -58,6 +58,7 @@ impl Board {
     /// What pages show beside the list: whether it is night, a flood, what is in test, and a drill.
     pub fn situation(&self) -> Value {
         json!({ "night": self.night.is_night, "flood": self.flood_words(), "tests": self.tests_words(),
-            "walks": self.walks_words(), "triage": self.waiting.len(), "drill": self.drill_since() })
+            "walks": self.walks_words(), "triage": self.waiting.len(), "welfare": self.welfare_words(),
+            "drill": self.drill_since() })
     }
 }

@@ -55,16 +55,8 @@ impl Board {
         if test.minutes > LONGEST {
             return Err(refused("too_long", "测试最长 120 分钟", "A test lasts for 120 minutes at most"));
         }
-        if self.room() == 0 || self.pending.len() >= bounds::REQUESTS {
-            return Err(refused("busy", "存储繁忙,请稍后再试", "The disk is behind: try again soon"));
-        }
+        self.may_order()?;
         let until = Timestamp::from_unix_ms(self.wall.unix_ms() + i64::from(test.minutes) * 60_000);
-        // Requests are told apart by what they are about: this one is about no alarm.
-        let unix_ms = u64::try_from(self.wall.unix_ms()).unwrap_or_default();
-        let alarm = AlarmId::from_parts(unix_ms, u128::from(self.chance.draw()));
-        let request = Request::Test { until };
-        let (by, from, reason) = (asked.by.clone(), asked.from.clone(), test.reason.clone());
-        let order = Asked { alarm, by, from, reason, occurrence: None, request };
         let what = if test.minutes == 0 { "ended".to_string() } else { alloc::format!("test until {until}") };
         self.log.push(LogLine {
             at: self.wall,
@@ -76,15 +68,42 @@ impl Board {
             new: Some(alloc::format!("{}/{}: {what}", whom.gateway, test.device)),
             note: test.reason.clone(),
         });
+        let told = json!({ "device": test.device, "gateway": whom.gateway, "site": whom.site, "until": until,
+            "pending": true });
+        let request = Request::Test { until };
+        self.order_of_no_alarm(ticket, asked, (&whom, &test.device), request, test.reason.clone(), told);
+        Ok(())
+    }
+
+    /// Whether one more command finds its place on the disk and in the queue.
+    pub(crate) fn may_order(&self) -> Result<(), Outcome> {
+        if self.room() == 0 || self.pending.len() >= bounds::REQUESTS {
+            return Err(refused("busy", "存储繁忙,请稍后再试", "The disk is behind: try again soon"));
+        }
+        Ok(())
+    }
+
+    /// A command to a gateway that is about no alarm: kept, sent until it is answered, and told as pending.
+    pub(crate) fn order_of_no_alarm(
+        &mut self,
+        ticket: u64,
+        asked: &DeskAsked,
+        (whom, device): (&GatewayName, &Id),
+        request: Request,
+        reason: Option<String>,
+        told: Value,
+    ) {
+        // Requests are told apart by what they are about: this one is about no alarm.
+        let unix_ms = u64::try_from(self.wall.unix_ms()).unwrap_or_default();
+        let alarm = AlarmId::from_parts(unix_ms, u128::from(self.chance.draw()));
+        let (by, from) = (asked.by.clone(), asked.from.clone());
+        let order = Asked { alarm, by, from, reason, occurrence: None, request };
         let txn = self.chance.token();
-        let pending = Pending::new(self.now, self.wall, order, &whom, &test.device, 0);
+        let pending = Pending::new(self.now, self.wall, order, whom, device, 0);
         self.keep.push((kept::asked(&txn), serde_json::to_string(&pending).ok()));
         self.effects.push(Effect::Asked { txn: txn.clone() });
         self.pending.insert(txn, pending);
-        let told = json!({ "device": test.device, "gateway": whom.gateway, "site": whom.site, "until": until,
-            "pending": true });
         self.effects.push(Effect::ValueAnswer { ticket, told });
-        Ok(())
     }
 
     /// The devices in test, for the pages' top bar: named, and how many.

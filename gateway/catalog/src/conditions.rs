@@ -113,6 +113,8 @@ fn misfit(point: &Point, condition: &Condition) -> Option<Complaint> {
         Test::High { .. } | Test::Low { .. } | Test::RateOfRise { .. } => {
             (is_number && point.meanings.is_empty(), "这种判断只用于数值", "this test is for quantities")
         }
+        // A gateway's rule; no profile says it.
+        Test::NoActivity => return None,
     };
     (!fits).then(|| Complaint {
         key: "test",

@@ -72,6 +72,7 @@ fn write_condition(out: &mut String, profile: &Profile, condition: &Condition) -
         Test::Equal { values } => format!("{name} is one of {values:?}"),
         Test::Active => name.to_owned(),
         Test::Difference { .. } => format!("{name} grows"),
+        Test::NoActivity => format!("{name} shows nobody"),
         Test::RateOfRise { limit_per_hour, window } => {
             format!("{name} rises {limit_per_hour} {unit}/h over {} s", window.as_secs())
         }

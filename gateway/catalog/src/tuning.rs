@@ -98,7 +98,7 @@ fn set_limit(condition: &mut Condition, new: f64) -> Option<Complaint> {
             *limit = new;
             None
         }
-        Test::Equal { .. } | Test::Active | Test::Difference { .. } => Some(Complaint {
+        Test::Equal { .. } | Test::Active | Test::Difference { .. } | Test::NoActivity => Some(Complaint {
             key: "limit",
             what: Text::new("这个条件没有限值", "this condition has no limit"),
             remedy: Text::new("请删除 limit", "delete `limit`"),

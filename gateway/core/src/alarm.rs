@@ -73,6 +73,9 @@ pub(crate) enum Refusal {
     NotLatched,
     NotACall,
     NewerCry,
+    UnknownWelfare,
+    NeedsAwayOrHospital,
+    PausedTooLong,
 }
 
 impl Alarm {
@@ -374,6 +377,9 @@ impl Refusal {
             Self::NotLatched => "not_latched",
             Self::NotACall => "not_a_call",
             Self::NewerCry => "newer_cry",
+            Self::UnknownWelfare => "unknown_welfare",
+            Self::NeedsAwayOrHospital => "needs_away_or_hospital",
+            Self::PausedTooLong => "too_long",
         }
     }
 
@@ -397,6 +403,9 @@ impl Refusal {
             Self::NotLatched => ("不需要复位", "there is nothing to reset"),
             Self::NotACall => ("不是呼叫", "it is not a call"),
             Self::NewerCry => ("之后又有新的报警或呼叫", "it was cried again since it was seen"),
+            Self::UnknownWelfare => ("没有这条平安守望规则", "no such no-activity rule"),
+            Self::NeedsAwayOrHospital => ("必须写明外出还是住院", "away or hospital is needed as the reason"),
+            Self::PausedTooLong => ("最长 90 天", "90 days at most"),
         };
         Text::new(zh, en)
     }

@@ -348,7 +348,7 @@ impl Judge {
             Test::High { limit } | Test::Low { limit } | Test::RateOfRise { limit_per_hour: limit, .. } => {
                 Some(limit)
             }
-            Test::Equal { .. } | Test::Active | Test::Difference { .. } => None,
+            Test::Equal { .. } | Test::Active | Test::Difference { .. } | Test::NoActivity => None,
         };
         Some(Judgement::Raised { value: self.last.clone().unwrap_or(Value::Bool(true)), limit, growth: 0 })
     }

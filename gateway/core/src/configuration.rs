@@ -8,7 +8,9 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use shouwang_message::{Class, Id, Mode, Place, StationInfo};
 
+use crate::meter::MeterSettings;
 use crate::profile::{Condition, Profile};
+use crate::welfare::WelfareSettings;
 
 /// One gateway's settings. Indexes into `lines` and `devices` are used as their numbers everywhere, until
 /// another configuration numbers them anew.
@@ -28,6 +30,10 @@ pub struct Configuration {
     /// What the box itself can sound or switch.
     pub outputs: Vec<OutputSettings>,
     pub local_alarm: Option<LocalAlarmSettings>,
+    /// Rain gauges and water meters behind digital inputs.
+    pub meters: Vec<MeterSettings>,
+    /// Who lives alone and is watched over.
+    pub welfare: Vec<WelfareSettings>,
     pub sms: Option<SmsSettings>,
     /// A boolean point that becomes true when somebody at the box wants the installer's door open.
     pub install_input: Option<(DeviceIndex, usize)>,

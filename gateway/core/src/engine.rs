@@ -11,6 +11,7 @@ mod faults;
 mod judging;
 mod lines;
 mod measures;
+mod meters;
 mod outputs;
 mod reloading;
 mod restoring;
@@ -22,6 +23,7 @@ mod supervision;
 mod telling;
 mod texts;
 mod walking;
+mod welfare;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
@@ -59,11 +61,13 @@ use absence::Absence;
 use commands::Nonces;
 use device::Device;
 use lines::{LineState, line_states};
+use meters::{Metered, meters};
 use outputs::Switch;
 use reloading::Reloading;
 use sight::Door;
 use stage::{After, Stage};
 use texts::Modem;
+use welfare::{Watch, watches};
 
 /// Time for the last commit and the farewell when the process was asked to end.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -112,6 +116,10 @@ pub struct Engine {
     outbox: Outbox,
     session: Session,
     history: History,
+    /// By the index of their settings.
+    meters: Vec<Metered>,
+    /// By the index of their no-activity rules.
+    watches: Vec<Watch>,
     nonces: Nonces,
     last_up: Instant,
     /// Since when an alarm has waited to be heard, and not for want of a connection.
@@ -184,6 +192,8 @@ impl Engine {
             outbox: Outbox::new(hearers, committed, first_kept),
             session: Session::new(&configuration.site, &configuration.gateway, now, chance.fork()),
             history: History::default(),
+            meters: meters(&configuration),
+            watches: watches(&configuration),
             nonces: Nonces::default(),
             last_up: now,
             unheard_since: None,

@@ -257,6 +257,8 @@ pub enum Test {
     Active,
     /// The wrapping counter of this many bits (16 or 32) grew.
     Difference { bits: u8 },
+    /// Nothing shows that somebody is there: judged over hours, see [`crate::welfare`].
+    NoActivity,
     /// Least-squares slope over the window, at least 3 good readings, >= limit per hour.
     RateOfRise { limit_per_hour: f64, window: Duration },
 }

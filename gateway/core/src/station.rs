@@ -63,6 +63,7 @@ mod tests {
             interval_s: None,
             range_m: None,
             flat_after_s: None,
+            rain: None,
         };
         let made = conditions(&station, 2);
         let short: Vec<_> =

@@ -25,6 +25,7 @@ mod outputs;
 mod profiles;
 mod sms;
 mod stations;
+mod welfare;
 
 pub use keys::{BadKey, TrustedKeys};
 pub use shouwang_catalog::Problem;
@@ -212,7 +213,8 @@ fn resolve(
     let all_devices = draft.device.as_ref()?;
     let mut devices = check.devices(all_devices, &lines, &profiles);
     check.alarm_rounds(&lines, &devices);
-    let stations = check.stations(&draft.station, all_devices, &devices);
+    let meters = check.meters(&draft.meter, all_devices, &devices);
+    let stations = check.stations(&draft.station, all_devices, &devices, (&draft.meter, &meters));
     stations::raise_to_datum(&draft.station, &mut devices);
     judge_stations(&stations, &mut devices);
     let outputs = check.outputs(&draft.output, all_devices, &devices);
@@ -229,6 +231,8 @@ fn resolve(
     };
     let silence = local_alarm.as_ref().and_then(|local| local.silence);
     outputs::judge_nothing_of([silence, install_input], &mut devices);
+    let welfare = check.welfare(&draft.welfare, &draft.meter, &meters, all_devices, &devices);
+    welfare::judge_welfare(&welfare, &mut devices);
     let sources = match recorded {
         Some(texts) => texts.to_owned(),
         None => match profiles.texts_in_use(&devices) {
@@ -255,6 +259,8 @@ fn resolve(
         stations,
         outputs,
         local_alarm,
+        meters,
+        welfare,
         sms,
         install_input,
         uplink: UplinkSettings { hearers, signed_commands_only: !keys.is_empty() },

@@ -100,6 +100,57 @@ silence = { device = "box-1", point = "quiet" }
 }
 
 #[test]
+fn who_lives_alone_is_watched_by_pulses_and_contacts_with_the_designs_thresholds() {
+    let text = GOOD.to_owned()
+        + r#"
+[[device]]
+id = "inputs-1"
+line = "b3"
+unit_id = 21
+profile = "wirenboard-wb-mcm8"
+place = { building = "3" }
+[[meter]]
+id = "water-402"
+name = "402 水表"
+device = "inputs-1"
+point = "pulse_count_0"
+measures = "water"
+per_pulse = 0.001
+[[meter]]
+id = "rain"
+name = "雨量"
+device = "inputs-1"
+point = "press_count_1"
+measures = "rain"
+per_pulse = 0.2
+[[welfare]]
+id = "flat-402"
+name = "402"
+sign = "water"
+meter = "water-402"
+place = { building = "3", room = "402" }
+[[welfare]]
+id = "flat-403"
+name = "403"
+sign = "door"
+device = "inputs-1"
+point = "input_3"
+day = { from = "07:30", to = "24:00", utc_offset = "+06:00" }
+"#;
+    let config = load(&text).unwrap().core;
+    let [water, door] = &config.welfare[..] else { panic!("{:?}", config.welfare) };
+    assert_eq!((water.least, water.window.as_secs(), water.per_pulse), (10, 12 * 3600, Some(0.001)));
+    assert_eq!((water.day.from, water.day.to, water.day.utc_offset), (360, 1_320, 480));
+    assert_eq!((water.place.room.as_deref(), door.place.room.as_deref()), (Some("402"), None));
+    assert_eq!((door.least, door.window.as_secs(), door.per_pulse), (1, 24 * 3600, None));
+    assert_eq!((door.day.from, door.day.to, door.day.utc_offset), (450, 1_440, 360));
+    let inputs = &config.devices[1];
+    assert!(inputs.condition("input_3").is_none(), "an opened door is no alarm of its own");
+    assert!(inputs.condition("input_2").is_some() && inputs.condition("no_activity_flat-403").is_some());
+    assert_eq!(config.meters.len(), 2);
+}
+
+#[test]
 fn phones_are_texted_with_the_contracts_time_and_their_numbers_are_the_hands_to_know() {
     let text = format!(
         r#"{GOOD}
@@ -257,6 +308,7 @@ fn the_schema_has_the_keys_of_the_contract_and_none_of_later_issues() {
         "install",
         "line",
         "local_alarm",
+        "meter",
         "name",
         "output",
         "profile_dirs",
@@ -266,6 +318,7 @@ fn the_schema_has_the_keys_of_the_contract_and_none_of_later_issues() {
         "station",
         "uplink",
         "web",
+        "welfare",
     ];
     assert_eq!(keys, expected);
     assert_eq!(schema["additionalProperties"], false);

@@ -172,7 +172,7 @@ function boards(count) {
 
 // Night, flood and devices in test, as the server sees them.
 function situation(told) {
-  const { night, flood, tests } = told;
+  const { night, flood, tests, welfare } = told;
   exercise.ticked(told);
   walks.ticked(told);
   byId("triage").hidden = !told.triage;
@@ -181,6 +181,8 @@ function situation(told) {
   byId("tests").hidden = !tests.count;
   byId("tests").textContent = say(words.tests, { count: tests.count });
   byId("tests").title = tests.devices.map((one) => [one.place, one.title && textOf(one.title), one.device].filter(Boolean).join(" ")).join("\n");
+  byId("welfare").hidden = !welfare.rules;
+  byId("welfare").textContent = say(welfare.paused || welfare.unknown ? words.welfare_aside : words.welfare, welfare);
   byId("flood").hidden = !flood;
   if (!flood) return;
   const first = flood.first.map((one) => one.place + " " + textOf(one.text)).join(" · ");

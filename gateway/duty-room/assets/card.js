@@ -107,6 +107,7 @@ function stepsOf(item) {
     smoke: words.steps_smoke, gas: words.steps_gas, co: words.steps_co, call: words.steps_call,
     water_level: words.steps_water_level, leak: words.steps_leak, electrical: words.steps_electrical,
     report: words.steps_report,
+    welfare: words.steps_welfare,
   }[item.class] ?? null;
 }
 
@@ -118,6 +119,11 @@ function steps(item) {
   const list = make("ol");
   text.split("|").forEach((line) => list.append(make("li", "", line.replace(/^\d /, ""))));
   box.append(list);
+  if (item.kind === "alarm" && item.class === "welfare") {
+    const pause = make("a", "", words.welfare_pause);
+    pause.href = "/welfare#" + encodeURIComponent(item.condition.replace(/^no_activity_/, ""));
+    box.append(make("p", "", pause));
+  }
   return box;
 }
 

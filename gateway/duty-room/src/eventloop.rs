@@ -65,6 +65,10 @@ pub(crate) enum Message {
     Stations {
         answer: oneshot::Sender<Vec<Value>>,
     },
+    /// The no-activity rules, and how each stands.
+    Welfare {
+        answer: oneshot::Sender<Vec<Value>>,
+    },
     /// One of them, also one that was closed.
     Station {
         id: Id,
@@ -301,6 +305,9 @@ impl Loop {
             }
             Message::Stations { answer } => {
                 let _ = answer.send(self.board.stations());
+            }
+            Message::Welfare { answer } => {
+                let _ = answer.send(self.board.welfare());
             }
             Message::Station { id, answer } => {
                 let _ = answer.send(self.board.station(&id));

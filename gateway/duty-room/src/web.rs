@@ -47,6 +47,7 @@ mod stations;
 mod stream;
 mod village;
 mod walks;
+mod welfare;
 mod words;
 mod workers;
 
@@ -260,6 +261,7 @@ fn routes() -> Vec<Route> {
         post("/rate/{token}", Who::Anybody, rating::rate),
         get("/stations/{id}", Who::Page(LEADS), station_form::show),
         get("/residents", Who::Act(LEADS), residents::list),
+        get("/welfare", Who::Page(DESK), welfare::show),
         get("/river/worker.js", Who::Anybody, river::worker),
         get("/river/{station}", Who::Anybody, river::show),
         get("/river/{station}/readings.csv", Who::Anybody, river::csv),
@@ -312,6 +314,8 @@ fn routes() -> Vec<Route> {
         post("/api/v1/drill/stop", Who::Act(access::LEADS), drill::stop),
         post("/api/v1/walks/{id}", Who::Act(WATCH), walks::answer),
         post("/api/v1/devices/{id}/test", Who::Act(access::TESTERS), devices::test),
+        get("/api/v1/welfare", Who::Look(DESK), welfare::list),
+        post("/api/v1/welfare/{rule}/pause", Who::Act(WATCH), welfare::pause),
         get("/api/v1/figures", Who::Look(RECORDS), figures::json),
         get("/api/v1/figures.csv", Who::Look(RECORDS), figures::csv),
         get("/api/v1/figures/devices.csv", Who::Look(RECORDS), figures::devices_csv),

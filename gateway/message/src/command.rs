@@ -13,6 +13,7 @@ words! {
         Acknowledge = "acknowledge", Silence = "silence", Coming = "coming", Shelve = "shelve",
         Unshelve = "unshelve", OutOfService = "out-of-service", Test = "test", Reset = "reset",
         Resend = "resend", Read = "read", WriteOutput = "write-output", Reload = "reload",
+        Pause = "pause",
     }
 }
 
@@ -46,7 +47,7 @@ pub struct CommandPayload {
     /// `acknowledge`, `coming`, `reset`: the alarm's occurrence that the person saw. Refused once there is a newer one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurrence: Option<u32>,
-    /// `shelve`, `out-of-service`, `test`: until when.
+    /// `shelve`, `out-of-service`, `test`, `pause`: until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// `shelve` over 60 minutes, `out-of-service`: the second person.
@@ -63,6 +64,9 @@ pub struct CommandPayload {
     pub output: Option<Id>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<bool>,
+    /// `pause`: of which no-activity rule; `reason` is `away` or `hospital`. Without `until` it is watched again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub welfare: Option<Id>,
     /// `site/gateway/name`: for whom and what it is, so that its signature is good for nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
@@ -89,6 +93,7 @@ impl CommandPayload {
             from: None,
             output: None,
             on: None,
+            welfare: None,
             to: None,
             walk: None,
         }

@@ -1,10 +1,11 @@
 //! What a gateway says about one device: its state and its newest values.
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::words;
-use crate::{Timestamp, Value};
+use crate::{Timestamp, Value, WelfareDocument};
 use core::fmt;
 
 words! {
@@ -26,6 +27,16 @@ pub struct DeviceStateDocument {
     pub since: Timestamp,
     /// A fault code, or a person's reason; none while online.
     pub why: Option<String>,
+    /// The no-activity rules that this device is the sign of; left out while there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub welfare: Vec<WelfareDocument>,
+}
+
+impl DeviceStateDocument {
+    /// Of a device by which nobody is watched over.
+    pub fn new(state: DeviceState, since: Timestamp, why: Option<String>) -> Self {
+        Self { state, since, why, welfare: Vec::new() }
+    }
 }
 
 /// `/device/{device}/values`, retained.

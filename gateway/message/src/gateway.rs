@@ -1,5 +1,6 @@
 //! What a gateway says about itself: its state, who it is, and its heartbeat.
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -104,6 +105,26 @@ pub struct StationInfo {
     /// A sensor that has stood still for so many seconds is stuck; none: a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flat_after_s: Option<u32>,
+    /// The rain gauge beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rain: Option<RainGauge>,
+}
+
+/// A meter of this gateway: its amounts are values of the device, in mm, under the names made here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RainGauge {
+    pub device: Id,
+    pub meter: Id,
+}
+
+impl RainGauge {
+    pub fn of_the_hour(meter: &Id) -> String {
+        format!("{meter}_1h")
+    }
+
+    pub fn of_the_day(meter: &Id) -> String {
+        format!("{meter}_24h")
+    }
 }
 
 impl StationInfo {
@@ -125,6 +146,7 @@ impl StationInfo {
             interval_s: None,
             range_m: None,
             flat_after_s: None,
+            rain: None,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod text;
 pub mod time;
 pub mod topic;
 pub mod value;
+pub mod welfare;
 
 pub use alarm::{
     Acknowledged, AlarmDocument, Class, Mode, OutOfService, Priority, Shelved, Suppressed, Texted,
@@ -31,7 +32,7 @@ pub use event::{
 };
 pub use gateway::{
     DeviceInfo, GatewayState, Heartbeat, InfoDocument, LineHealth, LineInfo, LineRule, OutboxHealth,
-    StateDocument, StationInfo, StoreHealth, WalkInfo,
+    RainGauge, StateDocument, StationInfo, StoreHealth, WalkInfo,
 };
 pub use heard::HeardDocument;
 pub use history::HistoryDocument;
@@ -40,6 +41,7 @@ pub use text::{Place, Text};
 pub use time::{Clock, Instant, Timestamp};
 pub use topic::{BadTopic, Leaf, Topic};
 pub use value::Value;
+pub use welfare::{WelfareDocument, WelfarePause, WelfareReason, WelfareSign, WelfareStanding};
 
 use alloc::vec::Vec;
 

@@ -144,6 +144,7 @@ fn info() {
             interval_s: None,
             range_m: None,
             flat_after_s: None,
+            rain: None,
         }],
         walk: None,
     };
@@ -185,8 +186,7 @@ fn heartbeat() {
 
 #[test]
 fn device_state_and_values() {
-    let state =
-        DeviceStateDocument { state: DeviceState::Online, since: at("2026-11-22T07:52:07.412Z"), why: None };
+    let state = DeviceStateDocument::new(DeviceState::Online, at("2026-11-22T07:52:07.412Z"), None);
     pinned(&state, r#"{"state":"online","since":"2026-11-22T07:52:07.412Z","why":null}"#);
     let good = |value| PointValue { value: Some(value), unit: None, quality: Quality::Good, why: None };
     let values = ValuesDocument {
@@ -317,7 +317,26 @@ fn the_other_events() {
             r#"{"what":"events","count":7,"from":null,"to":"2026-11-22T07:52:07.412Z","why":{"zh":"存储已满","en":"store full"}}"#,
         ),
     );
-    let state = DeviceStateDocument { state: DeviceState::Lost, since: moment, why: Some("timeout".into()) };
+    let watched = WelfareDocument {
+        id: id("flat-402"),
+        name: "3号楼2单元402".into(),
+        sign: WelfareSign::Water,
+        standing: WelfareStanding::Paused,
+        window_s: 43_200,
+        active_at: Some(moment),
+        trickles: true,
+        pause: Some(WelfarePause { by: "u-7".into(), reason: WelfareReason::Hospital, until: moment }),
+    };
+    pinned(
+        &watched,
+        r#"{"id":"flat-402","name":"3号楼2单元402","sign":"water","standing":"paused","window_s":43200,"active_at":"2026-11-22T07:52:07.412Z","trickles":true,"pause":{"by":"u-7","reason":"hospital","until":"2026-11-22T07:52:07.412Z"}}"#,
+    );
+    let quiet = WelfareDocument { active_at: None, trickles: false, pause: None, ..watched };
+    let text =
+        r#"{"id":"flat-402","name":"3号楼2单元402","sign":"water","standing":"paused","window_s":43200}"#;
+    pinned(&quiet, text);
+
+    let state = DeviceStateDocument::new(DeviceState::Lost, moment, Some("timeout".into()));
     pinned(
         &event(EventData::DeviceState(state), "level-1"),
         &event_text(
@@ -379,10 +398,11 @@ fn a_station_with_rules_of_its_own() {
         interval_s: Some(60),
         range_m: Some((0.5, 8.0)),
         flat_after_s: Some(43_200),
+        rain: Some(RainGauge { device: id("inputs-1"), meter: id("rain-bridge") }),
     };
     pinned(
         &station,
-        r#"{"id":"qingshi-bridge","name":"青石桥","device":null,"point":null,"datum":"1985 国家高程","lines":{"near":3.1,"warning":3.3},"rules":{"warning":{"deadband_m":0.05,"on_delay_s":0,"off_delay_s":300}},"interval_s":60,"range_m":[0.5,8.0],"flat_after_s":43200}"#,
+        r#"{"id":"qingshi-bridge","name":"青石桥","device":null,"point":null,"datum":"1985 国家高程","lines":{"near":3.1,"warning":3.3},"rules":{"warning":{"deadband_m":0.05,"on_delay_s":0,"off_delay_s":300}},"interval_s":60,"range_m":[0.5,8.0],"flat_after_s":43200,"rain":{"device":"inputs-1","meter":"rain-bridge"}}"#,
     );
 }
 
@@ -424,6 +444,7 @@ fn commands_and_replies() {
         from: None,
         output: None,
         on: None,
+        welfare: None,
         to: None,
         walk: None,
     };
@@ -441,12 +462,13 @@ fn commands_and_replies() {
         from: Some(88411),
         output: Some(id("siren-gate")),
         on: Some(true),
+        welfare: Some(id("flat-402")),
         to: Some("heping/gw-0007/resend".into()),
         walk: Some(ALARM.parse().unwrap()),
         ..payload
     };
     let text = format!(
-        r#"{{"txn":"t-1","alarm":null,"by":"u-7","at":"2026-11-22T07:52:07.412Z","expires":"2026-11-22T08:02:07.412Z","nonce":"n-1","reason":"补发","occurrence":2,"until":"2026-11-22T08:02:07.412Z","second":"u-8","device":"level-1","from":88411,"output":"siren-gate","on":true,"to":"heping/gw-0007/resend","walk":"{ALARM}"}}"#
+        r#"{{"txn":"t-1","alarm":null,"by":"u-7","at":"2026-11-22T07:52:07.412Z","expires":"2026-11-22T08:02:07.412Z","nonce":"n-1","reason":"补发","occurrence":2,"until":"2026-11-22T08:02:07.412Z","second":"u-8","device":"level-1","from":88411,"output":"siren-gate","on":true,"welfare":"flat-402","to":"heping/gw-0007/resend","walk":"{ALARM}"}}"#
     );
     pinned(&full, &text);
 
@@ -474,6 +496,7 @@ fn every_word_of_every_enumeration() {
     let words = json!({
         "class": Class::ALL, "priority": Priority::ALL, "mode": Mode::ALL, "command": CommandName::ALL,
         "device": DeviceState::ALL, "quality": Quality::ALL, "gateway": GatewayState::ALL,
+        "sign": WelfareSign::ALL, "standing": WelfareStanding::ALL, "reason": WelfareReason::ALL,
         "store": StoreHealth::ALL, "clock": [Clock::Synced, Clock::Held, Clock::Unset],
     });
     assert_eq!(
@@ -484,10 +507,13 @@ fn every_word_of_every_enumeration() {
             "priority": ["emergency", "urgent", "ordinary", "advisory"],
             "mode": ["live", "test", "drill", "simulated"],
             "command": ["acknowledge", "silence", "coming", "shelve", "unshelve", "out-of-service", "test",
-                "reset", "resend", "read", "write-output", "reload"],
+                "reset", "resend", "read", "write-output", "reload", "pause"],
             "device": ["online", "lost", "fault", "out-of-service", "test"],
             "quality": ["good", "uncertain", "bad"],
             "gateway": ["ready", "lost", "stopped"],
+            "sign": ["water", "door", "motion"],
+            "standing": ["watching", "learning", "quiet", "paused", "unknown", "clock-unset"],
+            "reason": ["away", "hospital"],
             "store": ["ok", "slow", "failing"],
             "clock": ["synced", "held", "unset"],
         })

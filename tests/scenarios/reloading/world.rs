@@ -132,6 +132,8 @@ impl Draft {
             stations: Vec::new(),
             outputs: Vec::new(),
             local_alarm: None,
+            meters: Vec::new(),
+            welfare: Vec::new(),
             sms: None,
             install_input: None,
             uplink: UplinkSettings { hearers: Vec::new(), signed_commands_only: false },

@@ -1,7 +1,7 @@
 //! One station as it is now, for its page: what its number is worth, its colour, its neighbours.
 use alloc::string::String;
 
-use shouwang_message::{AlarmId, DeviceState, Id, Instant, Mode, Quality, StationInfo, Timestamp};
+use shouwang_message::{AlarmId, DeviceState, Id, Instant, Mode, Quality, RainGauge, StationInfo, Timestamp};
 use shouwang_river::{Agreement, Colour, Line, Lines};
 
 use super::standing::READ_FOR_S;
@@ -36,6 +36,8 @@ pub struct StationNow {
     pub is_unchecked: bool,
     /// Seconds between two samples, for gaps in the graph.
     pub interval_s: u32,
+    /// Rain of the last hour and the last day, mm, by the gauge beside it; none unless it is the present.
+    pub rain_mm: Option<(f64, f64)>,
 }
 
 impl Board {
@@ -86,7 +88,19 @@ impl Board {
             about: station.about.clone(),
             info: station.info.clone(),
             interval_s,
+            rain_mm: self.rain_beside(now, station),
         })
+    }
+
+    fn rain_beside(&self, now: Instant, station: &Station) -> Option<(f64, f64)> {
+        let rain = station.info.rain.as_ref()?;
+        let gateway = self.gateways.get(&station.whom())?;
+        let device = gateway.devices.get(&rain.device)?;
+        if self.stale(now, gateway, device).is_some() {
+            return None;
+        }
+        let mm = |name: String| device.good_number(&name);
+        Some((mm(RainGauge::of_the_hour(&rain.meter))?, mm(RainGauge::of_the_day(&rain.meter))?))
     }
 
     /// What keeps its number from being the present, before one looks at the number.

@@ -341,7 +341,7 @@ fn while_our_own_link_is_down_no_gateway_is_judged() {
 }
 
 fn device_state(state: DeviceState, world: &World) -> Vec<u8> {
-    to_bytes(&DeviceStateDocument { state, since: wall(world.now), why: Some("timeout".into()) })
+    to_bytes(&DeviceStateDocument::new(state, wall(world.now), Some("timeout".into())))
 }
 
 #[test]

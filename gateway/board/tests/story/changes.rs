@@ -137,7 +137,7 @@ impl Told {
             }
             Step::Device(n, lost) => {
                 let state = if lost { DeviceState::Lost } else { DeviceState::Online };
-                let document = DeviceStateDocument { state, since: wall(world.now), why: None };
+                let document = DeviceStateDocument::new(state, wall(world.now), None);
                 world.arrive(&format!("gw-1/device/device-{n}/state"), to_bytes(&document), false);
             }
             Step::Gateway(up) => {

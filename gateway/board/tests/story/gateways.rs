@@ -104,7 +104,7 @@ fn a_live_device_state_counts_whatever_its_clock_says() {
     world.pass(6);
     assert_eq!(lost_rows(&world), ["smoke-1"]);
     // A log told again runs through the past.
-    let past = DeviceStateDocument { state: DeviceState::Online, since: wall(world.now), why: None };
+    let past = DeviceStateDocument::new(DeviceState::Online, wall(world.now), None);
     let told = Event { subject: "smoke-1".into(), ..event(1, EventData::DeviceState(past)) };
     world.event(&told);
     world.pass(6);

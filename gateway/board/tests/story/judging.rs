@@ -63,7 +63,7 @@ fn while_its_gateway_is_not_heard_a_reading_counts_by_itself() {
 
     let mut world = bridge(Some("level-1"));
     sensor(&mut world, 3.28);
-    let lost = DeviceStateDocument { state: DeviceState::Lost, since: wall(world.now), why: None };
+    let lost = DeviceStateDocument::new(DeviceState::Lost, wall(world.now), None);
     world.arrive("gw-1/device/level-1/state", to_bytes(&lost), false);
     assert_eq!(read(&mut world, 1, 3.36)["colour"], "yellow", "its sensor is lost");
 }

@@ -48,4 +48,5 @@ mod taking_back;
 mod testing;
 mod triage;
 mod walks;
+mod welfare;
 mod world;

@@ -68,8 +68,7 @@ type Poison = (&'static str, &'static str, Vec<u8>, bool);
 
 fn leftovers() -> Vec<Poison> {
     let alarm = "heping/gw-1/alarm/01KANEXAMP0000000000000001";
-    let device_state =
-        |state| to_bytes(&DeviceStateDocument { state, since: wall(Instant::default()), why: None });
+    let device_state = |state| to_bytes(&DeviceStateDocument::new(state, wall(Instant::default()), None));
     let reply = Reply { txn: "t".into(), ok: true, error: None };
     vec![
         ("a kept event", "heping/gw-1/event", to_bytes(&event(3, finished(over(3)))), true),

@@ -146,7 +146,7 @@ fn nobody_who_is_gone_speaks_for_the_present() {
     assert_eq!(shown(&world), ["next_door smoke-403 unknown 0 gateway_lost"]);
     world.ready(1, 2);
     assert_eq!(shown(&world), ["next_door smoke-403 normal 0 -"]);
-    let lost = DeviceStateDocument { state: DeviceState::Lost, since: wall(world.now), why: None };
+    let lost = DeviceStateDocument::new(DeviceState::Lost, wall(world.now), None);
     world.arrive("gw-1/device/smoke-403/state", to_bytes(&lost), false);
     assert_eq!(shown(&world), ["next_door smoke-403 lost 0 device_lost"]);
 }

@@ -291,3 +291,32 @@ fn a_station_that_its_gateway_no_longer_has_is_closed() {
     assert_eq!(read_at(&mut world, 1, 3.2, now), Outcome::Unknown);
     assert_eq!(world.board.station(&id("qingshi-bridge")).unwrap()["listed"], false);
 }
+
+#[test]
+fn rain_beside_the_station_is_shown_while_it_is_the_present() {
+    let mut world = bridge(None);
+    let rain = Some(RainGauge { device: id("inputs-1"), meter: id("rain") });
+    told(&mut world, vec![StationInfo { rain, ..station(None) }]);
+    let mm = |number: f64, quality| PointValue {
+        value: Some(Value::Number(number)),
+        unit: Some("mm".into()),
+        quality,
+        why: None,
+    };
+    let rain = |world: &World| world.board.station_now(world.now, &id("qingshi-bridge")).unwrap().rain_mm;
+    let tells = |world: &mut World, quality| {
+        world.heartbeat(1, 0);
+        let values = [("rain_1h".to_owned(), mm(3.2, quality)), ("rain_24h".to_owned(), mm(41.0, quality))];
+        let document = ValuesDocument { at: wall(world.now), values: values.into() };
+        world.arrive("gw-1/device/inputs-1/values", to_bytes(&document), false);
+    };
+    assert_eq!(rain(&world), None);
+    tells(&mut world, Quality::Good);
+    assert_eq!(rain(&world), Some((3.2, 41.0)));
+    world.pass(5);
+    tells(&mut world, Quality::Bad);
+    assert_eq!(rain(&world), None, "unknown is not none");
+    tells(&mut world, Quality::Good);
+    world.pass(600);
+    assert_eq!(rain(&world), None, "of ten minutes ago");
+}

@@ -67,7 +67,7 @@ fn a_name_that_two_gateways_have_needs_its_gateway() {
     let mut world = World::new();
     world.ready(1, 1);
     info(&mut world, &[("smoke-1", "b3")]);
-    let state = DeviceStateDocument { state: DeviceState::Online, since: wall(world.now), why: None };
+    let state = DeviceStateDocument::new(DeviceState::Online, wall(world.now), None);
     world.arrive("gw-2/device/smoke-1/state", to_bytes(&state), false);
     assert_eq!(refusal(&test(&mut world, "smoke-1", 10)), "gateway_missing");
     let step = DeskStep::Test(DeviceTest {

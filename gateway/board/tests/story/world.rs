@@ -372,7 +372,7 @@ pub(crate) fn device(
     retained: bool,
 ) {
     let since = Timestamp::from_unix_ms(wall(world.now).unix_ms() + at_ms);
-    let document = DeviceStateDocument { state, since, why: why.map(Into::into) };
+    let document = DeviceStateDocument::new(state, since, why.map(Into::into));
     world.arrive(&format!("gw-1/device/{name}/state"), to_bytes(&document), retained);
 }
 

@@ -207,6 +207,7 @@ impl Engine {
                 }
             }
             CommandName::WriteOutput => self.switch_output(now, payload)?,
+            CommandName::Pause => self.pause_welfare(now, payload)?,
             CommandName::Reload => return self.command_reload(payload.clone()).map_err(Wrong::No),
         }
         Ok(())
@@ -419,7 +420,9 @@ impl Engine {
             };
             let alarm = payload.alarm.map(|alarm| alarm.to_string());
             let device = payload.device.as_ref().map(Id::to_string);
-            let subject = device.or(alarm).unwrap_or_else(|| self.configuration.gateway.to_string());
+            let welfare = payload.welfare.as_ref().map(Id::to_string);
+            let subject =
+                device.or(alarm).or(welfare).unwrap_or_else(|| self.configuration.gateway.to_string());
             self.tell(now, subject, EventData::Command(record));
         }
         let body = to_bytes(&Reply { txn: payload.txn.clone(), ok: true, error: None });

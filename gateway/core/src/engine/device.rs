@@ -6,8 +6,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shouwang_message::{
-    Clock, DeviceState, DeviceStateDocument, Id, Instant, OutOfService, Quality, StationInfo, Timestamp,
-    Value, ValuesDocument, to_bytes,
+    Clock, DeviceState, DeviceStateDocument, Id, Instant, OutOfService, PointValue, Quality, StationInfo,
+    Timestamp, Value, ValuesDocument, WelfareDocument, to_bytes,
 };
 
 use crate::alarm::SHELVE_BY_TWO;
@@ -50,6 +50,8 @@ pub(super) struct Device {
     /// It let itself be read since the start.
     has_accepted: bool,
     told: Vec<Reading>,
+    /// What its meters said when that was told.
+    told_measured: Vec<(String, PointValue)>,
     told_at: Option<Instant>,
     counts: BTreeMap<String, u32>,
     frozen: BTreeMap<String, u32>,
@@ -141,6 +143,7 @@ impl Device {
             refused: BTreeMap::new(),
             has_accepted: false,
             told: Vec::new(),
+            told_measured: Vec::new(),
             told_at: None,
             counts: BTreeMap::new(),
             frozen: BTreeMap::new(),
@@ -360,12 +363,20 @@ impl Device {
         state: DeviceState,
         why: Option<String>,
         at: Timestamp,
+        welfare: Vec<WelfareDocument>,
     ) -> Option<DeviceStateDocument> {
         if self.state.as_ref().is_some_and(|known| known.state == state && known.why == why) {
             return None;
         }
-        let document = DeviceStateDocument { state, since: at, why };
+        let document = DeviceStateDocument { welfare, ..DeviceStateDocument::new(state, at, why) };
         self.state = Some(document.clone());
+        Some(document)
+    }
+
+    /// How the rules stand that watch this device; the document to tell, if its state is known.
+    pub(super) fn set_welfare(&mut self, welfare: Vec<WelfareDocument>) -> Option<&DeviceStateDocument> {
+        let document = self.state.as_mut()?;
+        document.welfare = welfare;
         Some(document)
     }
 
@@ -401,11 +412,12 @@ impl Device {
         now: Instant,
         at: Timestamp,
         settings: &DeviceSettings,
+        measured: Vec<(String, PointValue)>,
     ) -> Option<Vec<u8>> {
         let readings: Vec<Reading> =
             (0..self.points.len()).map(|point| self.told_reading(settings, point)).collect();
         let since = self.told_at.map_or(Duration::MAX, |told| now.since(told));
-        let worth = if readings == self.told {
+        let worth = if readings == self.told && measured == self.told_measured {
             since >= VALUES_AGAIN
         } else {
             since >= VALUES_APART || states(&readings).ne(states(&self.told))
@@ -416,8 +428,9 @@ impl Device {
         let values = self.points.iter().zip(&readings);
         let values = values
             .map(|(point, reading)| (point.name.clone(), reading.to_point_value(point.unit.as_deref())));
-        let document = ValuesDocument { at, values: values.collect() };
+        let document = ValuesDocument { at, values: values.chain(measured.iter().cloned()).collect() };
         self.told = readings;
+        self.told_measured = measured;
         self.told_at = Some(now);
         Some(to_bytes(&document))
     }

@@ -89,6 +89,8 @@ impl Engine {
         self.door_read(now, device, &news);
         for point in news {
             self.gauge_read(now, device, point);
+            self.meter_read(now, device, point);
+            self.welfare_read(now, device, point);
             self.judge_point(now, device, point);
             self.settle_plausibility(now, device, point);
         }
@@ -108,8 +110,8 @@ impl Engine {
                 continue;
             }
             let Some(entry) = self.devices.get_mut(device) else { return };
-            // A station's lines are judged together, by its gauge.
-            if entry.gauges.iter().any(|gauge| gauge.judges(index)) {
+            // A station's lines are judged together, by its gauge; who lives alone, over hours.
+            if condition.test == Test::NoActivity || entry.gauges.iter().any(|gauge| gauge.judges(index)) {
                 continue;
             }
             let reading = entry.decoder.reading(&settings.profile, point);
@@ -284,11 +286,13 @@ impl Engine {
             return id;
         };
         let Some(condition) = settings.conditions.get(raise.condition) else { return id };
+        let mut rules = configuration.welfare.iter();
+        let rule = rules.find(|rule| rule.device == raise.device && rule.condition_name() == condition.name);
         let cry = Cry {
             gateway: &configuration.gateway,
             device: &settings.id,
             condition: &condition.name,
-            class: settings.profile.class,
+            class: rule.map_or(settings.profile.class, |_| Class::Welfare),
             priority: condition.priority,
             mode,
             latched: condition.latched,
@@ -296,11 +300,12 @@ impl Engine {
             value: raise.value.clone(),
             limit: raise.limit,
             // A call's value is the age of the press; any other alarm's is in its point's unit.
-            unit: match &settings.profile.call {
-                Some(_) => Some("s"),
-                None => settings.profile.points.get(condition.point).and_then(|point| point.unit.as_deref()),
+            unit: match (&settings.profile.call, rule) {
+                (_, Some(rule)) => rule.unit(),
+                (Some(_), _) => Some("s"),
+                _ => settings.profile.points.get(condition.point).and_then(|point| point.unit.as_deref()),
             },
-            place: &settings.place,
+            place: rule.map_or(&settings.place, |rule| &rule.place),
             text: &condition.text,
             times: raise.times,
         };

@@ -150,6 +150,8 @@ impl Engine {
         self.change_lines(now, change, &old);
         self.change_devices(now, change, &old);
         self.change_outputs(change, &old);
+        self.change_meters(now, &old);
+        self.change_watches(now, &old);
         self.forget_strangers(now, &old);
         self.drop_faults_of_strangers(now);
         let info = self.info();

@@ -59,6 +59,8 @@ impl Engine {
                 Some(("history", _)) => {
                     self.history.restore(key, value);
                 }
+                Some(("meter", id)) => self.restore_meter(id, value),
+                Some(("welfare", id)) => self.restore_watch(id, value),
                 Some(("text", id)) => self.restore_text(now, key, id, value),
                 Some(("named", person)) => self.restore_named(now, key, person, value),
                 None if key == "walk" => self.restore_walk(now, value),

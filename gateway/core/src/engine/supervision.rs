@@ -59,6 +59,7 @@ impl Engine {
             gateway_words("clock_unset", "时钟未校准", "The clock has not been set", Priority::Ordinary)
         });
         self.supervise_history(now);
+        self.supervise_welfare(now);
         let dropped = self.stage.take_dropped();
         if dropped > 0 {
             let why =

@@ -100,9 +100,10 @@ impl Engine {
     /// Tells a device's values if they have changed enough, or not been told for long.
     pub(super) fn tell_values(&mut self, now: Instant, device: DeviceIndex) {
         let at = self.wall.timestamp(now);
+        let measured = self.measured(now, device);
         let Some(settings) = self.configuration.devices.get(device) else { return };
         let Some(entry) = self.devices.get_mut(device) else { return };
-        if let Some(body) = entry.values_to_tell(now, at, settings) {
+        if let Some(body) = entry.values_to_tell(now, at, settings, measured) {
             self.session.retain(Leaf::DeviceValues(settings.id.clone()), body);
         }
     }
@@ -111,8 +112,9 @@ impl Engine {
     pub(super) fn settle_device_state(&mut self, now: Instant, device: DeviceIndex) {
         let Some((state, why)) = self.device_state(device) else { return };
         let at = self.wall.timestamp(now);
+        let welfare = self.welfare_of(now, device);
         let Some(entry) = self.devices.get_mut(device) else { return };
-        let Some(document) = entry.set_state(state, why, at) else { return };
+        let Some(document) = entry.set_state(state, why, at, welfare) else { return };
         let id = entry.id().clone();
         self.stage.document(now, Leaf::DeviceState(id.clone()), to_bytes(&document));
         self.tell(now, id.to_string(), EventData::DeviceState(document));

@@ -143,7 +143,7 @@ impl Check<'_> {
         }
     }
 
-    fn place(&mut self, device: At<'_>, draft: &draft::Place) -> Place {
+    pub(super) fn place(&mut self, device: At<'_>, draft: &draft::Place) -> Place {
         let mut words = |key, text: &Option<String>| {
             self.words(&[device, &["place".into(), Step::Key(key)]].concat(), text.as_ref())
         };

@@ -49,6 +49,14 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(length(max = 64))]
     pub(super) output: Vec<Output>,
+    /// Rain gauges and water meters whose pulses a digital input counts.
+    #[serde(default)]
+    #[schemars(length(max = 1024))]
+    pub(super) meter: Vec<Meter>,
+    /// Who lives alone and is watched over by water, a door or movement.
+    #[serde(default)]
+    #[schemars(length(max = 1024))]
+    pub(super) welfare: Vec<Welfare>,
     /// When the box itself sounds, because nobody else does.
     pub(super) local_alarm: Option<LocalAlarm>,
     /// Whom the box itself texts, because no duty room hears.
@@ -281,6 +289,8 @@ pub(super) struct Station {
     /// A sensor that has stood still for so long is stuck; 86400 unless said otherwise.
     #[schemars(range(min = 10, max = 864000))]
     pub(super) flat_after_s: Option<u32>,
+    /// Id of the meter that is the rain gauge beside it.
+    pub(super) rain: Option<String>,
 }
 
 /// How a station's line is held and left.
@@ -326,6 +336,89 @@ pub(super) struct StationLines {
     pub(super) prepare: Option<f64>,
     #[schemars(range(min = -10000, max = 10000))]
     pub(super) evacuate: Option<f64>,
+}
+
+/// A meter behind a pulse counter: its amounts are among the values of the device.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Meter {
+    #[schemars(required)]
+    pub(super) id: Option<String>,
+    /// What people call it.
+    #[schemars(required)]
+    pub(super) name: Option<String>,
+    /// Id of the device that counts.
+    #[schemars(required)]
+    pub(super) device: Option<String>,
+    /// Its counter: 16 or 32 bits.
+    #[schemars(required)]
+    pub(super) point: Option<String>,
+    #[schemars(required)]
+    pub(super) measures: Option<Measures>,
+    /// What one pulse is: rain in mm (0.1, 0.2, 0.5), water in m3 (0.001, 0.01).
+    #[schemars(required, range(min = 0.000001, max = 1000))]
+    pub(super) per_pulse: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Measures {
+    Rain,
+    Water,
+}
+
+/// A no-activity rule: without a sign of life for so long, by day, somebody should go and look.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Welfare {
+    #[schemars(required)]
+    pub(super) id: Option<String>,
+    /// What people call the flat. Not the resident's name: it travels.
+    #[schemars(required)]
+    pub(super) name: Option<String>,
+    #[schemars(required)]
+    pub(super) sign: Option<Sign>,
+    /// Of water: id of the meter.
+    pub(super) meter: Option<String>,
+    /// Of a door or movement: id of the device that the contact or the detector is at.
+    pub(super) device: Option<String>,
+    /// Its input, or its counter.
+    pub(super) point: Option<String>,
+    /// Less water than this within the window is none, m3; 0.01 unless said otherwise.
+    #[schemars(range(min = 0.0001, max = 10))]
+    pub(super) least_m3: Option<f64>,
+    /// The door, or somebody, moved less often than this within the window; 1 unless said otherwise.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(super) least: Option<u32>,
+    /// Water and movement 43200 (12 h), a door 86400 (24 h) unless said otherwise.
+    #[schemars(range(min = 10, max = 604800))]
+    pub(super) window_s: Option<u32>,
+    /// When it is judged.
+    #[serde(default)]
+    pub(super) day: Day,
+    /// Where the flat is; unset: where the device is.
+    #[serde(default)]
+    pub(super) place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Sign {
+    Water,
+    Door,
+    Motion,
+}
+
+/// From morning to evening, local time: HH:MM.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Day {
+    /// Default 06:00.
+    pub(super) from: Option<String>,
+    /// Default 22:00.
+    pub(super) to: Option<String>,
+    /// Of the local time; default +08:00.
+    pub(super) utc_offset: Option<String>,
 }
 
 /// A point of a device that the gateway switches on and off.

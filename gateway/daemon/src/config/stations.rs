@@ -3,11 +3,15 @@ use std::collections::BTreeMap;
 
 use shouwang_catalog::strict::Step;
 use shouwang_core::configuration::DeviceSettings;
+use shouwang_core::meter::{Measured, MeterSettings};
 use shouwang_core::profile::Measures;
-use shouwang_message::{Id, LineRule, StationInfo, Text};
+use shouwang_message::{Id, LineRule, RainGauge, StationInfo, Text};
 
 use super::check::{At, Check, Taken};
-use super::draft::{Device, Station, StationLines, StationRange, StationRule};
+use super::draft::{Device, Meter, Station, StationLines, StationRange, StationRule};
+
+/// As they are written, and those that are sound.
+type Meters<'a> = (&'a [Meter], &'a [MeterSettings]);
 
 /// How a line is held and left unless its rule says otherwise (the filter table of rules.md, level).
 const USUAL: LineRule = LineRule { deadband_m: 0.03, on_delay_s: 60, off_delay_s: 600 };
@@ -31,6 +35,7 @@ impl Check<'_> {
         drafts: &[Station],
         all_devices: &[Device],
         devices: &[DeviceSettings],
+        meters: Meters<'_>,
     ) -> Vec<StationInfo> {
         let (mut ids, mut measured) = (Taken::new(), Taken::new());
         let mut stations = Vec::new();
@@ -54,6 +59,7 @@ impl Check<'_> {
             if let (Some(lines), Some(range)) = (&lines, range_m) {
                 self.lines_within(&key("lines"), lines, range);
             }
+            let rain = draft.rain.as_ref().and_then(|name| self.rain(&key("rain"), name, meters, devices));
             if let (Some(id), Some(name), Some(datum), Some(lines)) = (id, name, datum, lines) {
                 let point = device.as_ref().and(draft.point.clone());
                 stations.push(StationInfo {
@@ -67,10 +73,32 @@ impl Check<'_> {
                     interval_s: draft.interval_s,
                     range_m,
                     flat_after_s: draft.flat_after_s,
+                    rain,
                 });
             }
         }
         stations
+    }
+
+    fn rain(
+        &mut self,
+        at: At<'_>,
+        name: &str,
+        (all_meters, meters): Meters<'_>,
+        devices: &[DeviceSettings],
+    ) -> Option<RainGauge> {
+        let names = all_meters.iter().filter_map(|meter| meter.id.as_deref());
+        self.known(at, name, ("表", "meter"), names)?;
+        let meter = meters.iter().find(|meter| meter.id.as_str() == name)?;
+        if meter.measured != Measured::Rain {
+            self.wrong(
+                at,
+                Text::new(format!("{name} 是水表"), format!("{name} is a water meter")),
+                Text::new("写一个雨量筒", "name a rain gauge"),
+            );
+            return None;
+        }
+        Some(RainGauge { device: devices.get(meter.device)?.id.clone(), meter: meter.id.clone() })
     }
 
     /// Rising from line to line, so that a higher colour never comes before a lower one.

@@ -50,6 +50,7 @@ POST /api/v1/couriers                        L
 POST /api/v1/couriers/revoke                 L
 POST /api/v1/cases/{ID}/rating-link          O L
 GET  /residents                              L
+GET  /welfare                                O L I V e
 GET  /river/worker.js                        O L I G V e s
 GET  /river/qingshi-bridge                   O L I G V e s
 GET  /river/qingshi-bridge/readings.csv      O L I G V e s
@@ -126,6 +127,8 @@ POST /api/v1/reports                         O L
 GET  /api/v1/devices                         O L I V e
 POST /api/v1/devices/smoke-1/test            L I
 POST /api/v1/walks/{ID}                      O L
+GET  /api/v1/welfare                         O L I V e
+POST /api/v1/welfare/flat-402/pause          O L
 GET  /api/v1/drill                           O L V e
 POST /api/v1/drill                           L
 POST /api/v1/drill/stop                      L

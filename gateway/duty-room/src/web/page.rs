@@ -33,6 +33,7 @@ pub(super) const ASSETS: &[(&str, &str, &str)] = &[
     ("print.js", SCRIPT, include_str!("../../assets/print.js")),
     ("recover.js", SCRIPT, include_str!("../../assets/recover.js")),
     ("residents.js", SCRIPT, include_str!("../../assets/residents.js")),
+    ("welfare.js", SCRIPT, include_str!("../../assets/welfare.js")),
     ("people.js", SCRIPT, include_str!("../../assets/people.js")),
     ("mine.js", SCRIPT, include_str!("../../assets/mine.js")),
     ("outbox.js", SCRIPT, include_str!("../../assets/outbox.js")),

@@ -52,6 +52,8 @@ struct Page {
     graphs: [(&'static str, &'static str, Drawing); 3],
     gaps: Vec<String>,
     manual: Option<String>,
+    /// Of an hour and of a day.
+    rain: Option<String>,
     ladder: Vec<Rung>,
     upstream: Option<(Id, String)>,
     downstream: Option<(Id, String)>,
@@ -196,6 +198,11 @@ fn made(id: Id, seen: &Seen, language: Language, paper: Paper, (may_act, leads):
         let age = in_words(age(reading.at, seen.wall), language);
         format!("{:.2} {} · {age}", reading.stage_m, paper.say("river_metres"))
     });
+    let rain = now.rain_mm.map(|(hour, day)| {
+        let (words, mm) = (paper.say("river_rain"), paper.say("river_mm"));
+        let (an_hour, a_day) = (paper.say("river_1h"), paper.say("river_24h"));
+        format!("{words} {an_hour} {hour:.1} {mm} · {a_day} {day:.1} {mm}")
+    });
     Page {
         name: now.info.name.clone(),
         colour: now.colour.word(),
@@ -219,6 +226,7 @@ fn made(id: Id, seen: &Seen, language: Language, paper: Paper, (may_act, leads):
         ],
         gaps: missing.iter().rev().take(GAPS).map(|(from, to)| gap_words(*from, *to, language)).collect(),
         manual,
+        rain,
         ladder: ladder(now, sentence.stage_m, language, &paper),
         upstream: now.upstream.clone(),
         downstream: now.downstream.clone(),

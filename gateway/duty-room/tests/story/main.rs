@@ -30,3 +30,4 @@ mod sounder;
 mod stations;
 mod web;
 mod webhook;
+mod welfare;

@@ -1,7 +1,7 @@
 //! `/api/openapi.json` held against a duty room at work: what is answered is what the document says, no field more, no
 //! field less, nothing of another kind.
 use serde_json::{Value, json};
-use shouwang_message::{AlarmChange, AlarmDocument, to_bytes};
+use shouwang_message::{AlarmChange, AlarmDocument, WelfareStanding, to_bytes};
 
 use crate::desk::*;
 use crate::devices::{info, place, values};
@@ -127,6 +127,8 @@ async fn what_is_answered_is_what_is_written_down() {
     let stations = vec![crate::stations::station("qingshi-bridge", Some("level-1"))];
     gateway.say("info", true, crate::stations::info(stations)).await;
     gateway.say("device/level-1/values", true, crate::stations::level(crate::stations::ago(1), 3.41)).await;
+    let watched = crate::welfare::inputs(WelfareStanding::Watching, None);
+    gateway.say("device/inputs-1/state", true, watched).await;
     let readings = "/api/v1/stations/{id}/readings";
     let mut checked = Checked { document: answer.json(), browser: &browser, wrong: Vec::new() };
 
@@ -166,6 +168,10 @@ async fn what_is_answered_is_what_is_written_down() {
     let drill = json!({ "script": [{ "after_s": 0, "device": "smoke-3-2-403", "condition": "smoke" }] });
     let test = json!({ "minutes": 10, "reason": "年检" });
     let nothing = json!({});
+    checked.get("/api/v1/welfare", "/api/v1/welfare").await;
+    let back = json!({ "reason": "away", "until": null });
+    let pause = "/api/v1/welfare/{rule}/pause";
+    checked.post("/api/v1/welfare/flat-402/pause", pause, &back, 200).await;
     for (path, template, body, status) in [
         ("/api/v1/residents", "/api/v1/residents", &card, 200),
         ("/api/v1/residents", "/api/v1/residents", &nothing, 422),
