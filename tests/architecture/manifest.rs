@@ -58,6 +58,7 @@ pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
     ("shouwang", "gateway/cli", None),
     ("shouwang-tests", "tests", None),
     ("shouwang-fuzz", "tests/fuzz", None),
+    ("shouwang-panics", "tests/packaging/panics", Some(&["shouwang-gateway"])),
 ];
 
 /// The pure crates, and which crates of others each may use. All of these work without `std`.

@@ -1,7 +1,9 @@
 //! The program for ARM boxes on an emulated processor: it knows itself, checks a configuration, and tells an alarm over a
 //! real broker to the real duty room; killed with one that nobody has heard, it tells it after its next start.
+use shouwang_gateway::watchdog::Cause;
 use shouwang_tests::listener::Heard;
 use shouwang_tests::{DutyRoom, wait_until};
+use tempfile::TempDir;
 
 use crate::program::Built;
 use crate::street::{LIMIT, RAISED, Street, name};
@@ -11,16 +13,16 @@ fn the_aarch64_program_tells_an_alarm() {
     tells_an_alarm(&Built::of("arm64", "emulated"));
 }
 
-/// The watchdog tells which part panicked; so a panic must be caught there as it is here.
+/// A panic ends the process there at once; which part it was is on record all the same.
 #[test]
-fn a_panic_on_aarch64_is_told_by_its_thread() {
-    panics_are_told("arm64", "emulated");
-}
-
-#[test]
-#[ignore = "armv7 is of tests/long packages"]
-fn a_panic_on_armv7_is_told_by_its_thread() {
-    panics_are_told("armhf", "small");
+fn a_panic_on_aarch64_leaves_its_cause() {
+    let directory = TempDir::with_prefix("shouwang-panic-").expect("a directory for the cause");
+    let panics = Built::of("arm64", "emulated").beside("panics");
+    let outcome = panics.run(&[directory.path().to_str().expect("a path in UTF-8")]);
+    assert_eq!(outcome.ending, "signal 6", "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("as it must"), "it says why: {}", outcome.stderr);
+    let cause = Cause::of_the_last_end(directory.path()).expect("a cause");
+    assert_eq!(cause, Cause { part: "line b3".into(), hung_ms: None });
 }
 
 #[test]
@@ -33,14 +35,6 @@ fn the_released_aarch64_program_tells_an_alarm() {
 #[ignore = "slow to build: tests/long packages"]
 fn the_released_armv7_program_tells_an_alarm() {
     tells_an_alarm(&Built::of("armhf", "small"));
-}
-
-fn panics_are_told(arch: &str, profile: &str) {
-    let program = Built::of_manifest(arch, profile, "tests/packaging/panics/Cargo.toml");
-    let outcome = program.run(&[]);
-    assert_eq!(outcome.ending, "exit 0", "{}", outcome.stderr);
-    assert_eq!(outcome.stdout, "dropped while panicking: true\ntold by its thread: true\n");
-    assert!(outcome.stderr.contains("as it must"), "it says why: {}", outcome.stderr);
 }
 
 fn tells_an_alarm(program: &Built) {

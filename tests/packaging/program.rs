@@ -27,15 +27,6 @@ pub(crate) struct Outcome {
 impl Built {
     /// Brings it up to date. What that needs was installed before, which is not for a test to do.
     pub(crate) fn of(arch: &str, profile: &str) -> Self {
-        Self::build(arch, &[arch, profile])
-    }
-
-    /// Another program, built in the same way.
-    pub(crate) fn of_manifest(arch: &str, profile: &str, manifest: &str) -> Self {
-        Self::build(arch, &[arch, profile, manifest])
-    }
-
-    fn build(arch: &str, arguments: &[&str]) -> Self {
         let fetched = root().join(format!("target/packaging/{arch}/musl"));
         assert!(
             fetched.exists(),
@@ -43,7 +34,7 @@ impl Built {
         );
         let mut command = Command::new(root().join("gateway/packaging/binary"));
         let output = command
-            .args(arguments)
+            .args([arch, profile])
             .current_dir(root())
             .output()
             .expect("gateway/packaging/binary is a program");
@@ -51,13 +42,17 @@ impl Built {
         let path = said.lines().last().map(PathBuf::from);
         let Some(path) = path.filter(|path| output.status.success() && path.exists()) else {
             panic!(
-                "`gateway/packaging/binary {}` made no program ({}):\n{said}{}",
-                arguments.join(" "),
+                "`gateway/packaging/binary {arch} {profile}` made no program ({}):\n{said}{}",
                 output.status,
                 String::from_utf8_lossy(&output.stderr)
             );
         };
         Self { path, emulator: emulator(arch) }
+    }
+
+    /// The program of that name that was built beside it.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        Self { path: self.path.with_file_name(name), emulator: self.emulator }
     }
 
     /// A command that begins with it.

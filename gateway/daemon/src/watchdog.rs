@@ -157,6 +157,8 @@ impl Watchdog {
             looked: Pulse::default(),
             directory: directory.to_owned(),
         });
+        #[cfg(panic = "abort")]
+        tell_of_panics(&shared);
         let watched = Arc::clone(&shared);
         let (stop, stopped) = sync_channel(1);
         let thread = thread::Builder::new()
@@ -241,6 +243,15 @@ impl Shared {
         Found { cause, excused: excused.into_iter().map(|part| part.name.clone()).collect() }
     }
 
+    /// The cause, by the name of the thread that panicked: a part's, or another's.
+    #[cfg(any(panic = "abort", test))]
+    fn panicked_on(&self, thread: Option<&str>) -> Cause {
+        let parts = self.parts();
+        let part = parts.iter().find(|part| thread.is_some() && part.thread.as_deref() == thread);
+        let name = part.map(|part| part.name.as_str()).or(thread);
+        Cause { part: name.unwrap_or("a thread without a name").into(), hung_ms: None }
+    }
+
     /// Nobody had a chance to beat.
     fn forgive(&self) {
         for part in self.parts().iter().filter(|part| !part.pulse.is_resting()) {
@@ -263,6 +274,19 @@ impl Shared {
         }
         std::process::abort();
     }
+}
+
+/// Where a panic ends the process at once, as on boxes, nothing is dropped that could tell: the thread puts its part on
+/// record itself. There a panic of a page's thread is an end, too.
+#[cfg(panic = "abort")]
+fn tell_of_panics(shared: &Arc<Shared>) {
+    let (before, watched) = (std::panic::take_hook(), Arc::downgrade(shared));
+    std::panic::set_hook(Box::new(move |panic| {
+        before(panic);
+        if let Some(shared) = watched.upgrade() {
+            shared.end_because(shared.panicked_on(thread::current().name()));
+        }
+    }));
 }
 
 fn watch(shared: &Shared, notifier: Option<&Notifier>, stopped: &Receiver<()>) {
@@ -378,6 +402,15 @@ mod tests {
         assert!(panics.join().is_err());
         let cause = shared.find(clock::now(), |_| false).cause;
         assert_eq!(cause, Some(Cause { part: "line b3".into(), hung_ms: None }));
+    }
+
+    #[test]
+    fn a_panic_is_of_the_part_whose_thread_it_was() {
+        let shared = shared(vec![part("event loop"), Part { thread: Some("line-0".into()), ..part("line b3") }]);
+        let of = |thread| shared.panicked_on(thread).part;
+        assert_eq!(of(Some("line-0")), "line b3");
+        assert_eq!(of(Some("web")), "web");
+        assert_eq!(of(None), "a thread without a name");
     }
 
     #[test]
