@@ -9,7 +9,7 @@ use shouwang_tests::{Configuration, Gateway, Mosquitto, clock, wait_for};
 use crate::program::Built;
 use crate::street::{LIMIT, Street, name};
 
-/// What `gateway/packaging/binary` says of a program that is larger.
+/// What `gateway/packaging/binary` refuses more than.
 const MOST_BYTES: u64 = 12 * 1024 * 1024;
 const DEVICES: u8 = 64;
 const MOST_MIB: f64 = 20.0;

@@ -406,7 +406,8 @@ mod tests {
 
     #[test]
     fn a_panic_is_of_the_part_whose_thread_it_was() {
-        let shared = shared(vec![part("event loop"), Part { thread: Some("line-0".into()), ..part("line b3") }]);
+        let shared =
+            shared(vec![part("event loop"), Part { thread: Some("line-0".into()), ..part("line b3") }]);
         let of = |thread| shared.panicked_on(thread).part;
         assert_eq!(of(Some("line-0")), "line b3");
         assert_eq!(of(Some("web")), "web");
