@@ -36,6 +36,7 @@ use crate::self_test::SelfTests;
 use crate::shift::Shift;
 use crate::sounder::Sounder;
 use crate::stations::{OwnLog, Station};
+use crate::supervision::Limits;
 use crate::takeover::Processes;
 use crate::telling::Outreach;
 use crate::triage::{Decided, Waiting};
@@ -74,6 +75,8 @@ pub struct Board {
     pub(crate) cases: BTreeMap<AlarmId, Case>,
     /// The newest closed ones, oldest first.
     pub(crate) closed: VecDeque<Case>,
+    /// By when each case that is not handled is to be accepted and handled.
+    pub(crate) limits: Limits,
     pub(crate) pending: BTreeMap<String, Pending>,
     pub(crate) link_up: bool,
     link_row: Option<AlarmId>,
@@ -216,6 +219,7 @@ impl Board {
             finished: VecDeque::new(),
             cases: BTreeMap::new(),
             closed: VecDeque::new(),
+            limits: Limits::default(),
             pending: BTreeMap::new(),
             link_up: false,
             link_row: None,
@@ -251,6 +255,7 @@ impl Board {
             unreadable += u64::from(board.remember(now, &key, &value).is_none());
         }
         board.match_cases_to_rows();
+        board.limits_restored();
         for (id, taken) in &board.taken_back {
             if let Some(row) = board.rows.get_mut(id) {
                 row.taken_back = Some(taken.clone());
@@ -314,7 +319,7 @@ impl Board {
             .min(self.next_cooking_deadline())
             .min(self.next_drill_deadline());
         next = next.min(self.sounder.next_deadline()).min(self.self_tests.next_deadline());
-        next = next.min(self.next_round_deadline());
+        next = next.min(self.next_round_deadline()).min(self.limits.next_deadline());
         for gateway in self.gateways.values() {
             let askable = self.link_up && gateway.may_answer();
             next = next.min(gateway.watch.next_deadline().unwrap_or(Instant::NEVER)).min(gateway.devices_at);
@@ -415,6 +420,7 @@ impl Board {
         self.look_at_cooking(now);
         self.look_at_drill(now);
         self.look_at_shift(now);
+        self.look_at_limits(now);
         self.look_at_ladders(now);
         self.look_at_sounder(now);
         self.look_at_self_tests(now);

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use shouwang_message::{AlarmDocument, AlarmId, Class, Id, Mode, Place, Priority, Text, Timestamp};
 
 use crate::GatewayName;
+use crate::handling::Loop;
 use crate::ladder::Delivery;
+use crate::supervision::Supervised;
 use crate::trust::shown;
 
 mod broadcast;
@@ -131,6 +133,8 @@ pub enum CaseStep {
     Close { conclusion: Option<Conclusion>, of: Option<AlarmId> },
     /// 吹哨: names departments.
     Whistle { departments: Vec<String> },
+    /// 转大循环: it is too much for its grid, and these departments are called; with a reason.
+    GoUp { departments: Vec<String> },
     /// 报到 of a named department.
     ReportIn { department: String },
     /// 认领: the first one goes; of a broadcast task, as many as are needed.
@@ -193,7 +197,7 @@ pub(crate) struct CalledBack {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Done {
     /// `accept dispatch receive arrive call_back handle rate close whistle report_in claim
-    /// note called broadcast photo report cried_again`.
+    /// note called broadcast photo report go_up supervise cried_again`.
     pub(crate) step: String,
     pub(crate) by: String,
     pub(crate) at: Timestamp,
@@ -244,6 +248,20 @@ pub(crate) struct Case {
     /// 谁能去?, if that was asked.
     #[serde(default)]
     pub(crate) broadcast: Option<Broadcast>,
+    /// By when somebody accepts it, and it is handled; as the table said when this room knew of it.
+    #[serde(default)]
+    pub(crate) accept_by: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) handle_by: Option<Timestamp>,
+    /// 督办, oldest first.
+    #[serde(default)]
+    pub(crate) supervised: Vec<Supervised>,
+    /// 小循环 or 大循环; none: whoever is on watch decides.
+    #[serde(default, rename = "loop")]
+    pub(crate) way: Option<Loop>,
+    /// Who took it from the small loop to the large one.
+    #[serde(default)]
+    pub(crate) gone_up: Option<Stamp>,
     /// Names of pictures, oldest first.
     #[serde(default)]
     pub(crate) photos: Vec<String>,
@@ -282,6 +300,27 @@ impl Case {
         Self { occurrence: alarm.occurrence, ..Self::blank(about) }
     }
 
+    /// What is remembered of its alarm, which is over.
+    pub(crate) fn alarm(&self) -> AlarmDocument {
+        let about = &self.about;
+        AlarmDocument {
+            active: false,
+            mode: about.mode,
+            occurrence: self.occurrence,
+            place: about.place.clone(),
+            text: about.text.clone(),
+            ..AlarmDocument::new(
+                about.id,
+                about.gateway.clone(),
+                about.device.clone(),
+                about.condition.clone(),
+                about.class,
+                about.priority,
+                about.raised_at,
+            )
+        }
+    }
+
     pub(crate) fn id(&self) -> AlarmId {
         self.about.id
     }
@@ -292,6 +331,11 @@ impl Case {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.state == CaseState::Closed
+    }
+
+    /// Steps that a person made, or that were made for one: 督办 moves nothing.
+    pub(crate) fn moves(&self) -> u32 {
+        self.revision.saturating_sub(u32::try_from(self.supervised.len()).unwrap_or_default())
     }
 
     /// Who was sent last, while nobody is there and they have not answered.
@@ -352,6 +396,11 @@ impl Case {
             closed: None,
             departments: Vec::new(),
             broadcast: None,
+            accept_by: None,
+            handle_by: None,
+            supervised: Vec::new(),
+            way: None,
+            gone_up: None,
             photos: Vec::new(),
             deliveries: Vec::new(),
             revision: 0,

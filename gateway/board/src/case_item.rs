@@ -28,6 +28,7 @@ pub(crate) fn case_item(case: &Case, alarm: Option<&Alarm>, deliveries: Vec<Valu
         let missing: Vec<&str> = missing.map(|called| called.name.as_str()).collect();
         fields.insert("missing".into(), json!(missing));
         fields.insert("broadcast".into(), json!(case.broadcast.as_ref().map(Broadcast::item)));
+        fields.insert("overdue".into(), json!(case.overdue()));
         fields.insert("alarm".into(), json!(alarm));
         fields.insert("deliveries".into(), Value::Array(deliveries));
     }

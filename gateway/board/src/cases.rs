@@ -76,7 +76,7 @@ impl Board {
         }
         self.sent_for_a_report(asked);
         let mut case = self.find_case(id).ok_or(Outcome::Unknown)?;
-        let was_concluded = case.is_concluded();
+        let (was_concluded, was_new) = (case.is_concluded(), case.state == CaseState::New);
         let revision = case.revision;
         let taken = case.take(asked, self.wall).map_err(into_outcome)?;
         if let Some(already) = taken {
@@ -93,9 +93,12 @@ impl Board {
             self.note_cooking(&case);
         }
         let is_over = case.is_concluded() && !was_concluded;
+        let is_accepted = was_new && case.state > CaseState::New;
         self.put_case(case);
         if is_over {
             self.report_is_over(id);
+        } else if is_accepted {
+            self.take_its_way(id);
         }
         self.effects.push(Effect::CaseAnswer { ticket, id });
         Ok(())
@@ -123,6 +126,7 @@ impl Board {
         if case.acknowledged(&shown(by), at) {
             self.log_steps(&case, revision, from);
             self.put_case(case);
+            self.take_its_way(id);
         }
     }
 
@@ -227,12 +231,16 @@ impl Board {
     pub(crate) fn find_case(&self, id: AlarmId) -> Option<Case> {
         self.known_case(id).cloned().or_else(|| {
             let row = self.find(id).filter(|row| !row.concluded)?;
-            row.alarm_document().map(|document| Case::new(&row.whom(), document))
+            let mut case = Case::new(&row.whom(), row.alarm_document()?);
+            self.set_limits(&mut case);
+            Some(case)
         })
     }
 
-    pub(crate) fn put_case(&mut self, case: Case) {
+    pub(crate) fn put_case(&mut self, mut case: Case) {
         let id = case.id();
+        self.set_limits(&mut case);
+        self.limits.touch(id);
         self.changed = true;
         self.outreach.touch(id);
         self.keep_case(&case);
@@ -330,6 +338,7 @@ fn line(id: AlarmId, done: &Done, from: &str) -> LogLine {
 pub(crate) fn already_words(step: &str) -> Text {
     match step {
         "claim" => Text::new("已有人认领", "Somebody is going already"),
+        "go-up" => Text::new("已转大循环", "It has gone up already"),
         "report-in" => Text::new("该部门已报到", "This department has reported in"),
         "report" => Text::new("已收到过这次上报", "This report was here before"),
         _ => Text::new("已有人做过", "Somebody did it before"),

@@ -23,6 +23,8 @@ pub struct Escalation {
     pub steps: BTreeMap<Priority, Vec<Step>>,
     /// Who is told, in order of time, that nobody is on watch here or that a roll call has no answer.
     pub watch: Vec<Step>,
+    /// Who is told, at once, of a case that was not accepted or handled in its time.
+    pub supervise: Option<Step>,
     /// Channels that text themselves once a week, and at which number.
     pub own_numbers: BTreeMap<Id, String>,
     /// Through which channels a person is told that they are sent.

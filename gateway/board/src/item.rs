@@ -29,6 +29,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) devices: Option<(Value, usize)>,
     /// Alarms have a case, what is no alarm has none.
     pub(crate) case: Option<(CaseState, Option<Conclusion>)>,
+    /// 督办: what was not done in its time.
+    pub(crate) overdue: Option<&'static str>,
     /// How far up the ladder it is.
     pub(crate) escalation: Option<Value>,
     /// How far the calling of people is.
@@ -98,6 +100,7 @@ pub(crate) fn item(row: &Row, around: &Surroundings<'_>) -> Value {
     }
     set("case", json!(around.case.map(|(state, _)| state)));
     set("conclusion", json!(around.case.and_then(|(_, what)| what)));
+    set("overdue", json!(around.overdue));
     set("escalation", json!(around.escalation));
     set("answering", json!(around.answering));
     let refused = row.refused.as_ref().map(|(name, error)| {

@@ -46,6 +46,11 @@ pub(crate) struct Ladder {
     unmoved: Stopwatch,
     /// Who was sent last and has not answered.
     pub(crate) sent: Option<Sent>,
+    /// How many 督办 of its case were told, and how many of those whom its case asks.
+    #[serde(default)]
+    pub(crate) supervised: usize,
+    #[serde(default)]
+    pub(crate) asked: usize,
     pub(crate) deliveries: Vec<Delivery>,
     /// On the clock on the wall, when this was kept.
     kept_at: Timestamp,
@@ -95,6 +100,9 @@ pub(crate) struct Delivery {
     /// From the telling to its result.
     took_ms: Option<u32>,
     pub(crate) tries: u8,
+    /// Cases that this word is for too.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) others: usize,
     /// While its result is awaited, in this process.
     #[serde(skip)]
     pub(crate) ticket: Option<u64>,
@@ -114,6 +122,10 @@ pub(crate) enum Purpose {
     Recovered,
     /// Somebody is sent.
     Dispatch,
+    /// 督办, to whoever leads.
+    Supervise,
+    /// 谁能去?, to everybody who is asked.
+    Ask,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,6 +181,8 @@ impl Ladder {
             climbing: Stopwatch::started(now, Duration::ZERO),
             unmoved: Stopwatch::default(),
             sent: None,
+            supervised: 0,
+            asked: 0,
             deliveries: Vec::new(),
             kept_at: Timestamp::from_unix_ms(0),
             room: None,
@@ -374,7 +388,7 @@ impl Ladder {
     pub(crate) fn is_wanted(&self, delivery: &Delivery) -> bool {
         match delivery.purpose {
             Purpose::Step => delivery.climb == self.climb && (!self.is_held || self.is_urged),
-            Purpose::Recovered => true,
+            Purpose::Recovered | Purpose::Supervise | Purpose::Ask => true,
             Purpose::Dispatch => self.sent.as_ref().is_some_and(|sent| sent.name == delivery.to),
         }
     }
@@ -408,8 +422,18 @@ impl Ladder {
     }
 
     pub(crate) fn awaits_results(&self) -> bool {
-        self.deliveries.iter().any(|delivery| delivery.ticket.is_some())
+        self.awaited() > 0
     }
+
+    /// Tellings whose result is not known yet.
+    pub(crate) fn awaited(&self) -> usize {
+        self.deliveries.iter().filter(|delivery| delivery.ticket.is_some()).count()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The first step that an urging takes.
@@ -459,6 +483,7 @@ impl Delivery {
             result: Became::Waiting,
             took_ms: None,
             tries: 1,
+            others: 0,
             ticket: None,
             taken: None,
             told_at: Instant::default(),

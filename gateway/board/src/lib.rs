@@ -27,6 +27,7 @@ mod escalation;
 mod figures;
 mod flood;
 mod groups;
+mod handling;
 mod hearing;
 mod input;
 mod item;
@@ -54,6 +55,7 @@ mod shift;
 mod sounder;
 mod sounding;
 pub mod stations;
+mod supervision;
 mod takeover;
 mod telling;
 mod testing;
@@ -75,6 +77,7 @@ pub use desk::{DeskAsked, DeskStep};
 pub use drill::DrillStep;
 pub use escalation::{Escalation, Reach, Step};
 pub use figures::{DeviceFigures, Figures, Grid, Times};
+pub use handling::{Handling, Loop};
 pub use input::Input;
 pub use item::clean;
 pub use kept::{KEPT_PREFIXES, closed_case_key, ended_round_key, reading_key, sheet_key};
@@ -94,6 +97,8 @@ pub use triage::{Tip, TriageStep};
 pub use trust::shown;
 pub use welfare::WelfareAsked;
 
+use alloc::vec::Vec;
+
 use shouwang_message::Id;
 
 /// What tells one duty room from another.
@@ -103,6 +108,8 @@ pub struct Settings {
     pub name: Id,
     pub organisation: Organisation,
     pub escalation: Escalation,
+    /// By when cases are accepted and handled, and in which loop; the first line that fits.
+    pub handling: Vec<Handling>,
     pub night: Night,
     /// There is a siren on the desk, and [`Output::Sound`] reaches it.
     pub has_sounder: bool,
@@ -115,6 +122,7 @@ impl Settings {
             name,
             organisation: Organisation::default(),
             escalation: Escalation::default(),
+            handling: Vec::new(),
             night: Night::default(),
             has_sounder: false,
         }

@@ -97,6 +97,10 @@ impl Board {
         self.night.look_at = now + night.until_next(self.wall);
         let is_night = night.is_night(self.wall);
         self.changed |= is_night != self.night.is_night;
+        if self.night.is_night && !is_night {
+            // 督办 that waited for the morning.
+            self.outreach.touch_all();
+        }
         self.night.is_night = is_night;
         if night.is_report_time(self.wall) && !self.night.unheard.is_empty() {
             self.tell_night();

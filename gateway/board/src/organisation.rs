@@ -192,7 +192,7 @@ impl Organisation {
     }
 
     /// Whether this grid is the unit, or below it. Devices write their grid in capitals too.
-    fn holds(&self, unit: &Id, grid: &str) -> bool {
+    pub(crate) fn holds(&self, unit: &Id, grid: &str) -> bool {
         let mut at = grid.to_lowercase();
         for _ in 0..=UnitKind::ALL.len() {
             if at == unit.as_str() {

@@ -1,5 +1,5 @@
 //! What somebody answers by SMS: "1" acknowledges, as that person, what their phone was told last, or says that who
-//! was sent knows it. Everything else is a line of the logbook.
+//! was sent knows it, or that who was asked goes. Everything else is a line of the logbook.
 use alloc::string::{String, ToString};
 
 use shouwang_message::{AlarmId, Id, Instant, Timestamp};
@@ -38,7 +38,10 @@ impl Board {
         };
         let refused = match purpose {
             Purpose::Dispatch => self.receive_by_reply(id, &person, &from),
-            Purpose::Step | Purpose::Recovered => self.acknowledge_by_reply(now, id, cry, &person, &from),
+            Purpose::Ask => self.claim_by_reply(id, &person, &from),
+            Purpose::Step | Purpose::Recovered | Purpose::Supervise => {
+                self.acknowledge_by_reply(now, id, cry, &person, &from)
+            }
         };
         if let Some(why) = refused {
             self.log_reply(&by, from, Some(id), why, text);
@@ -65,10 +68,27 @@ impl Board {
         }
     }
 
+    /// 我去.
+    fn claim_by_reply(&mut self, case: AlarmId, person: &Id, from: &str) -> Option<&'static str> {
+        let Some(name) = self.asked_as(case, core::slice::from_ref(person)) else { return Some("not_asked") };
+        self.step_by_reply(case, person, from, CaseStep::Claim { person: Some(name) }, "already_going")
+    }
+
     fn receive_by_reply(&mut self, case: AlarmId, person: &Id, from: &str) -> Option<&'static str> {
         let known = self.settings.organisation.person(person)?;
         let sent = self.cases.get(&case).and_then(|case| case.sent_as(&known.name, person.as_str()));
         let Some(name) = sent.map(ToString::to_string) else { return Some("not_dispatched") };
+        self.step_by_reply(case, person, from, CaseStep::Receive { person: Some(name) }, "already_received")
+    }
+
+    fn step_by_reply(
+        &mut self,
+        case: AlarmId,
+        person: &Id,
+        from: &str,
+        step: CaseStep,
+        already: &'static str,
+    ) -> Option<&'static str> {
         let asked = CaseAsked {
             case,
             by: person.to_string(),
@@ -76,11 +96,11 @@ impl Board {
             note: None,
             call_back: None,
             occurrence: None,
-            step: CaseStep::Receive { person: Some(name) },
+            step,
         };
         match self.step(NO_TICKET, &asked) {
             Ok(()) => None,
-            Err(Outcome::CaseAlready { .. }) => Some("already_received"),
+            Err(Outcome::CaseAlready { .. }) => Some(already),
             Err(Outcome::Refused { code, .. }) => Some(code),
             Err(_) => Some("unknown_case"),
         }

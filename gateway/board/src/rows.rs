@@ -274,6 +274,7 @@ impl Board {
                 self.count_change(&row);
                 self.count_for_flood(&row);
                 self.note_for_morning(&row);
+                self.limits.touch(row.id());
                 Some(self.wall)
             }
         };

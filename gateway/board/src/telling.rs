@@ -3,6 +3,7 @@
 mod channels;
 mod dispatch;
 mod outreach;
+mod urging;
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use shouwang_message::{AlarmDocument, AlarmId, Id, Instant, Priority, Text, Timestamp};
 
 use crate::board::Board;
-use crate::case::CaseState;
+use crate::case::{Case, CaseState};
 use crate::escalation::{Reach, Step};
 use crate::ladder::{Became, DELIVERIES, Delivery, Due, Facts, Ladder, Purpose};
 use crate::logbook::LogLine;
@@ -83,6 +84,8 @@ impl Board {
         ladder.waits_until = None;
         let mut changed = ladder.learn(now, &facts) || is_new;
         changed |= self.see_who_is_sent(now, id, &mut ladder, &about);
+        changed |= self.see_supervision(now, id, &mut ladder, &about);
+        changed |= self.see_who_is_asked(now, id, &mut ladder, &about);
         let mut next = now + LOOK_AGAIN;
         // That nobody watches is why the leader is called, and no reason to hurry past the leader.
         let nobody_watches = self.guard.is_unheard(now) && !about.is_room;
@@ -103,7 +106,11 @@ impl Board {
         if changed {
             self.keep_ladder(now, id, &mut ladder);
         }
-        if facts.is_finished && !self.rows.contains_key(&id) && next == Instant::NEVER {
+        if self.asks_later(id, &ladder) {
+            next = next.min(now + LOOK_AGAIN);
+        }
+        let is_over = facts.is_finished && !self.rows.contains_key(&id);
+        if is_over && next == Instant::NEVER && !self.owes_word(id, Some(&ladder)) {
             return self.leave_ladder(now, id, Some(ladder));
         }
         let steps = self.steps_of(about.is_room, facts.priority);
@@ -133,7 +140,8 @@ impl Board {
         let has_steps = !self.steps_of(about.is_room, facts.priority).is_empty();
         let is_sent = !self.settings.organisation.responders.is_empty()
             && self.cases.get(&id).is_some_and(|case| case.awaited().is_some());
-        if facts.is_finished || (facts.is_quiet && !is_sent) || !(has_steps || is_sent) {
+        let is_owed = is_sent || self.owes_word(id, None);
+        if !is_owed && (facts.is_finished || facts.is_quiet || !has_steps) {
             return None;
         }
         if self.outreach.ladders.len() >= bounds::LADDERS {
@@ -148,7 +156,7 @@ impl Board {
     }
 
     fn facts(&self, now: Instant, id: AlarmId) -> Option<(Facts, Subject)> {
-        let row = self.find(id)?;
+        let Some(row) = self.find(id) else { return self.facts_of_case(id) };
         let Some(document) = row.alarm_document() else { return self.facts_of_room(row) };
         let case = self.cases.get(&id);
         let catches_up_until = self.gateways.get(&row.whom()).map(|gateway| gateway.catches_up_until);
@@ -164,12 +172,30 @@ impl Board {
             is_quiet: document.shelved.is_some()
                 || document.suppressed.is_some()
                 || document.out_of_service.is_some(),
-            case_steps: case.map_or(0, |case| case.revision),
+            case_steps: case.map_or(0, Case::moves),
             may_be_over,
             not_before: Instant::default(),
             is_cared_for: state >= CaseState::OnSite,
         };
         Some((facts, Subject { alarm: document.clone(), is_room: false }))
+    }
+
+    /// A case that stands longer than its alarm's row is remembered.
+    fn facts_of_case(&self, id: AlarmId) -> Option<(Facts, Subject)> {
+        let case = self.cases.get(&id)?;
+        let facts = Facts {
+            cry: case.occurrence,
+            priority: case.about.priority,
+            is_active: false,
+            is_acknowledged: true,
+            is_finished: true,
+            is_quiet: false,
+            case_steps: case.moves(),
+            may_be_over: false,
+            not_before: Instant::default(),
+            is_cared_for: true,
+        };
+        Some((facts, Subject { alarm: case.alarm(), is_room: false }))
     }
 
     /// The steps for an alarm of this priority, or for this room's own trouble.
@@ -249,6 +275,7 @@ impl Board {
         }
         for to in each {
             let mut delivery = Delivery::new(ladder, channel.clone(), purpose, step, self.wall);
+            delivery.others = self.others_for(purpose);
             delivery.to = to.iter().map(|person| person.name.as_str()).collect::<Vec<_>>().join("、");
             delivery.persons = to.iter().map(|person| person.person.clone()).collect();
             self.tell(now, ladder, about, &mut delivery, to);
@@ -312,10 +339,16 @@ impl Board {
             acknowledged_by: self.acknowledged_by(alarm),
             is_urged: ladder.is_urged && delivery.purpose == Purpose::Step,
             is_again: delivery.tries > 1,
+            case: self.cases.get(&alarm.id),
+            others: delivery.others,
             answers: matches!(reach, Some(Reach::Person { answers: true })),
         };
-        let is_personal =
-            delivery.purpose == Purpose::Dispatch && matches!(reach, Some(Reach::Person { .. }));
+        let sent_as = match delivery.purpose {
+            Purpose::Dispatch => ladder.sent.as_ref().map(|sent| sent.name.clone()),
+            Purpose::Ask => self.asked_as(alarm.id, &delivery.persons),
+            Purpose::Step | Purpose::Recovered | Purpose::Supervise => None,
+        };
+        let is_personal = matches!(reach, Some(Reach::Person { .. }));
         let mut notice = Notice {
             ticket,
             channel: delivery.channel.clone(),
@@ -332,7 +365,7 @@ impl Board {
             lines: Vec::new(),
             short: String::new(),
             to,
-            sent_as: ladder.sent.as_ref().map(|sent| sent.name.clone()).filter(|_| is_personal),
+            sent_as: sent_as.filter(|_| is_personal),
             way: None,
             building: alarm.place.building.as_deref().map(crate::trust::shown),
             recovered: delivery.purpose == Purpose::Recovered,
@@ -387,6 +420,8 @@ impl Board {
             Purpose::Step => "tell.step",
             Purpose::Recovered => "tell.recovered",
             Purpose::Dispatch => "tell.dispatch",
+            Purpose::Supervise => "tell.supervise",
+            Purpose::Ask => "tell.ask",
         };
         self.log_escalation(id, what, &new);
     }

@@ -5,9 +5,11 @@ use alloc::vec::Vec;
 
 use shouwang_message::{AlarmDocument, Class, Clock, Place};
 
+use crate::case::Case;
 use crate::ladder::Purpose;
 use crate::notice::{Notice, SHORT_UNITS};
 use crate::organisation::local_time;
+use crate::supervision::Overdue;
 use crate::trust::shown;
 
 /// Of the alarm's own text, in an SMS.
@@ -29,6 +31,9 @@ pub(crate) struct Story<'a> {
     pub(crate) is_again: bool,
     /// The channel brings back an answer.
     pub(crate) answers: bool,
+    pub(crate) case: Option<&'a Case>,
+    /// Further cases that are overdue and told by this word only.
+    pub(crate) others: usize,
 }
 
 impl Story<'_> {
@@ -50,9 +55,23 @@ impl Story<'_> {
         match self.purpose {
             Purpose::Recovered => "已恢复",
             Purpose::Dispatch => "派单",
+            Purpose::Supervise => "督办",
+            Purpose::Ask => "谁能去",
             Purpose::Step if self.is_urged => "催办",
             Purpose::Step => "待确认",
         }
+    }
+
+    fn overdue(&self) -> String {
+        let what = match self.case.and_then(|case| case.supervised.last()).map(|newest| newest.what) {
+            Some(Overdue::Handle) => "超时未办结",
+            Some(Overdue::Accept) | None => "超时未受理",
+        };
+        if self.others == 0 { what.to_string() } else { format!("{what},另{}件", self.others) }
+    }
+
+    fn needed(&self) -> u16 {
+        self.case.and_then(|case| case.broadcast.as_ref()).map_or(1, |task| task.needed)
     }
 
     fn news(&self) -> String {
@@ -68,6 +87,9 @@ impl Story<'_> {
         }
         if self.is_urged {
             news.push("催办".to_string());
+        }
+        if self.purpose == Purpose::Supervise {
+            news.push(self.overdue());
         }
         if self.is_again {
             news.push("重发".to_string());
@@ -86,6 +108,12 @@ impl Story<'_> {
             ("时间".to_string(), format!("{doubtful}{time}{again}")),
             ("事件".to_string(), event.to_string()),
         ]);
+        if self.purpose == Purpose::Supervise {
+            lines.push(("督办".to_string(), self.overdue()));
+        }
+        if self.purpose == Purpose::Ask {
+            lines.push(("谁能去".to_string(), format!("需 {} 人", self.needed())));
+        }
         if let Some(grid) = &self.alarm.place.grid {
             lines.push(("网格".to_string(), cut(&shown(grid), LONG_TEXT)));
         }
@@ -103,6 +131,9 @@ impl Story<'_> {
             }
             Purpose::Dispatch if self.answers => ",请前往处置,收到请回复1".to_string(),
             Purpose::Dispatch => ",请前往处置".to_string(),
+            Purpose::Supervise => format!(",督办:{}", self.overdue()),
+            Purpose::Ask if self.answers => format!(",谁能去?需{}人,能去请回复1", self.needed()),
+            Purpose::Ask => format!(",谁能去?需{}人", self.needed()),
             Purpose::Step if self.is_room && self.answers => ",请派人到岗并回复1".to_string(),
             Purpose::Step if self.is_room => ",请派人到岗".to_string(),
             Purpose::Step if self.is_urged => ",已受理未处置,请催办".to_string(),

@@ -1,6 +1,6 @@
 // The case of the selected alarm: how far it is, who did what, and what can be done next. One case for each alarm.
 import { picture as qrOf } from "./call.js";
-import { byId, clockText, make, personOf, say, textOf, words } from "./words.js";
+import { byId, clockText, dayText, make, personOf, say, textOf, words } from "./words.js";
 import { ask, post } from "./live.js";
 import * as teams from "./teams.js";
 
@@ -45,7 +45,7 @@ export function draw() {
   box.dataset.id = known?.id ?? "";
   box.replaceChildren();
   if (!known) return;
-  box.append(heading(), chain(), ...teams.show(known), ...rating(), timeline(), ...told());
+  box.append(heading(), chain(), ...limits(), ...teams.show(known), ...rating(), timeline(), ...told());
   if (acts.mayAct()) box.append(...forms());
 }
 
@@ -67,6 +67,18 @@ function chain() {
     line.append(make("span", state === at ? "now" : done[state] ? "past" : "", words["case_" + state]));
   }
   return line;
+}
+
+// By when it is to be accepted and handled, while it is not; and what was not.
+function limits() {
+  const isOpen = ["new", "accepted", "dispatched", "on_site"].includes(known.state);
+  if (!isOpen || !known.handle_by) return [];
+  const line = make("p", "limits");
+  if (known.loop) line.append(make("span", "", words["loop_" + known.loop]));
+  if (known.state === "new") line.append(make("span", "", say(words.accept_by, { at: dayText(known.accept_by) })));
+  line.append(make("span", "", say(words.handle_by, { at: dayText(known.handle_by) })));
+  if (known.overdue) line.append(make("b", "overdue", say(words.overdue_flag, { what: words["overdue_" + known.overdue] })));
+  return [line];
 }
 
 // The resident's word; while there is none, a code by which they give it.
@@ -93,7 +105,7 @@ function timeline() {
   const list = make("div", "timeline");
   for (const step of known.steps.slice(-STEPS)) {
     const detail = { handle: words["conclusion_" + step.detail], close: words["conclusion_" + step.detail],
-      call_back: words["back_" + step.detail] }[step.step] ?? step.detail;
+      call_back: words["back_" + step.detail], supervise: words["overdue_" + step.detail] }[step.step] ?? step.detail;
     const word = words["step_" + step.step] ?? step.step;
     const text = [word, detail, step.note].filter(Boolean).join(" · ");
     list.append(make("p", "", make("span", "at", clockText(step.at)), " " + text, make("small", "", personOf(step.by))));

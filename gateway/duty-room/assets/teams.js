@@ -87,6 +87,18 @@ function linkBox(known) {
   return box;
 }
 
+// 转大循环: the departments of the field above it, or those that were called already; never without a reason.
+function goUp(known, { form, field, step, split }, departments) {
+  if (known.gone_up || known.loop === "large") return [];
+  const why = field(words.go_up_why, "case-up");
+  return [form("go-up", words.step_go_up, () => {
+    const named = split(departments.value);
+    if (!named.length && !known.departments.length) return departments.focus();
+    if (!why.value.trim()) return why.focus();
+    step("go-up", { departments: named, note: why.value.trim() });
+  }, why)];
+}
+
 // The forms: `form`, `field` and `step` are the case's own.
 export function forms(known, { form, field, step }) {
   const whistle = field(words.departments, "case-departments");
@@ -96,6 +108,7 @@ export function forms(known, { form, field, step }) {
   const people = field(words.who_people, "case-people");
   const boxes = [
     form("whistle", words.step_whistle, () => split(whistle.value).length && step("whistle", { departments: split(whistle.value) }), whistle),
+    ...goUp(known, { form, field, step, split }, whistle),
     form("broadcast", words.who_goes, () => {
       const needed = Number(many.value.normalize("NFKC"));
       const named = split(people.value);

@@ -49,6 +49,8 @@ export function longText(ms) {
 export const names = new Map();
 
 export function personOf(by) {
+  if (by === "resident") return words.by_resident;
+  if (by?.startsWith("courier:")) return `${by.slice(8)}(${words.by_courier})`;
   return names.get(by) ?? (by === "operator" ? words.operator : by);
 }
 
@@ -150,6 +152,7 @@ export function flagsOf(item) {
   if (item.gateway_lost) flags.push(words.gateway_lost);
   if (item.device_state === "lost") flags.push(words.lost);
   if (item.shelved) flags.push(say(words.shelved_until, { at: clockText(item.shelved.until).slice(0, 5) }));
+  if (item.overdue) flags.push(say(words.overdue_flag, { what: words["overdue_" + item.overdue] }));
   if (item.out_of_service) flags.push(words.out);
   if (item.refused) flags.push(say(words.refused, { why: textOf(item.refused.text) }));
   return flags;

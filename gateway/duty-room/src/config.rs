@@ -2,6 +2,7 @@
 mod address;
 pub mod channels;
 mod escalation;
+mod handling;
 mod near;
 mod night;
 pub mod organisation;
@@ -14,7 +15,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use shouwang_board::{Escalation, Night, Organisation};
+use shouwang_board::{Escalation, Handling, Night, Organisation};
 use shouwang_message::Id;
 use shouwang_trust::Files;
 use toml::de::DeTable;
@@ -45,6 +46,8 @@ pub struct Config {
     pub organisation: Organisation,
     /// Who is told when, and how.
     pub escalation: Escalation,
+    /// By when cases are accepted and handled, and in which loop; the first line that fits.
+    pub handling: Vec<Handling>,
     /// When nothing but emergencies sounds.
     pub night: Night,
     /// The siren on the desk.
@@ -158,6 +161,7 @@ const TOP_KEYS: &[&str] = &[
     "person",
     "responder",
     "escalation",
+    "handling",
 ];
 
 impl Config {
@@ -238,6 +242,7 @@ impl Reader<'_> {
         let organisation = self.organisation(top);
         let mut escalation = self.escalation(top, channels::reaches(&channels), &organisation);
         escalation.own_numbers = channels::own_numbers(&channels);
+        let handling = self.handling(top, &organisation);
         let name = name?;
         let title = title.unwrap_or_else(|| name.to_string());
         let (state_dir, broker, web) = (state_dir?, broker?, web?);
@@ -251,6 +256,7 @@ impl Reader<'_> {
             channels,
             organisation,
             escalation,
+            handling,
             night,
             sounder,
         })
@@ -297,7 +303,7 @@ hosts = ["duty.example.cn"]
             [
                 "duty-room.toml:1:1: state_dir is missing; write state_dir = \"/var/lib/shouwang-duty-room\"",
                 "duty-room.toml:1:8: name: an id has 1 to 32 characters of a-z, 0-9 and '-', not \"Duty 1\"; write for example name = \"duty-1\"",
-                "duty-room.toml:2:1: unknown key stat_dir; known here: name, title, state_dir, broker, web, commands, channel, sounder, night, organisation, person, responder, escalation",
+                "duty-room.toml:2:1: unknown key stat_dir; known here: name, title, state_dir, broker, web, commands, channel, sounder, night, organisation, person, responder, escalation, handling",
                 "duty-room.toml:4:7: mqtt://broker.example would send everything, the password too, in the clear; use mqtts://, or set allow_plaintext = true on a network you trust",
                 "duty-room.toml:5:19: allow_plaintext must be true or false, not string; write allow_plaintext as true or false",
                 "duty-room.toml:6:17: password_file /nowhere/x: No such file or directory (os error 2); make the file, with the secret as its only line",

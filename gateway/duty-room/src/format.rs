@@ -63,9 +63,15 @@ pub fn schema() -> Value {
                 "description": "升级阶梯 · who is told after how long",
                 "properties": {
                     "emergency": steps(), "urgent": steps(), "ordinary": steps(), "advisory": steps(),
-                    "watch": steps(), "dispatch": one_or_several()
+                    "watch": steps(), "supervise": steps(), "dispatch": one_or_several()
                 }
             },
+            "handling": sections("时限和循环 · by when cases are handled, and in which loop", &[], &json!({
+                "class": one_or_several(), "priority": one_or_several(), "grid": id(),
+                "accept_within_min": {"type": "integer", "minimum": 1, "maximum": 10_080},
+                "handle_within_h": {"type": "integer", "minimum": 1, "maximum": 2_160},
+                "loop": {"enum": ["small", "large"]}, "departments": one_or_several()
+            })),
             "night": {
                 "type": "object", "additionalProperties": false,
                 "description": "夜间,只有紧急报警出声 · when nothing but emergencies sounds",

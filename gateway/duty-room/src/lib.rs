@@ -156,6 +156,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         shouwang_board::Settings {
             organisation: config.organisation.clone(),
             escalation: config.escalation.clone(),
+            handling: config.handling.clone(),
             night: config.night,
             has_sounder: config.sounder.is_some(),
             ..shouwang_board::Settings::new(config.name.clone())

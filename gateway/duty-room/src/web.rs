@@ -51,6 +51,7 @@ mod welfare;
 mod words;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -66,6 +67,7 @@ pub(crate) use serve::serve;
 
 use shouwang_board::organisation::Person;
 use shouwang_board::{Input, LogLine};
+use shouwang_message::Id;
 
 use access::{DESK, LEADS, RECORDS, Route, WATCH, Who, delete, get, post};
 use boards::{BoardCount, Boards};
@@ -101,6 +103,8 @@ pub(crate) struct Desk {
 
 #[derive(Debug)]
 struct Inner {
+    /// Under which its own steps stand.
+    name: Id,
     title: String,
     hosts: Vec<String>,
     public_url: Option<String>,
@@ -141,6 +145,15 @@ struct Inner {
 struct Peer(IpAddr);
 
 impl Desk {
+    /// What people are called, by the ids that stand in histories: this room itself, whom the configuration names, accounts.
+    fn names(&self) -> BTreeMap<String, String> {
+        let inner = &self.inner;
+        let own = (inner.name.to_string(), inner.title.clone());
+        let persons = inner.persons.iter().map(|person| (person.id.to_string(), person.name.clone()));
+        let accounts = inner.door.people().into_iter().map(|person| (person.id, person.name));
+        [own].into_iter().chain(persons).chain(accounts).collect()
+    }
+
     pub(crate) fn new(
         config: &Config,
         certificate: Option<About>,
@@ -151,6 +164,7 @@ impl Desk {
         metrics: Metrics,
     ) -> Self {
         let inner = Inner {
+            name: config.name.clone(),
             title: config.title.clone(),
             hosts: config.web.hosts.clone(),
             public_url: config.web.public_url.clone(),

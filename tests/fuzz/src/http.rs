@@ -51,6 +51,7 @@ impl Desk {
             channels: vec![],
             organisation: shouwang_board::Organisation::default(),
             escalation: shouwang_board::Escalation::default(),
+            handling: Vec::new(),
             night: shouwang_board::Night::default(),
             sounder: None,
         };

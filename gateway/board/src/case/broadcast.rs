@@ -35,7 +35,7 @@ impl Broadcast {
         self.asked.iter().filter(|helper| helper.going.is_some()).count()
     }
 
-    fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.going() >= usize::from(self.needed)
     }
 
@@ -58,10 +58,13 @@ impl Case {
     ) -> Taken {
         self.still_open()?;
         let known = self.broadcast.as_ref().map(|task| task.asked.as_slice()).unwrap_or_default();
-        let mut names: Vec<&String> =
-            to.iter().filter(|name| known.iter().all(|helper| helper.name != **name)).collect();
-        names.sort();
-        names.dedup();
+        // In the order in which they were named: so they are told, too.
+        let mut names: Vec<&String> = Vec::new();
+        for name in to {
+            if known.iter().all(|helper| helper.name != *name) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
         if known.len() + names.len() > ASKED {
             return Err(("too_many", Text::new("一次最多叫 128 人", "At most 128 people are asked")));
         }

@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 
 use shouwang_message::{AlarmId, Class, Mode, Text, Timestamp};
 
+use crate::handling::Loop;
+
 use super::{
     CallBack, Called, CalledBack, Case, CaseAsked, CaseState, CaseStep, Conclusion, NAMED, Service, Stamp,
 };
@@ -36,6 +38,7 @@ impl Case {
             CaseStep::Rate { stars } => self.rate(asked, at, *stars)?,
             CaseStep::Close { conclusion, of } => self.close(asked, at, *conclusion, *of)?,
             CaseStep::Whistle { departments } => self.whistle(asked, at, departments)?,
+            CaseStep::GoUp { departments } => self.go_up(asked, at, departments)?,
             CaseStep::ReportIn { department } => self.report_in(asked, at, department)?,
             CaseStep::Claim { person } => self.claim(asked, at, person.clone())?,
             CaseStep::Note => self.note(asked, at)?,
@@ -56,6 +59,7 @@ impl Case {
                 | CaseStep::Broadcast { .. }
                 | CaseStep::Claim { .. }
                 | CaseStep::Called { .. }
+                | CaseStep::GoUp { .. }
         );
         if self.state > CaseState::New {
             let stamp = self.accepted.clone().filter(|_| accepting);
@@ -269,10 +273,7 @@ impl Case {
 
     fn whistle(&mut self, asked: &CaseAsked, at: Timestamp, departments: &[String]) -> Taken {
         let known = |name: &String| self.departments.iter().find(|called| called.name == *name);
-        let mut fresh: Vec<String> =
-            departments.iter().filter(|name| known(name).is_none()).cloned().collect();
-        fresh.sort();
-        fresh.dedup();
+        let fresh = self.not_called(departments);
         if fresh.is_empty() {
             let first = departments.iter().find_map(known).map(Called::stamp);
             return match first {
@@ -280,6 +281,17 @@ impl Case {
                 None => Err(("departments_missing", Text::new("请填写部门", "Name the departments"))),
             };
         }
+        self.call(asked, at, "whistle", fresh)?;
+        Ok(None)
+    }
+
+    fn call(
+        &mut self,
+        asked: &CaseAsked,
+        at: Timestamp,
+        step: &str,
+        fresh: Vec<String>,
+    ) -> Result<(), Objection> {
         self.still_open()?;
         if self.departments.len() + fresh.len() > NAMED {
             return Err(too_many());
@@ -288,8 +300,34 @@ impl Case {
         for name in fresh {
             self.departments.push(Called { name, by: asked.by.clone(), at, answered: None });
         }
-        self.done("whistle", &asked.by, at, self.state, detail, asked.note.clone());
+        self.done(step, &asked.by, at, self.state, detail, asked.note.clone());
+        Ok(())
+    }
+
+    /// From the small loop to the large one, once, and never without a reason.
+    fn go_up(&mut self, asked: &CaseAsked, at: Timestamp, departments: &[String]) -> Taken {
+        if let Some(first) = &self.gone_up {
+            return Ok(Some(Already { step: "go-up", stamp: first.clone() }));
+        }
+        if asked.note.as_ref().is_none_or(|note| note.trim().is_empty()) {
+            return Err(("reason_missing", Text::new("请填写转大循环的原因", "Say why it goes up")));
+        }
+        let fresh = self.not_called(departments);
+        if fresh.is_empty() && self.departments.is_empty() {
+            return Err(("departments_missing", Text::new("请填写部门", "Name the departments")));
+        }
+        self.call(asked, at, "go_up", fresh)?;
+        self.way = Some(Loop::Large);
+        self.gone_up = Some(Stamp { by: asked.by.clone(), at, person: None });
         Ok(None)
+    }
+
+    fn not_called(&self, departments: &[String]) -> Vec<String> {
+        let known = |name: &&String| self.departments.iter().any(|called| called.name == **name);
+        let mut fresh: Vec<String> = departments.iter().filter(|name| !known(name)).cloned().collect();
+        fresh.sort();
+        fresh.dedup();
+        fresh
     }
 
     fn report_in(&mut self, asked: &CaseAsked, at: Timestamp, department: &str) -> Taken {

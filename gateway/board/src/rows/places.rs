@@ -6,6 +6,7 @@ use crate::groups::Groups;
 use crate::item::{Surroundings, item};
 use crate::presence::Presence;
 use crate::row::{Order, Row, RowKind};
+use crate::supervision::Overdue;
 
 /// Steps from an alarm to the last of those that explain it, one by the other.
 const EXPLAINED_AT_MOST: u8 = 8;
@@ -71,6 +72,7 @@ impl Board {
                 .map(|state| state.state.as_str()),
             explained: self.explained_by(row).is_some(),
             case: (row.kind == RowKind::Alarm).then(|| self.case_words(row)),
+            overdue: self.cases.get(&row.id()).and_then(|case| case.overdue()).map(Overdue::as_str),
             in_group: groups.of(row.id()).map(|group| group.id),
             devices: self.devices_of(row),
             escalation: self.escalation_item(row),

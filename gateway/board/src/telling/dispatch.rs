@@ -5,7 +5,7 @@ use shouwang_message::{AlarmId, Instant};
 
 use super::{FROM, Subject};
 use crate::board::Board;
-use crate::case::{CaseAsked, CaseStep};
+use crate::case::{Case, CaseAsked, CaseStep};
 use crate::ladder::{Ladder, Purpose};
 use crate::notice::Recipient;
 use crate::organisation::minute_of_week;
@@ -63,7 +63,7 @@ impl Board {
         // Ticket 0 waits for no answer: whether it was possible is seen in the case.
         self.case_asked(0, &asked);
         // What the board does itself is no progress.
-        ladder.case_steps = self.cases.get(&id).map_or(0, |case| case.revision);
+        ladder.case_steps = self.cases.get(&id).map_or(0, Case::moves);
         self.see_who_is_sent(now, id, ladder, about);
     }
 }

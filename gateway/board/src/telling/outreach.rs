@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use shouwang_message::{AlarmId, Id, Instant, Text};
 
 use super::GIVE_UP_AFTER;
+use super::urging::Supervisions;
 use crate::ladder::Ladder;
 use crate::leading::Leaders;
 
@@ -26,6 +27,7 @@ pub(crate) struct Outreach {
     pub(super) channels: BTreeMap<Id, Health>,
     pub(super) complaints: BTreeMap<Id, Complaint>,
     pub(crate) leaders: Leaders,
+    pub(super) supervisions: Supervisions,
 }
 
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! 谁能去?: as many go as are needed, two who press at once are settled, each who comes is counted, and it outlives a restart.
 use serde_json::json;
-use shouwang_board::{CaseStep, Conclusion, DeskStep, Outcome, ReportKind, report_case};
+use shouwang_board::{CaseStep, Conclusion, DeskStep, Input, Outcome, ReportKind, report_case};
 use shouwang_message::*;
 
 use crate::report::report;
@@ -88,4 +88,49 @@ fn what_makes_no_sense_is_refused() {
         assert_eq!(code(&world.step_of(id, "u-7", step)), became);
     }
     assert!(world.board.case(id).unwrap()["broadcast"].is_null());
+}
+
+/// Everybody's phone that was told since the last look, and the words.
+fn asked_by_sms(world: &mut World) -> Vec<String> {
+    let told = world.notices(true);
+    let asks = told.iter().filter(|notice| notice.title.contains("谁能去") && notice.channel == id("sms"));
+    asks.map(|notice| format!("{}: {}", notice.to[0].name, notice.short)).collect()
+}
+
+#[test]
+fn everybody_who_is_asked_is_texted_once_in_the_order_they_were_named_and_a_reply_is_a_claim() {
+    let mut world = World::with(crate::people::settings());
+    let told = report(&world, "phone-0001", ReportKind::Other);
+    let id = report_case("u-7", &told.id, told.at);
+    world.desk("u-7", DeskStep::Report(told));
+    let asked = world.step_of(id, "u-7", ask(1, &["zhao某", "wang某", "路人", "li某"]));
+    assert_eq!(code(&asked), "taken");
+    let texts = asked_by_sms(&mut world);
+    let words = "【值班室】青石桥下穿其他情况:水到膝盖,谁能去?需1人,能去请回复1";
+    assert_eq!(texts, ["zhao某", "wang某", "li某"].map(|name| format!("{name}: {words}")));
+    let lines = world.escalation();
+    assert!(lines.iter().any(|line| line == "tell.ask sms zhao某: waiting"), "{lines:#?}");
+    assert!(
+        world.log.iter().all(|line| !format!("{line:?}").contains("13800138002")),
+        "no number in the log"
+    );
+
+    // Nobody is texted twice, over a restart too; who comes to it later is.
+    world.kill();
+    world.pass(3_000);
+    assert_eq!(asked_by_sms(&mut world), Vec::<String>::new());
+    assert_eq!(code(&world.step_of(id, "u-7", ask(1, &["desk-1某"]))), "taken");
+    assert_eq!(asked_by_sms(&mut world).len(), 1);
+
+    let reply = |phone: &str| Input::Replied { phone: phone.into(), text: "1".into(), sent_at: None };
+    world.give(reply("13800138002"));
+    let task = world.board.case(id).unwrap()["broadcast"].clone();
+    assert_eq!((&task["going"], task["asked"][0]["going"].is_string()), (&json!(1), true), "{task}");
+    world.give(reply("13800138000"));
+    let line = world.log.iter().rfind(|line| line.what == "sms.reply").unwrap();
+    assert_eq!(line.new.as_deref(), Some("full"));
+
+    // Enough go: nobody else is woken for it.
+    assert_eq!(code(&world.step_of(id, "u-7", ask(1, &["desk-2某"]))), "taken");
+    assert_eq!(asked_by_sms(&mut world), Vec::<String>::new());
 }

@@ -43,6 +43,7 @@ mod self_test;
 mod shift;
 mod sounder;
 mod stations;
+mod supervision;
 mod takeover;
 mod taking_back;
 mod testing;

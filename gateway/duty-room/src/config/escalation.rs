@@ -28,6 +28,8 @@ enum Rungs {
     Alarms(Priority),
     /// Nobody is on watch, or a roll call has no answer.
     Watch,
+    /// 督办.
+    Supervise,
 }
 
 impl Rungs {
@@ -35,6 +37,7 @@ impl Rungs {
         match self {
             Self::Alarms(priority) => priority.as_str(),
             Self::Watch => "watch",
+            Self::Supervise => "supervise",
         }
     }
 
@@ -43,7 +46,7 @@ impl Rungs {
         match self {
             Self::Alarms(Priority::Emergency) => Some(("紧急报警", "emergency")),
             Self::Watch => Some(("无人值守", "nobody on watch")),
-            Self::Alarms(_) => None,
+            Self::Alarms(_) | Self::Supervise => None,
         }
     }
 }
@@ -69,7 +72,7 @@ impl Reader<'_> {
         }
         let Some((span, table)) = self.table(top, "escalation") else { return escalation };
         let mut keys: Vec<&str> = Priority::ALL.iter().map(|priority| priority.as_str()).collect();
-        keys.extend(["dispatch", "watch"]);
+        keys.extend(["dispatch", "watch", "supervise"]);
         self.unknown_keys(table, "escalation.", &keys);
         let before = self.problems.len();
         for priority in Priority::ALL {
@@ -104,7 +107,27 @@ impl Reader<'_> {
             true => self.steps(table, Rungs::Watch, &ways, organisation),
             false => told_that_nobody_watches(&escalation, organisation),
         };
+        escalation.supervise = match table.contains_key(Rungs::Supervise.key()) {
+            true => self.supervise(table, &ways, organisation),
+            // Whoever leads the watch leads its cases.
+            false => escalation.watch.first().map(|step| Step { after: Duration::ZERO, ..step.clone() }),
+        };
         escalation
+    }
+
+    /// 督办 is told at once, or not at all.
+    fn supervise(&mut self, table: &DeTable<'_>, ways: &Ways, organisation: &Organisation) -> Option<Step> {
+        let steps = self.steps(table, Rungs::Supervise, ways, organisation);
+        if steps.len() > 1 || steps.iter().any(|step| !step.after.is_zero()) {
+            let span = table.get(Rungs::Supervise.key()).map_or(0..0, toml::Spanned::span);
+            let what = "督办只有一步,立即通知 · supervise has one step, at once";
+            self.problem(
+                span,
+                what,
+                r#"write supervise = [{ after_s = 0, tell = ["sms"], to = ["leader"] }]"#,
+            );
+        }
+        steps.into_iter().next()
     }
 
     fn steps(

@@ -155,7 +155,7 @@ impl Reader<'_> {
         (responders, first)
     }
 
-    fn classes(&mut self, table: &DeTable<'_>) -> Vec<Class> {
+    pub(super) fn classes(&mut self, table: &DeTable<'_>) -> Vec<Class> {
         let known: Vec<&str> = Class::ALL.iter().map(|class| class.as_str()).collect();
         let mut classes = Vec::new();
         for (span, word) in self.words(table, "class") {
@@ -249,7 +249,7 @@ impl Reader<'_> {
         Some(name)
     }
 
-    fn unit(&mut self, span: Range<usize>, word: &str, units: &[Unit]) -> Option<Id> {
+    pub(super) fn unit(&mut self, span: Range<usize>, word: &str, units: &[Unit]) -> Option<Id> {
         let unit = units.iter().find(|unit| unit.id.as_str() == word);
         if unit.is_none() {
             let names: Vec<&str> = units.iter().map(|unit| unit.id.as_str()).collect();

@@ -109,6 +109,7 @@ pub(super) const VERBS: &[(&str, &[Role])] = &[
     ("rate", WATCH),
     ("close", WATCH),
     ("whistle", WATCH),
+    ("go-up", WATCH),
     ("report-in", WATCH),
     ("claim", WATCH),
     ("note", WATCH),
@@ -132,6 +133,11 @@ impl Body {
         are_short(single.chain(self.departments.iter().flatten()).chain(self.people.iter().flatten()))
     }
 
+    fn departments(&mut self) -> Result<Vec<String>, Refusal> {
+        let named = self.departments.take().unwrap_or_default().into_iter();
+        named.map(|name| needed(Some(name), "departments_missing", "departments", "部门")).collect()
+    }
+
     /// The step with what belongs to it; a field that says nothing there is a mistake.
     fn step(&mut self, verb: &str) -> Result<CaseStep, Refusal> {
         let step = match verb {
@@ -152,15 +158,8 @@ impl Body {
                     .ok_or_else(|| mistake("stars", "评分 stars 为 1 到 5", "`stars` is 1 to 5"))?,
             },
             "close" => CaseStep::Close { conclusion: self.conclusion.take(), of: self.of.take() },
-            "whistle" => CaseStep::Whistle {
-                departments: self
-                    .departments
-                    .take()
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|name| needed(Some(name), "departments_missing", "departments", "部门"))
-                    .collect::<Result<_, _>>()?,
-            },
+            "whistle" => CaseStep::Whistle { departments: self.departments()? },
+            "go-up" => CaseStep::GoUp { departments: self.departments()? },
             "report-in" => CaseStep::ReportIn {
                 department: needed(self.department.take(), "department_missing", "department", "部门")?,
             },

@@ -18,7 +18,7 @@ const COLUMNS: &str = "网格 grid,处置数 cases,确认中位秒 ack_p50_s,确
                        办结率 handled_rate,满意率 satisfied_rate,误报率 false_rate,首次发现 found,首次受理 accepted,\
                        首次到场 arrived,首次办结 handled,发现中位秒 find_p50_s,发现P95秒 find_p95_s,发现最慢秒 find_slowest_s,\
                        办结中位秒 handle_p50_s,办结P95秒 handle_p95_s,办结最慢秒 handle_slowest_s,上报质量 quality_rate,\
-                       解决效率 in_time_rate\r\n";
+                       解决效率 in_time_rate,督办数 supervised\r\n";
 
 const DEVICE_COLUMNS: &str =
     "设备 device,地点 place,处置数 cases,已结论 concluded,误报数 false_alarms,误报率 false_rate\r\n";
@@ -134,6 +134,7 @@ fn line(grid: &Grid) -> String {
         seconds(grid.to_handle.slowest_s),
         rate(grid.quality_rate),
         rate(grid.in_time_rate),
+        grid.supervised.to_string(),
     ];
     cells.join(",") + "\r\n"
 }

@@ -115,6 +115,7 @@ POST /api/v1/cases/{ID}/handle               O L
 POST /api/v1/cases/{ID}/rate                 O L
 POST /api/v1/cases/{ID}/close                O L
 POST /api/v1/cases/{ID}/whistle              O L
+POST /api/v1/cases/{ID}/go-up                O L
 POST /api/v1/cases/{ID}/report-in            O L
 POST /api/v1/cases/{ID}/claim                O L
 POST /api/v1/cases/{ID}/note                 O L
@@ -206,6 +207,7 @@ impl Pages {
             channels: vec![],
             organisation: shouwang_board::Organisation { persons: vec![wang()], ..Default::default() },
             escalation: shouwang_board::Escalation::default(),
+            handling: Vec::new(),
             night: shouwang_board::Night::default(),
             sounder: None,
         };

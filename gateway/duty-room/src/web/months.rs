@@ -78,6 +78,7 @@ struct Line {
     timers: [[String; 3]; 4],
     /// 上报质量, 解决效率, 满意率; and how many were handled, and were false.
     rates: [String; 5],
+    supervised: u64,
 }
 
 /// A device in the table.
@@ -271,6 +272,7 @@ impl Line {
             cases: figures.cases,
             timers: timers.map(times),
             rates: rates.map(percent),
+            supervised: figures.supervised,
         }
     }
 }

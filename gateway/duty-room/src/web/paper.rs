@@ -10,6 +10,7 @@ use axum::response::Html;
 use serde_json::Value;
 
 use super::Desk;
+use super::rating::RESIDENT;
 use super::refusal::{Refusal, refusal};
 use super::words::{Language, PAPER, Words};
 use crate::accounts::GUEST;
@@ -34,10 +35,9 @@ impl FromRequestParts<Desk> for Paper {
 
 impl Paper {
     fn new(desk: &Desk, language: Language) -> Self {
-        let mut names = BTreeMap::new();
+        let mut names = desk.names();
         let guest = if language == Language::Chinese { "值班员" } else { "Operator" };
         names.insert(GUEST.to_owned(), guest.to_owned());
-        names.extend(desk.inner.door.people().into_iter().map(|person| (person.id, person.name)));
         let room = desk.inner.title.clone();
         Self { words: Words::new(&PAPER, language, &room), room, names }
     }
@@ -73,7 +73,11 @@ impl Paper {
     /// An account as people call them.
     pub(super) fn person(&self, id: &Value) -> String {
         let id = id.as_str().unwrap_or_default();
-        self.names.get(id).cloned().unwrap_or_else(|| id.to_owned())
+        match id.split_once(':') {
+            Some(("courier", name)) => format!("{name}({})", self.say("by_courier")),
+            _ if id == RESIDENT => self.say("by_resident").to_owned(),
+            _ => self.names.get(id).cloned().unwrap_or_else(|| id.to_owned()),
+        }
     }
 
     pub(super) fn people(&self, ids: &Value) -> String {

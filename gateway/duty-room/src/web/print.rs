@@ -60,20 +60,21 @@ pub(super) async fn case(
             format!("{} {} · {} {answered}", paper.say("sent"), time(&sent["at"]), paper.say("received"));
         (word(&sent["name"]), text)
     });
-    let steps =
-        case["steps"].as_array().into_iter().flatten().map(|step| {
-            let mut what = vec![paper.word_of("step_", &step["step"])];
-            if step["detail"].is_string() {
-                what.push(paper.word_of(
-                    if step["step"] == "call_back" { "back_" } else { "conclusion_" },
-                    &step["detail"],
-                ));
-            }
-            if step["note"].is_string() {
-                what.push(word(&step["note"]));
-            }
-            (time(&step["at"]), what.join(" · "), paper.person(&step["by"]))
-        });
+    let steps = case["steps"].as_array().into_iter().flatten().map(|step| {
+        let mut what = vec![paper.word_of("step_", &step["step"])];
+        if step["detail"].is_string() {
+            let list = match step["step"].as_str() {
+                Some("call_back") => "back_",
+                Some("supervise") => "overdue_",
+                _ => "conclusion_",
+            };
+            what.push(paper.word_of(list, &step["detail"]));
+        }
+        if step["note"].is_string() {
+            what.push(word(&step["note"]));
+        }
+        (time(&step["at"]), what.join(" · "), paper.person(&step["by"]))
+    });
     let mode = &case["mode"];
     let address = format!("{own}/cases/{}/print", word(&case["id"]));
     page(&CasePage {

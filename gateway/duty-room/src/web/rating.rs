@@ -25,7 +25,7 @@ use crate::tickets::{Purpose, Wanted};
 /// A resident may take a week.
 const OPEN_MS: i64 = 7 * 24 * 3_600_000;
 /// Who rates, where a ticket has a person and the logbook an account.
-const RESIDENT: &str = "resident";
+pub(super) const RESIDENT: &str = "resident";
 
 /// `POST /api/v1/cases/{id}/rating-link`: a link and its code, told once; one made before opens nothing any more.
 pub(super) async fn link(

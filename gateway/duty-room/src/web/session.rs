@@ -78,8 +78,8 @@ pub(super) async fn who(
     Extension(person): Extension<Person>,
     Extension(standing): Extension<Standing>,
 ) -> Json<Value> {
-    let people: serde_json::Map<String, Value> =
-        desk.inner.door.people().into_iter().map(|person| (person.id, person.name.into())).collect();
+    let names = desk.names().into_iter().map(|(id, name)| (id, name.into()));
+    let people: serde_json::Map<String, Value> = names.collect();
     let expired = standing == Standing::Expired;
     Json(json!({ "account": shown(&person), "expired": expired, "people": people }))
 }

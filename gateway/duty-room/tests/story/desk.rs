@@ -82,6 +82,7 @@ pub(crate) fn config(state_dir: &Path, broker_port: u16) -> Config {
         channels: vec![],
         organisation: shouwang_board::Organisation::default(),
         escalation: shouwang_board::Escalation::default(),
+        handling: Vec::new(),
         night: shouwang_board::Night::default(),
         sounder: None,
     }

@@ -28,6 +28,7 @@ mod service;
 mod sms_modem;
 mod sounder;
 mod stations;
+mod supervision;
 mod web;
 mod webhook;
 mod welfare;

@@ -157,7 +157,7 @@ impl Model {
                     Ok(())
                 }
             },
-            CaseStep::Broadcast { .. } => panic!("the model asks nobody who can go"),
+            CaseStep::Broadcast { .. } | CaseStep::GoUp { .. } => panic!("the model asks nobody who can go"),
             CaseStep::Photo { photo } if self.photos.contains(photo) => Err(Already(by)),
             CaseStep::Note | CaseStep::Called { .. } | CaseStep::Photo { .. } if self.state == 6 => {
                 Err(Refused("closed"))
