@@ -22,6 +22,7 @@ pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
     ),
     ("shouwang-trust", "gateway/trust", Some(&["shouwang-message"])),
     ("shouwang-modem", "gateway/modem", Some(&["shouwang-message", "shouwang-serial"])),
+    ("shouwang-paper", "gateway/paper", Some(&["shouwang-message"])),
     (
         "shouwang-gateway",
         "gateway/daemon",
@@ -45,6 +46,7 @@ pub(crate) const CRATES: &[(&str, &str, Option<&[&str]>)] = &[
             "shouwang-board",
             "shouwang-message",
             "shouwang-modem",
+            "shouwang-paper",
             "shouwang-river",
             "shouwang-serial",
             "shouwang-trust",

@@ -23,6 +23,7 @@ mod hostile_tcp;
 mod line_health;
 mod new_profile;
 mod outage;
+mod papers;
 mod parts;
 mod recording;
 mod reloading;

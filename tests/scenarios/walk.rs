@@ -200,3 +200,48 @@ fn a_press_on_the_box_opens_the_installers_pages_for_an_hour() {
     stage.run(60.0);
     assert!(stage.open_s() <= open - 60, "held down, it is one press");
 }
+
+#[test]
+fn another_unit_in_its_place_is_unproven_and_the_open_alarm_stays() {
+    let site = |number: &str| {
+        let number = Some(number.to_owned());
+        let street = Site::new().smoke("smoke-402", 12).installed(|installed| installed.serial_no = number);
+        street.smoke("smoke-403", 13)
+    };
+    let mut stage = Stage::settled(site("YG-1"));
+    asks(&mut stage, &["smoke-402", "smoke-403"]);
+    answers(&mut stage, true);
+    for name in ["smoke-402", "smoke-403"] {
+        stage.smoke(name, true);
+        stage.run(2.0);
+        stage.smoke(name, false);
+        stage.run(12.0);
+    }
+    stage.give(Input::Walked(WalkStep::Finish));
+    stage.run(1.0);
+    assert_eq!(state(&stage), Some(WalkState::Finished), "{}", refused(&stage));
+    assert!(info(&stage).devices.iter().all(|device| device.proven_at.is_some()));
+    stage.smoke("smoke-402", true);
+    stage.run(3.0);
+    let open = stage.retained("/alarm/");
+    assert!(open.iter().any(|alarm| alarm.contains("\"active\":true")), "{open:?}");
+
+    stage.edits(site("YG-2"));
+    stage.give(Input::ReloadWanted);
+    stage.run(3.0);
+    let proven: Vec<bool> = info(&stage).devices.iter().map(|device| device.proven_at.is_some()).collect();
+    assert_eq!(proven, [false, true], "only the unit that hangs there now is unproven");
+    assert_eq!(stage.retained("/alarm/").len(), open.len(), "the alarm of its place stays");
+    assert!(stage.board_items().contains("\"active\":true"));
+    // A restart does not make the old unit's proof the new one's either.
+    stage.restart();
+    stage.run(3.0);
+    assert_eq!(info(&stage).devices[0].proven_at, None);
+    // A number that is noted for the first time says nothing of another unit.
+    stage.reconfigure(Site::new().smoke("smoke-402", 12).smoke("smoke-403", 13).installed(|installed| {
+        installed.serial_no = Some("YG-9".into());
+    }));
+    stage.restart();
+    stage.run(3.0);
+    assert!(info(&stage).devices[1].proven_at.is_some());
+}

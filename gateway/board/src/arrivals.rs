@@ -3,13 +3,14 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use shouwang_message::{
-    AlarmDocument, AlarmId, DeviceStateDocument, Event, EventData, Heartbeat, Id, InfoDocument, Instant,
-    Leaf, LogId, Reply, StateDocument, StoreHealth, Text, Topic,
+    AlarmDocument, AlarmId, CommandName, CommandRecord, DeviceStateDocument, Event, EventData, Heartbeat, Id,
+    InfoDocument, Instant, Leaf, LogId, Reply, StateDocument, StoreHealth, Text, Topic,
 };
 
 use crate::board::{Board, Effect};
 use crate::hearing::{Cursor, Place};
 use crate::ladder::CATCHES_UP_WITHIN;
+use crate::logbook::{LogLine, at_gateway};
 use crate::planted::{self, Bug};
 use crate::presence::Presence;
 use crate::trust::{self, Refusal};
@@ -161,6 +162,7 @@ impl Board {
                     if record.ok {
                         self.confirmed_by_log(whom, &record.txn);
                     }
+                    self.log_replaced(whom, &event.subject, record);
                 }
                 EventData::Boot(_) | EventData::Clock(_) => {}
             }
@@ -169,6 +171,26 @@ impl Board {
         self.keep.push((kept::cursor(whom, log), Some(alloc::format!("{last}"))));
         self.effects.push(Effect::Heard { whom: whom.clone(), log, up_to: last });
         self.changed = true;
+    }
+
+    /// A reload that is about one device put another unit in its place: the reason has both numbers.
+    fn log_replaced(&mut self, whom: &GatewayName, device: &str, record: &CommandRecord) {
+        let Some((old, new)) = record.reason.as_deref().and_then(|reason| reason.split_once(" -> ")) else {
+            return;
+        };
+        if record.name != CommandName::Reload || device == whom.gateway.as_str() {
+            return;
+        }
+        self.log.push(LogLine {
+            at: record.at,
+            by: record.by.clone(),
+            from: at_gateway(whom),
+            what: "device.replaced".into(),
+            about: None,
+            old: Some(old.into()),
+            new: Some(new.into()),
+            note: Some(device.into()),
+        });
     }
 
     fn state_arrived(&mut self, now: Instant, whom: &GatewayName, state: &StateDocument, retained: bool) {

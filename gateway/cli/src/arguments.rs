@@ -8,9 +8,12 @@ use shouwang_gateway::control::DEFAULT_SOCKET;
 use shouwang_gateway::recordings::{MOST_MINUTES, USUAL_MINUTES};
 
 use crate::bench::Bench;
+use crate::label::Label;
 use crate::line::LineVerb;
 use crate::profile::new::New;
 use crate::read::Read;
+use crate::replace::Replace;
+use crate::report::Report;
 use crate::scan::Scan;
 use crate::set_unit_id::{SetUnitId, Write};
 use crate::simulate::Simulate;
@@ -95,6 +98,17 @@ pub(crate) enum Verb {
     Line {
         #[command(subcommand)]
         verb: LineVerb,
+    },
+    /// 换一台设备:编号、位置、历史不变,序列号是新的,走测前算未验证 · Another unit in a device's place
+    Replace(Replace),
+    /// 投运报告:可打印的网页、CSV、PDF · The commissioning report as a page to print, CSV and PDF
+    Report(Report),
+    /// 打印设备标签:二维码、7 位码、地址、位置 · Labels for devices: QR code, code, unit id and place
+    Label(Label),
+    /// 整个站点的设备清单:导出成表格,改好再导入 · A site's devices as a spreadsheet, out and in again
+    Site {
+        #[command(subcommand)]
+        verb: SiteVerb,
     },
     /// 设备型号库 · Device profiles
     Profile {
@@ -196,6 +210,34 @@ pub(crate) struct Demo {
     /// 每行一个 JSON 对象 · One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SiteVerb {
+    /// 导出设备清单(CSV,Excel 和 WPS 直接打开) · Write the devices as CSV
+    Export {
+        /// gateway.toml
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// 写到这个文件;默认打印 · Write this file; printed without it
+        #[arg(long, value_name = "FILE.csv")]
+        to: Option<PathBuf>,
+    },
+    /// 导入设备清单:全对才写入配置,注释保留;有错就按行列全部指出 · Take a CSV into the configuration: all of it, or nothing
+    Import {
+        /// `shouwang site export` 写的表格 · A file as `shouwang site export` writes it
+        #[arg(value_name = "FILE.csv")]
+        from: PathBuf,
+        /// gateway.toml
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// 表格里没有的设备从配置中删去(默认拒绝) · Take out devices that the file does not have; refused without it
+        #[arg(long)]
+        remove: bool,
+        /// 输出一个 JSON 对象 · One JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
+use shouwang_core::configuration::LineSettings;
 use shouwang_core::latency::worst_latencies;
 use shouwang_core::output::Request;
 use shouwang_core::plan::{Plan, alarm_round};
@@ -67,20 +68,36 @@ fn check_duty_room(path: &Path, json: bool) -> Result<(), Exit> {
     }
 }
 
+/// What a line takes, as computed from its devices.
+pub(crate) struct LineTimes {
+    pub(crate) devices: usize,
+    pub(crate) round_ms: u64,
+    /// None if it has no alarm points.
+    pub(crate) worst_ms: Option<u64>,
+    /// Of the devices that have alarm points.
+    each: Vec<(String, u64)>,
+}
+
+/// The times of the line of this index.
+pub(crate) fn line_times(config: &Config, index: usize, line: &LineSettings) -> LineTimes {
+    let devices: Vec<_> = config.core.devices.iter().filter(|device| device.line == index).collect();
+    let plans: Vec<Plan> = devices.iter().map(|device| Plan::new(device, line)).collect();
+    let planned: Vec<_> = devices.iter().copied().zip(&plans).collect();
+    let round_ms = whole_ms(alarm_round(line, planned.iter().copied()));
+    let latencies = worst_latencies(line, &planned);
+    // Who has no alarm points has none to be late with.
+    let worst_ms = latencies.iter().max().filter(|worst| !worst.is_zero()).map(|worst| whole_ms(*worst));
+    let alarming = devices.iter().zip(&latencies).filter(|(_, latency)| !latency.is_zero());
+    let each = alarming.map(|(device, latency)| (device.id.to_string(), whole_ms(*latency))).collect();
+    LineTimes { devices: devices.len(), round_ms, worst_ms, each }
+}
+
 fn show(config: &Config, json: bool) -> Result<(), Exit> {
     for (index, line) in config.core.lines.iter().enumerate() {
-        let devices: Vec<_> = config.core.devices.iter().filter(|device| device.line == index).collect();
-        let plans: Vec<Plan> = devices.iter().map(|device| Plan::new(device, line)).collect();
-        let planned: Vec<_> = devices.iter().copied().zip(&plans).collect();
-        let round_ms = whole_ms(alarm_round(line, planned.iter().copied()));
-        let latencies = worst_latencies(line, &planned);
-        // Who has no alarm points has none to be late with.
-        let worst_ms = latencies.iter().max().filter(|worst| !worst.is_zero()).map(|worst| whole_ms(*worst));
-        let alarming = devices.iter().zip(&latencies).filter(|(_, latency)| !latency.is_zero());
-        let each = alarming.map(|(device, latency)| (device.id.to_string(), whole_ms(*latency)));
-        let (name, count) = (&line.name, devices.len());
+        let LineTimes { devices: count, round_ms, worst_ms, each } = line_times(config, index, line);
+        let name = &line.name;
         if json {
-            let each: serde_json::Map<_, _> = each.map(|(id, ms)| (id, ms.into())).collect();
+            let each: serde_json::Map<_, _> = each.into_iter().map(|(id, ms)| (id, ms.into())).collect();
             let object = json!({"line": name, "devices": count, "alarm_round_ms": round_ms,
                 "worst_latency_ms": worst_ms, "worst_latency_by_device_ms": each});
             print::line(&object.to_string())?;

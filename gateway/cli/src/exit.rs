@@ -41,6 +41,11 @@ impl Exit {
         Self::Because(Code::Failed, with_causes(error))
     }
 
+    /// The error with its causes, for another exit code than that of a failure.
+    pub(crate) fn words(error: &dyn Error) -> String {
+        with_causes(error)
+    }
+
     /// A bad configuration or profile: everything that is wrong, a block each.
     pub(crate) fn bad<P: ToString>(problems: &[P]) -> Self {
         Self::Because(Code::Bad, problems.iter().map(P::to_string).collect::<Vec<_>>().join("\n"))

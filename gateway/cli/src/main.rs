@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod exit;
 mod journal;
+mod label;
 mod line;
 mod logbook;
 mod port;
@@ -19,13 +20,16 @@ mod print;
 mod profile;
 mod read;
 mod record;
+mod replace;
 mod replay;
+mod report;
 mod scan;
 mod schema;
 mod serve;
 mod set_unit_id;
 mod signal;
 mod simulate;
+mod site;
 mod socket;
 mod walk_test;
 
@@ -54,6 +58,10 @@ fn main() -> ExitCode {
         Verb::WalkTest(wanted) => walk_test::walk_test(wanted),
         Verb::Bench(wanted) => bench::verb(wanted),
         Verb::Line { verb } => line::verb(verb),
+        Verb::Replace(wanted) => replace::replace(wanted),
+        Verb::Report(wanted) => report::report(&wanted),
+        Verb::Label(wanted) => label::label(&wanted),
+        Verb::Site { verb } => site::site(verb),
         Verb::Profile { verb } => profile::profile(verb),
         Verb::Record { minutes, socket, json } => record::record(&socket, minutes, json),
         Verb::Replay { recording, all, json } => replay::replay(&recording, all, json),

@@ -86,22 +86,8 @@ const WAIT: Duration = Duration::from_millis(400);
 pub(crate) fn set(wanted: SetUnitId) -> Result<(), Exit> {
     let SetUnitId { r#where: place, from, to, profile, speech, dir, json } = wanted;
     let candidate = scan::candidate(&profile, &dir)?;
-    let change = Change { from, to, setting: place.setting(speech), wait: WAIT };
-    let outcome = port::with_port(&place, Path::new(DEFAULT_SOCKET), move |port| {
-        let stop = port.stop();
-        let restart = || {
-            eprintln!("把设备断电再上电,然后按回车 · switch the device off and on, then press Enter");
-            stop.until_enter()
-        };
-        Ok(set_unit_id(port, &candidate, change, restart))
-    })?;
-    let code = match &outcome {
-        Ok(()) => None,
-        Err(Refused::Lost(lost)) => return Err(port::lost(lost)),
-        Err(Refused::NoRecipe | Refused::BadId { .. }) => Some(Code::Bad),
-        Err(Refused::Nobody(_)) => Some(Code::Unreached),
-        Err(_) => Some(Code::Found),
-    };
+    let outcome = give(&place, place.setting(speech), candidate, from, to)?;
+    let code = outcome.as_ref().err().map(code_of);
     if json {
         let why = outcome.as_ref().err().map(ToString::to_string);
         print::line(&json!({"from": from, "to": to, "done": why.is_none(), "why": why}).to_string())?;
@@ -113,6 +99,37 @@ pub(crate) fn set(wanted: SetUnitId) -> Result<(), Exit> {
             "地址 {from} -> {to}:新地址读得回,旧地址已无应答 · unit id {from} -> {to}: read back, and {from} is silent\n \
              下一步 next:  shouwang read {place} --unit {to} --profile {profile}"
         )),
+    }
+}
+
+/// Follows the profile's recipe on this line, asking at the terminal for what only a person can do.
+pub(crate) fn give(
+    place: &Where,
+    setting: Setting,
+    candidate: Candidate,
+    from: u8,
+    to: u8,
+) -> Result<Result<(), Refused>, Exit> {
+    let change = Change { from, to, setting, wait: WAIT };
+    let outcome = port::with_port(place, Path::new(DEFAULT_SOCKET), move |port| {
+        let stop = port.stop();
+        let restart = || {
+            eprintln!("把设备断电再上电,然后按回车 · switch the device off and on, then press Enter");
+            stop.until_enter()
+        };
+        Ok(set_unit_id(port, &candidate, change, restart))
+    })?;
+    match outcome {
+        Err(Refused::Lost(lost)) => Err(port::lost(&lost)),
+        outcome => Ok(outcome),
+    }
+}
+
+pub(crate) fn code_of(refused: &Refused) -> Code {
+    match refused {
+        Refused::NoRecipe | Refused::BadId { .. } => Code::Bad,
+        Refused::Nobody(_) => Code::Unreached,
+        _ => Code::Found,
     }
 }
 

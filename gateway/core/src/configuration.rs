@@ -105,6 +105,8 @@ pub struct Installed {
     pub frozen: BTreeMap<String, u32>,
     /// `YYYY-MM-DD`, for end of life.
     pub installed: Option<String>,
+    /// What the maker printed on the unit; another one is another unit.
+    pub serial_no: Option<String>,
 }
 
 /// A point of a device that the gateway switches on and off.

@@ -222,6 +222,7 @@ impl Engine {
         engine.open_door_at_first_start(now, replaced);
         engine.tell_boot(now, replaced);
         engine.tell_restored(now, &kept);
+        engine.tell_replaced(now);
         engine
     }
 

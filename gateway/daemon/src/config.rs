@@ -13,7 +13,7 @@ use shouwang_catalog::strict;
 use shouwang_core::configuration::{Configuration, DeviceSettings, UplinkSettings};
 use shouwang_core::profile::Parity;
 use shouwang_core::station;
-use shouwang_message::{Mode, StationInfo, Text};
+use shouwang_message::{DeviceCode, Mode, StationInfo, Text};
 use shouwang_modem::Number;
 
 mod check;
@@ -63,6 +63,8 @@ pub struct Config {
     pub control: Option<PathBuf>,
     /// Where the embedded broker listens, if wanted; always an address of this machine.
     pub embedded_broker: Option<SocketAddr>,
+    /// What the label of each device of `core.devices` says, by the same index.
+    pub codes: Vec<Option<DeviceCode>>,
     /// The texts of all files in force by path, the configuration first: enough to load it again
     /// elsewhere, and without secrets (those are in files of their own).
     pub sources: Vec<(PathBuf, String)>,
@@ -212,6 +214,7 @@ fn resolve(
     let (lines, links) = check.lines(draft.line.as_ref()?)?;
     let all_devices = draft.device.as_ref()?;
     let mut devices = check.devices(all_devices, &lines, &profiles);
+    let codes = check.codes(all_devices);
     check.alarm_rounds(&lines, &devices);
     let meters = check.meters(&draft.meter, all_devices, &devices);
     let stations = check.stations(&draft.station, all_devices, &devices, (&draft.meter, &meters));
@@ -273,12 +276,13 @@ fn resolve(
         keys,
         modem,
         state_dir,
-        profile_dirs: dirs,
         silence_page,
         install,
         web,
         control,
         embedded_broker,
+        profile_dirs: dirs,
+        codes,
         sources,
     })
 }

@@ -18,6 +18,7 @@ mod metrics;
 pub mod recorder;
 pub mod recordings;
 mod reload;
+pub mod rewrite;
 pub mod silence_page;
 pub mod store;
 pub mod systemd;

@@ -48,7 +48,7 @@ impl Clock {
 }
 
 /// Local time for people to read, in this form of `strftime`.
-pub(crate) fn local(at: Timestamp, form: &str) -> String {
+pub fn local(at: Timestamp, form: &str) -> String {
     let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(LOCAL_HOURS));
     let at = jiff::Timestamp::from_millisecond(at.unix_ms()).map(|at| at.to_zoned(zone));
     at.map(|at| at.strftime(form).to_string()).unwrap_or_default()

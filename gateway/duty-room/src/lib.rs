@@ -11,7 +11,6 @@ pub mod clock;
 pub mod config;
 mod eventloop;
 pub mod format;
-mod glyphs;
 mod link;
 mod lists;
 pub mod logbook;

@@ -10,8 +10,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, RgbImage};
 use shouwang_message::Timestamp;
-
-use crate::glyphs::Pen;
+use shouwang_paper::glyphs::Pen;
 
 /// Bytes that a telephone may send, and that are kept.
 pub(crate) const LARGEST: usize = 8 * 1_024 * 1_024;

@@ -4,10 +4,11 @@ use std::io::Cursor;
 use image::{ImageFormat, Rgb, RgbImage};
 use shouwang_board::stations::{ManualReading, Sample, StationNow, gaps};
 use shouwang_message::{Quality, Timestamp};
+use shouwang_paper::glyphs::Pen;
+use shouwang_paper::label::{fill, whole};
 use shouwang_river::Colour;
 
 use crate::clock::local;
-use crate::glyphs::Pen;
 
 const WIDTH: u32 = 720;
 const HEIGHT: u32 = 560;
@@ -169,16 +170,6 @@ impl Graph {
     }
 }
 
-fn fill(picture: &mut RgbImage, from: (f32, f32), to: (f32, f32), ink: [u8; 3]) {
-    for row in whole(from.1)..whole(to.1) {
-        for column in whole(from.0)..whole(to.0) {
-            if let Some(pixel) = picture.get_pixel_mut_checked(column, row) {
-                *pixel = Rgb(ink);
-            }
-        }
-    }
-}
-
 /// A straight line, this many pixels wide.
 fn stroke(picture: &mut RgbImage, from: (f32, f32), to: (f32, f32), width: f32, ink: [u8; 3]) {
     let (across, down) = (to.0 - from.0, to.1 - from.1);
@@ -195,14 +186,4 @@ fn diamond(picture: &mut RgbImage, x: f32, y: f32) {
         let half = 8.0 - f32::from(row.abs());
         fill(picture, (x - half, y + f32::from(row)), (x + half + 1.0, y + f32::from(row) + 1.0), INK);
     }
-}
-
-fn whole(pixels: f32) -> u32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "saturates at the picture's edges"
-    )]
-    let whole = pixels.round().max(0.0) as u32;
-    whole
 }

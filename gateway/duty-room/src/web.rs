@@ -31,7 +31,6 @@ mod page;
 mod paper;
 mod patient;
 mod print;
-mod qr;
 mod rating;
 mod refusal;
 mod reports;

@@ -31,4 +31,6 @@ pub use set_unit_id::{
     Change, Order, Refused, Writing, Wrote, check_unit_id, finish_unit_id, has_recipe, set_unit_id,
 };
 pub use setting::{Setting, Settings};
-pub use site_csv::{SITE_COLUMNS, SiteDevice, SiteMistake, read_site};
+pub use site_csv::{
+    SITE_COLUMNS, SiteDevice, SiteLine, SiteMistake, quoted, read_site, read_site_of, write_site,
+};

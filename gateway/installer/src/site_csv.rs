@@ -6,7 +6,7 @@ use std::fmt;
 use shouwang_catalog::{installed_complaints, instead};
 use shouwang_core::configuration::Installed;
 use shouwang_core::profile::Profile;
-use shouwang_message::{BadId, Id, Place, Text};
+use shouwang_message::{BadId, DeviceCode, Id, Place, Text};
 
 use crate::Candidate;
 
@@ -22,6 +22,7 @@ pub const SITE_COLUMNS: &[(&str, &str)] = &[
     ("grid", "网格"),
     ("name", "名称"),
     ("serial_no", "序列号"),
+    ("code", "标签码"),
     ("datum", "高程系统"),
     ("datum_m", "零点高程"),
     ("dry_offset_m", "空气读数"),
@@ -52,6 +53,8 @@ pub struct SiteDevice {
     pub place: Place,
     /// What the maker printed on it.
     pub serial_no: Option<String>,
+    /// What its label says.
+    pub code: Option<DeviceCode>,
     pub installed: Installed,
 }
 
@@ -100,7 +103,27 @@ fn letters(mut column: usize) -> String {
 /// # Errors
 /// Everything that is wrong, in the file's order.
 pub fn read_site(bytes: &[u8], profiles: &[Candidate]) -> Result<Vec<SiteDevice>, Vec<SiteMistake>> {
-    let mut reader = Reader { profiles, ..Reader::default() };
+    read_site_of(bytes, profiles, None)
+}
+
+/// A line that a gateway has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteLine {
+    pub name: String,
+    /// Native Modbus TCP, where the unit ids 248 to 255 are nobody's.
+    pub high_unit_ids: bool,
+}
+
+/// As [`read_site`], for a gateway that has these lines and no others.
+///
+/// # Errors
+/// As [`read_site`].
+pub fn read_site_of(
+    bytes: &[u8],
+    profiles: &[Candidate],
+    lines: Option<&[SiteLine]>,
+) -> Result<Vec<SiteDevice>, Vec<SiteMistake>> {
+    let mut reader = Reader { profiles, lines, ..Reader::default() };
     let devices = match text_of(bytes) {
         Ok(text) => reader.all(text),
         Err((row, what)) => {
@@ -138,12 +161,14 @@ fn separator(text: &str) -> u8 {
 #[derive(Default)]
 struct Reader<'a> {
     profiles: &'a [Candidate],
+    lines: Option<&'a [SiteLine]>,
     /// The field of each column, and what row 1 calls it.
     columns: Vec<(Option<&'static str>, String)>,
     mistakes: Vec<SiteMistake>,
     /// In which row each was first.
     ids: BTreeMap<Id, u64>,
     unit_ids: BTreeMap<(Id, u8), u64>,
+    codes: BTreeMap<DeviceCode, u64>,
 }
 
 /// A row's cells by their field; empty ones are not there.
@@ -231,9 +256,9 @@ impl<'a> Reader<'a> {
         let before = self.mistakes.len();
         let cells = self.cells(row, record);
         let id = self.id(row, &cells, "id");
-        let line = self.id(row, &cells, "line");
+        let line = self.line(row, &cells);
         let profile = self.profile(row, &cells);
-        let unit_id = self.unit_id(row, &cells, profile);
+        let unit_id = self.unit_id(row, &cells, line.as_ref(), profile);
         if let Some(id) = &id
             && let Some(first) = self.ids.insert(id.clone(), row)
         {
@@ -253,6 +278,7 @@ impl<'a> Reader<'a> {
             name: text("name"),
         };
         let serial_no = text("serial_no");
+        let code = self.code(row, &cells);
         let installed = self.installed(row, &cells, profile);
         if self.mistakes.len() > before {
             return None;
@@ -266,6 +292,7 @@ impl<'a> Reader<'a> {
             profile,
             place,
             serial_no,
+            code,
             installed,
         })
     }
@@ -274,7 +301,8 @@ impl<'a> Reader<'a> {
         let mut cells = Cells::new();
         for (index, cell) in record.iter().enumerate() {
             // An apostrophe is how spreadsheets are told that a number is a text.
-            let cell = cell.trim().trim_start_matches('\'');
+            let cell = cell.trim();
+            let cell = cell.strip_prefix('\'').unwrap_or(cell);
             if cell.is_empty() {
                 continue;
             }
@@ -306,6 +334,34 @@ impl<'a> Reader<'a> {
         id.ok()
     }
 
+    fn line(&mut self, row: u64, cells: &Cells<'_>) -> Option<Id> {
+        let line = self.id(row, cells, "line")?;
+        if let Some(lines) = self.lines
+            && !lines.iter().any(|known| known.name == line.as_str())
+        {
+            let Text { zh, en } = instead(line.as_str(), lines.iter().map(|line| line.name.as_str()));
+            let what = Text::new(format!("没有线路 {line};{zh}"), format!("no line is called {line}; {en}"));
+            self.at(row, "line", what);
+        }
+        Some(line)
+    }
+
+    fn code(&mut self, row: u64, cells: &Cells<'_>) -> Option<DeviceCode> {
+        let code: Result<DeviceCode, _> = cells.get("code")?.parse();
+        match &code {
+            Err(error) => {
+                let zh = "标签码是 7 个字符,如 7K3F9Q5;这个对不上校验";
+                self.at(row, "code", Text::new(zh, error.to_string()));
+            }
+            Ok(code) => {
+                if let Some(first) = self.codes.insert(*code, row) {
+                    self.at(row, "code", same_as(first));
+                }
+            }
+        }
+        code.ok()
+    }
+
     fn there<'r>(&mut self, row: u64, cells: &Cells<'r>, field: &'static str) -> Option<&'r str> {
         let cell = cells.get(field).copied();
         if cell.is_none() {
@@ -327,8 +383,18 @@ impl<'a> Reader<'a> {
         found.map(|candidate| candidate.profile.as_ref())
     }
 
-    fn unit_id(&mut self, row: u64, cells: &Cells<'_>, profile: Option<&Profile>) -> Option<u8> {
-        let most = if profile.is_some_and(|profile| profile.high_unit_ids) { 255 } else { 247 };
+    fn unit_id(
+        &mut self,
+        row: u64,
+        cells: &Cells<'_>,
+        line: Option<&Id>,
+        profile: Option<&Profile>,
+    ) -> Option<u8> {
+        let is_high =
+            |known: &SiteLine| known.high_unit_ids && line.is_some_and(|line| known.name == line.as_str());
+        let may_be_high = self.lines.into_iter().flatten().any(is_high);
+        let most =
+            if may_be_high || profile.is_some_and(|profile| profile.high_unit_ids) { 255 } else { 247 };
         let unit_id = self.there(row, cells, "unit_id")?.parse::<u8>().ok();
         let fits = unit_id.filter(|unit_id| (1..=most).contains(unit_id));
         if fits.is_none() {
@@ -347,7 +413,9 @@ impl<'a> Reader<'a> {
             mounting_height_m: self.metres(row, cells, "mounting_height_m"),
             unit: text("unit"),
             frozen: BTreeMap::new(),
-            installed: text("installed"),
+            serial_no: None,
+            // Spreadsheets like to write a date with strokes.
+            installed: text("installed").map(|date| plain_date(&date)),
         };
         if installed.installed.as_deref().is_some_and(|date| !is_date(date)) {
             self.at(row, "installed", Text::new("日期写成 2026-05-01", "write a date as 2026-05-01"));
@@ -389,6 +457,45 @@ impl<'a> Reader<'a> {
 
 fn same_as(first: u64) -> Text {
     Text::new(format!("与第 {first} 行相同"), format!("the same as in row {first}"))
+}
+
+/// `2026/5/1` as `2026-05-01`; what is no such date stays as it is.
+fn plain_date(date: &str) -> String {
+    let parts: Vec<_> = date.split('/').map(str::parse::<u32>).collect();
+    match parts.as_slice() {
+        [Ok(year), Ok(month), Ok(day)] => format!("{year:04}-{month:02}-{day:02}"),
+        _ => date.to_owned(),
+    }
+}
+
+/// A file that [`read_site`] reads as these devices, and that spreadsheets take for UTF-8. Each row has its cells by
+/// the column's field; fields that are no column are left out.
+pub fn write_site(rows: &[BTreeMap<&str, String>]) -> String {
+    let mut file = BYTE_ORDER_MARK.to_owned();
+    let names = SITE_COLUMNS.iter().map(|(field, zh)| format!("{zh} {field}"));
+    file.push_str(&names.collect::<Vec<_>>().join(","));
+    file.push_str("\r\n");
+    for row in rows {
+        let cells = SITE_COLUMNS
+            .iter()
+            .map(|(field, _)| row.get(field).map_or(String::new(), |cell| quoted(field, cell)));
+        file.push_str(&cells.collect::<Vec<_>>().join(","));
+        file.push_str("\r\n");
+    }
+    file
+}
+
+/// A cell of this column that stays what it is: an apostrophe keeps a spreadsheet from making a formula, a date or a number of it.
+pub fn quoted(field: &str, cell: &str) -> String {
+    const NUMBERS: [&str; 5] = ["unit_id", "datum_m", "dry_offset_m", "mounting_height_m", "installed"];
+    let is_computed = cell.starts_with(['=', '+', '-', '@', '\'']);
+    let is_number = cell.parse::<f64>().is_ok()
+        && (cell.starts_with('0') || cell.contains(['e', 'E']) || cell.len() > 11);
+    let is_date =
+        cell.contains(['-', '/']) && cell.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '/'));
+    let spoilt = !NUMBERS.contains(&field) && (is_computed || is_number && cell != "0" || is_date);
+    let cell = if spoilt { format!("'{cell}") } else { cell.to_owned() };
+    if cell.contains([',', '"', ';', '\t']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
 
 /// `YYYY-MM-DD` of a day that exists.

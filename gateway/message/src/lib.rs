@@ -8,6 +8,7 @@
 extern crate alloc;
 
 pub mod alarm;
+pub mod code;
 pub mod command;
 pub mod device;
 pub mod event;
@@ -24,6 +25,7 @@ pub mod welfare;
 pub use alarm::{
     Acknowledged, AlarmDocument, Class, Mode, OutOfService, Priority, Shelved, Suppressed, Texted,
 };
+pub use code::{BadCode, DeviceCode};
 pub use command::{Command, CommandError, CommandName, CommandPayload, Reply};
 pub use device::{DeviceState, DeviceStateDocument, PointValue, Quality, ValuesDocument};
 pub use event::{

@@ -113,6 +113,7 @@ mod tests {
             profile: "renke-rs-yg-n01".into(),
             place: shouwang_message::Place::default(),
             serial_no: None,
+            code: None,
             installed: shouwang_core::configuration::Installed::default(),
         }
     }

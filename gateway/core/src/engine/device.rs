@@ -1,4 +1,5 @@
 //! One installed device as the engine knows it: its readings, its judges, its state and overlays.
+use alloc::borrow::ToOwned as _;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -59,6 +60,10 @@ pub(super) struct Device {
     pub(super) judged_at: Option<Instant>,
     /// When a real trigger of this unit was last followed to the duty room.
     proven_at: Option<Timestamp>,
+    /// What the maker printed on this unit.
+    serial_no: Option<String>,
+    /// Another unit was here before, with this number; not told yet.
+    replaced: Option<String>,
 }
 
 /// The call unit's counters, and what its lamp was last told.
@@ -102,6 +107,16 @@ pub(super) struct KeptDevice {
     state: Option<DeviceStateDocument>,
     #[serde(default)]
     proven_at: Option<Timestamp>,
+    #[serde(default)]
+    serial_no: Option<String>,
+}
+
+impl KeptDevice {
+    /// What is of the place, and not of the unit that hung there.
+    fn without_the_unit(self) -> Self {
+        let Self { out_of_service, test_until, state, serial_no, .. } = self;
+        Self { out_of_service, test_until, state, serial_no, ..Self::default() }
+    }
 }
 
 /// Whether the device is silent, and whether its line explains it.
@@ -149,10 +164,16 @@ impl Device {
             frozen: BTreeMap::new(),
             judged_at: None,
             proven_at: None,
+            serial_no: settings.installed.serial_no.clone(),
+            replaced: None,
         }
     }
 
     pub(super) fn restore(&mut self, now: Instant, wall: Timestamp, clock: Clock, kept: KeptDevice) {
+        let kept = match self.replaces(kept.serial_no.as_deref()) {
+            true => kept.without_the_unit(),
+            false => kept,
+        };
         if let (Some(call), Some(counts)) = (&mut self.call, kept.call) {
             *call = CallLine::new(CallUnit::restore(counts), counts.recorded());
             call.is_doubted = kept.lamp_is_doubted;
@@ -173,6 +194,22 @@ impl Device {
         self.test_until = kept.test_until.map(|until| (until, left(until, TEST_MOST)));
     }
 
+    /// Whether the unit of this number was another one. What it counted, what its registers held and what was proven
+    /// of it say nothing of this one; what people said of the place stays.
+    fn replaces(&mut self, before: Option<&str>) -> bool {
+        let (Some(before), Some(own)) = (before, &self.serial_no) else { return false };
+        if before == own {
+            return false;
+        }
+        self.replaced = Some(before.to_owned());
+        true
+    }
+
+    /// The numbers of the unit that was here and of the one that is, once after it was replaced.
+    pub(super) fn take_replaced(&mut self) -> Option<(String, String)> {
+        self.replaced.take().zip(self.serial_no.clone())
+    }
+
     /// Rebuilds what depends on the settings and on what was kept.
     pub(super) fn finish_restoring(&mut self, settings: &DeviceSettings) {
         self.decoder = Decoder::new(settings, &self.frozen);
@@ -189,13 +226,15 @@ impl Device {
     /// was proven was proven of the unit that was there.
     pub(super) fn renewed(&self, settings: &DeviceSettings, stations: &[StationInfo], now: Instant) -> Self {
         let mut new = Self::new(settings, stations, now);
-        if let (Some(call), Some(old)) = (&mut new.call, &self.call) {
-            let counts = old.unit.counts();
-            *call = CallLine::new(CallUnit::restore(counts), counts.recorded());
-            call.is_doubted = old.is_doubted;
+        if !new.replaces(self.serial_no.as_deref()) {
+            if let (Some(call), Some(old)) = (&mut new.call, &self.call) {
+                let counts = old.unit.counts();
+                *call = CallLine::new(CallUnit::restore(counts), counts.recorded());
+                call.is_doubted = old.is_doubted;
+            }
+            new.counts = self.counts.clone();
+            new.frozen = self.frozen.clone();
         }
-        new.counts = self.counts.clone();
-        new.frozen = self.frozen.clone();
         new.state = self.state.clone();
         new.out_of_service = self.out_of_service.clone();
         new.test_until = self.test_until;
@@ -229,7 +268,8 @@ impl Device {
             decoder.set_warming(self.warm_until.is_some());
             decoder
         };
-        Self { judges, decoder, gauges: gauges(stations, settings), ..self }
+        let serial_no = settings.installed.serial_no.clone();
+        Self { judges, decoder, serial_no, gauges: gauges(stations, settings), ..self }
     }
 
     /// Its reads begin anew: what its stations asked of them, and which of them it refused, goes with the old ones.
@@ -248,6 +288,7 @@ impl Device {
             test_until: self.test_until.map(|(until, _)| until),
             state: self.state.clone(),
             proven_at: self.proven_at,
+            serial_no: self.serial_no.clone(),
         }
     }
 

@@ -7,7 +7,7 @@ mod change;
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -125,8 +125,23 @@ impl Engine {
 
     /// Nobody waits for an answer there, but it is written down as what it was.
     fn record_at_the_box(&mut self, now: Instant, answer: Result<(), No>) {
-        let id = self.new_id(now);
         let subject = self.configuration.gateway.to_string();
+        self.record_here(now, subject, answer, None);
+    }
+
+    /// Other units in the place of known ones: written down with both numbers, and kept with the new one's.
+    pub(super) fn tell_replaced(&mut self, now: Instant) {
+        for device in 0..self.devices.len() {
+            let Some(entry) = self.devices.get_mut(device) else { continue };
+            let Some((before, own)) = entry.take_replaced() else { continue };
+            let subject = entry.id().to_string();
+            self.record_here(now, subject, Ok(()), Some(format!("{before} -> {own}")));
+            self.keep_device(now, device);
+        }
+    }
+
+    fn record_here(&mut self, now: Instant, subject: String, answer: Result<(), No>, reason: Option<String>) {
+        let id = self.new_id(now);
         let record = CommandRecord {
             name: CommandName::Reload,
             txn: format!("local-{id}"),
@@ -134,7 +149,7 @@ impl Engine {
             at: self.wall.timestamp(now),
             ok: answer.is_ok(),
             code: answer.err().map(|no| no.code.to_string()),
-            reason: None,
+            reason,
         };
         self.tell(now, subject, EventData::Command(record));
     }
@@ -154,6 +169,7 @@ impl Engine {
         self.change_watches(now, &old);
         self.forget_strangers(now, &old);
         self.drop_faults_of_strangers(now);
+        self.tell_replaced(now);
         let info = self.info();
         self.session.retain(Leaf::Info, info);
     }

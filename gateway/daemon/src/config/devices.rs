@@ -6,7 +6,7 @@ use shouwang_catalog::{Complaint, installed_complaints, tune};
 use shouwang_core::configuration::{DeviceSettings, Installed, LineKind, LineSettings};
 use shouwang_core::plan::{Plan, alarm_round};
 use shouwang_core::profile::{Condition, Profile};
-use shouwang_message::{Place, Text};
+use shouwang_message::{DeviceCode, Place, Text};
 use toml::value::Datetime;
 
 use super::check::{At, Check, Taken};
@@ -78,6 +78,31 @@ impl Check<'_> {
         })
     }
 
+    /// What each device's label says, by the device's index.
+    pub(super) fn codes(&mut self, drafts: &[Device]) -> Vec<Option<DeviceCode>> {
+        let mut taken = Taken::new();
+        let codes = drafts.iter().enumerate().map(|(index, draft)| {
+            let at = [Step::Key("device"), index.into(), Step::Key("code")];
+            let written = draft.code.as_ref()?;
+            let code: Result<DeviceCode, _> = written.parse();
+            match &code {
+                Ok(code) => {
+                    self.once(&mut taken, *code, &at, &Text::new("标签码重复", "this label's code is taken"));
+                }
+                Err(error) => self.wrong(
+                    &at,
+                    Text::new(format!("{written:?} 不是标签码"), error.to_string()),
+                    Text::new(
+                        "照标签重抄;没有标签就删掉这一行,再用 shouwang label --assign",
+                        "copy it from the label; without one delete the line, then shouwang label --assign",
+                    ),
+                ),
+            }
+            code.ok()
+        });
+        codes.collect()
+    }
+
     /// 1 to 247. The reserved 248 to 255 only where somebody opted in: native Modbus TCP, where 255 means
     /// the server itself, or a profile whose maker uses them.
     fn unit_id(&mut self, at: At<'_>, unit_id: u8, line: LineKind, profile: &Profile) {
@@ -118,6 +143,7 @@ impl Check<'_> {
             unit: draft.unit.clone(),
             frozen: draft.frozen.clone(),
             installed: self.date(&key("installed"), draft.installed),
+            serial_no: self.words(&key("serial_no"), draft.serial_no.as_ref()),
         };
         self.complain(device, installed_complaints(profile, &installed));
         installed

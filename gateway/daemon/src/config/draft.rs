@@ -207,6 +207,10 @@ pub(super) struct Device {
     /// Name of its profile.
     #[schemars(required)]
     pub(super) profile: Option<String>,
+    /// What the maker printed on the installed unit; another one is another unit, which nobody has proven yet.
+    pub(super) serial_no: Option<String>,
+    /// The code on its label, as `shouwang label --assign` draws it.
+    pub(super) code: Option<String>,
     #[serde(default)]
     pub(super) place: Place,
     /// The profile's conditions with other limits and delays, by the condition's name.

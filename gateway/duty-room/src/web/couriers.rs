@@ -14,7 +14,6 @@ use super::admission::admitted;
 use super::api::told;
 use super::extract::{Change, OwnAddress, are_short, upload};
 use super::paper::{Paper, page, time};
-use super::qr::qr;
 use super::refusal::{Refusal, mistake, not_found, refusal, too_slow, unreadable};
 use super::reports::keep_photo;
 use super::{Desk, Peer, access, from_disk, guard};
@@ -24,6 +23,7 @@ use crate::clock::local;
 use crate::eventloop::Message;
 use crate::photo;
 use crate::tickets::{Purpose, Ticket, Wanted};
+use shouwang_paper::qr;
 
 /// A link stands for a year; a lead takes it back at any time.
 const STANDS_MS: i64 = 365 * 24 * 3_600_000;

@@ -14,7 +14,6 @@ use super::api::status_of;
 use super::extract::{LONGEST_TEXT, OwnAddress, upload};
 use super::multipart::{Part, parts};
 use super::paper::{Paper, page, place_of, time};
-use super::qr::qr;
 use super::refusal::{Refusal, too_slow};
 use super::reports::{add_photo, words_on};
 use super::{Desk, Peer, cases, from_disk, guard};
@@ -23,6 +22,7 @@ use crate::eventloop::Message;
 use crate::photo;
 use crate::tickets::Purpose;
 use crate::ways::link_to;
+use shouwang_paper::qr;
 
 /// Bytes of a form beside its picture.
 const FIELDS: usize = 64 * 1_024;

@@ -3,10 +3,10 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Html;
 use serde_json::Value;
+use shouwang_paper::{Qr, qr};
 
 use super::extract::OwnAddress;
 use super::paper::{Paper, page, place_of, time};
-use super::qr::{Qr, qr};
 use super::refusal::Refusal;
 use super::{Desk, cases};
 use crate::clock::local;

@@ -15,12 +15,12 @@ use super::api::told;
 use super::couriers::no_room;
 use super::extract::{Change, Nothing, OwnAddress, are_short};
 use super::paper::{Paper, page, place_of, time};
-use super::qr::qr;
 use super::refusal::{Refusal, mistake, refusal, too_slow};
 use super::{Desk, Peer, cases, from_disk};
 use crate::accounts::changes::Asker;
 use crate::eventloop::Message;
 use crate::tickets::{Purpose, Wanted};
+use shouwang_paper::qr;
 
 /// A resident may take a week.
 const OPEN_MS: i64 = 7 * 24 * 3_600_000;

@@ -8,10 +8,10 @@ use axum::response::{Html, IntoResponse};
 use serde_json::{Value, json};
 use shouwang_board::{CallCard, LogLine, call_procedure};
 use shouwang_message::{AlarmId, Class, Text, Timestamp};
+use shouwang_paper::qr;
 
 use super::extract::{Change, upload};
 use super::paper::{Paper, page};
-use super::qr::qr;
 use super::refusal::{Refusal, mistake, refusal, too_slow, unknown_alarm};
 use super::{Desk, from_disk};
 use crate::accounts::changes::Asker;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use shouwang_board::stations::Forwarded;
 use shouwang_board::{About, DeskAsked, DeskStep, Outcome};
 use shouwang_message::{Id, Text};
+use shouwang_paper::glyphs;
 
 use super::api::told;
 use super::extract::{Change, upload};
@@ -18,7 +19,7 @@ use super::stations::unknown_station;
 use super::{Desk, guard};
 use crate::accounts::changes::Asker;
 use crate::eventloop::Message;
-use crate::{glyphs, photo, river_ladder, river_picture};
+use crate::{photo, river_ladder, river_picture};
 
 /// Bytes of a ladder.
 const SPREADSHEET: usize = 64 * 1_024;

@@ -7,12 +7,12 @@ use shouwang_board::LogLine;
 use super::access::LEADS;
 use super::extract::{Change, Nothing, OwnAddress};
 use super::mine::ends;
-use super::qr::qr;
 use super::refusal::{Refusal, not_found, too_slow};
 use super::{Desk, from_disk};
 use crate::accounts::Role;
 use crate::accounts::changes::Asker;
 use crate::tickets::{Purpose, Wanted};
+use shouwang_paper::qr;
 
 /// What may be done with a person's page.
 pub(super) const VERBS: &[(&str, &[Role])] = &[("make", LEADS), ("revoke", LEADS)];

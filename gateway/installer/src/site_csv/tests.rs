@@ -166,3 +166,46 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_gateways_own_lines_and_labels_are_held_against_the_file() {
+    let line = |name: &str, high_unit_ids| SiteLine { name: name.into(), high_unit_ids };
+    let lines = [line("b3", false), line("pump", true)];
+    let read = |text: &str| read_site_of(text.as_bytes(), &PROFILES, Some(&lines));
+    let head = "id,line,unit_id,profile,code,installed\n";
+    let sound = format!("{head}a,b3,1,renke-rs-yg-n01,7k3f-9q5,2026/5/1\nb,pump,255,generic-qdy30a,,\n");
+    let mistakes = read(&sound).expect_err("its unit is not said");
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    let sound =
+        sound.replace("code,", "code,unit,").replace("9q5,", "9q5,,").replace("qdy30a,", "qdy30a,,mm");
+    let devices = read(&sound).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    assert_eq!(devices[0].code.map(|code| code.to_string()).as_deref(), Some("7K3F9Q5"));
+    assert_eq!(devices[0].installed.installed.as_deref(), Some("2026-05-01"));
+    let wrong = format!(
+        "{head}a,b4,1,renke-rs-yg-n01,7K3F9Q5,\nb,b3,255,renke-rs-yg-n01,7K3F9Q6,\nc,b3,3,renke-rs-yg-n01,7K3F9Q5,\n"
+    );
+    let told: Vec<String> = read(&wrong).expect_err("mistakes").iter().map(ToString::to_string).collect();
+    for said in [
+        "row 2, column B: no line is called b4; did you mean `b3`?",
+        "row 3, column C: a unit id is a whole number from 1 to 247",
+        "row 3, column E: the code does not add up",
+        "row 4, column E: the same as in row 2",
+    ] {
+        assert!(told.iter().any(|told| told.contains(said)), "{said} in {told:#?}");
+    }
+}
+
+proptest! {
+    /// Any cell of words comes back as it went out.
+    #[test]
+    fn what_is_written_is_read_as_the_same(name in "[^\\p{C}]{1,20}", room in "[-=+@'0-9eE./,;\" ]{1,8}") {
+        let (name, room) = (name.trim(), room.trim());
+        prop_assume!(!name.is_empty() && !room.is_empty());
+        let row = [("id", "a"), ("line", "b"), ("unit_id", "1"), ("profile", "renke-rs-yg-n01"), ("name", name), ("room", room)];
+        let row = row.map(|(field, cell)| (field, cell.to_owned())).into();
+        let site = read_site(write_site(&[row]).as_bytes(), &PROFILES);
+        let site = site.map_err(|mistakes| TestCaseError::fail(format!("{mistakes:?}")))?;
+        prop_assert_eq!(site[0].place.name.as_deref(), Some(name));
+        prop_assert_eq!(site[0].place.room.as_deref(), Some(room));
+    }
+}

@@ -17,7 +17,7 @@ pub(super) enum Origin {
     Same(DeviceIndex),
     /// It is asked as before, and judged or calibrated otherwise.
     Tuned(DeviceIndex),
-    /// Another line, unit id or model under the same id.
+    /// Another line, unit id, model or unit under the same id.
     Renewed(DeviceIndex),
     New,
 }
@@ -93,6 +93,12 @@ fn stations_of<'a>(all: &'a Configuration, device: &'a Id) -> impl Iterator<Item
     all.stations.iter().filter(move |station| station.device.as_ref() == Some(device))
 }
 
+/// Both are known by their numbers, and these differ.
+fn is_another_unit(known: &DeviceSettings, device: &DeviceSettings) -> bool {
+    let numbers = (&known.installed.serial_no, &device.installed.serial_no);
+    matches!(numbers, (Some(before), Some(own)) if before != own)
+}
+
 /// The line that both are on has the same name, and they are asked the same by the same unit id. The line itself
 /// may be opened anew.
 fn is_asked_alike(
@@ -104,6 +110,7 @@ fn is_asked_alike(
     let lines = (old.lines.get(known.line), new.lines.get(device.line));
     matches!(lines, (Some(one), Some(other)) if one.name == other.name)
         && known.unit_id == device.unit_id
+        && !is_another_unit(known, device)
         && known.profile == device.profile
 }
 

@@ -13,43 +13,37 @@ const PLACES: [&str; 4] = [
 ];
 
 /// What to do where there is none.
-pub(crate) const MISSING: (&str, &str) = (
+pub const MISSING: (&str, &str) = (
     "本机没有中文字体,文字没有印上;请安装 Debian 软件包 fonts-noto-cjk",
     "No Chinese font on this machine, so no words are on the picture: install the Debian package fonts-noto-cjk",
 );
 
 /// A font that writes Chinese.
-pub(crate) struct Pen {
+#[derive(Debug)]
+pub struct Pen {
     font: FontVec,
 }
 
 impl Pen {
     /// None if no font is installed that can.
-    pub(crate) fn find() -> Option<Self> {
+    pub fn find() -> Option<Self> {
         PLACES.iter().find_map(|place| Self::at(place))
     }
 
-    pub(crate) fn at(place: &str) -> Option<Self> {
+    pub fn at(place: &str) -> Option<Self> {
         let font = FontVec::try_from_vec_and_index(std::fs::read(place).ok()?, 0).ok()?;
         // A font without this character would write empty boxes.
         (font.glyph_id('水').0 != 0).then_some(Self { font })
     }
 
     /// How wide this text is, pixels, at this height.
-    pub(crate) fn width(&self, text: &str, height: f32) -> f32 {
+    pub fn width(&self, text: &str, height: f32) -> f32 {
         let font = self.font.as_scaled(PxScale::from(height));
         text.chars().map(|character| font.h_advance(font.glyph_id(character))).sum()
     }
 
     /// Writes one line whose upper left corner is here; what does not fit is cut.
-    pub(crate) fn write(
-        &self,
-        picture: &mut RgbImage,
-        (x, y): (f32, f32),
-        height: f32,
-        ink: [u8; 3],
-        text: &str,
-    ) {
+    pub fn write(&self, picture: &mut RgbImage, (x, y): (f32, f32), height: f32, ink: [u8; 3], text: &str) {
         let scale = PxScale::from(height);
         let font = self.font.as_scaled(scale);
         let mut at = x;

@@ -7,28 +7,32 @@ const QUIET: usize = 4;
 
 /// A square of `size` modules, quiet zone included, and the path that fills its dark ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Qr {
-    pub(super) size: usize,
-    pub(super) path: String,
+pub struct Qr {
+    pub size: usize,
+    pub path: String,
+    /// The same as runs of dark modules: column, row, length.
+    #[serde(skip)]
+    pub runs: Vec<(usize, usize, usize)>,
 }
 
 /// None if the text is too long for a code that a telephone reads easily.
-pub(super) fn qr(text: &str) -> Option<Qr> {
+pub fn qr(text: &str) -> Option<Qr> {
     let code = QrCode::with_error_correction_level(text.as_bytes(), EcLevel::M).ok()?;
     let width = code.width();
     let colors = code.to_colors();
-    let mut path = String::new();
+    let (mut path, mut runs) = (String::new(), Vec::new());
     for (row, modules) in colors.chunks(width).enumerate() {
         let mut column = 0;
         for run in modules.chunk_by(|one, other| one == other) {
             if run.first() == Some(&Color::Dark) {
                 let (x, y, length) = (column + QUIET, row + QUIET, run.len());
                 path.push_str(&format!("M{x} {y}h{length}v1h-{length}z"));
+                runs.push((x, y, length));
             }
             column += run.len();
         }
     }
-    (width <= 57).then_some(Qr { size: width + 2 * QUIET, path })
+    (width <= 57).then_some(Qr { size: width + 2 * QUIET, path, runs })
 }
 
 #[cfg(test)]
