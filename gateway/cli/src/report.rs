@@ -177,7 +177,7 @@ fn limit(device: &DeviceSettings, condition: &Condition) -> Option<String> {
         Test::High { limit } => format!("{words} ≥ {limit} {unit}"),
         Test::Low { limit } => format!("{words} ≤ {limit} {unit}"),
         Test::RateOfRise { limit_per_hour, .. } => format!("{words} ≥ {limit_per_hour} {unit}/h"),
-        Test::Active | Test::Equal { .. } | Test::Difference { .. } => return None,
+        Test::Active | Test::Equal { .. } | Test::Difference { .. } | Test::NoActivity => return None,
     })
 }
 
