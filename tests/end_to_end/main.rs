@@ -27,6 +27,7 @@ mod papers;
 mod parts;
 mod recording;
 mod reloading;
+mod reloading_room;
 mod search;
 mod secrets;
 #[path = "../chaos/shim.rs"]

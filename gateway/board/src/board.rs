@@ -87,6 +87,8 @@ pub struct Board {
     pub(crate) shift: Shift,
     pub(crate) sounder: Sounder,
     pub(crate) certificate: Certificate,
+    /// The row that says why the newest configuration is not in force.
+    pub(crate) refused_configuration: Option<(AlarmId, Text)>,
     /// Values remembered, of all devices.
     pub(crate) points_held: usize,
     pub(crate) outreach: Outreach,
@@ -230,6 +232,7 @@ impl Board {
             shift: Shift::new(),
             sounder,
             certificate: Certificate::default(),
+            refused_configuration: None,
             points_held: 0,
             outreach: Outreach::default(),
             self_tests,
@@ -296,6 +299,8 @@ impl Board {
             Input::Troubled { channel, trouble } => self.channel_troubled(&channel, trouble),
             Input::Hushed { by, from } => self.hushed(now, by, from),
             Input::Certified { ends, trouble } => self.certified(ends, trouble.as_deref()),
+            Input::Reconfigured { settings, from } => self.reconfigured(now, *settings, &from),
+            Input::NotReconfigured { why, from } => self.not_reconfigured(&why, &from),
             Input::Sounded { trouble } => self.sounded(now, trouble.as_deref()),
             Input::PeopleListed { round, homes } => self.people_listed(round, homes.as_deref()),
             Input::Armed { boards } => {

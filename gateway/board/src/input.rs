@@ -1,10 +1,11 @@
 //! What can happen to the board.
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use shouwang_message::{AlarmId, Id, Text, Timestamp};
 
-use crate::{Asked, CaseAsked, DeliveryResult, DeskAsked, Home, LogLine, ReadingAsked, ShiftAsked};
+use crate::{Asked, CaseAsked, DeliveryResult, DeskAsked, Home, LogLine, ReadingAsked, Settings, ShiftAsked};
 
 /// One thing that happened, in the past tense.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +52,11 @@ pub enum Input {
     Sounded { trouble: Option<String> },
     /// The certificate under which pages are shown ends then; `trouble` is why a newer one cannot be used.
     Certified { ends: Timestamp, trouble: Option<String> },
+    /// Another configuration is in force: who there is, who is told when and how, and when it is night. The name and the
+    /// siren stay. `from`: who wanted it, for the logbook.
+    Reconfigured { settings: Box<Settings>, from: String },
+    /// Another configuration was wanted and cannot be put in force: the one before stays.
+    NotReconfigured { why: Text, from: String },
     /// The homes of a round of 叫应, as the residents' cards have them; none if the disk did not give them.
     PeopleListed { round: AlarmId, homes: Option<Vec<Home>> },
     /// How many boards are live and can sound.

@@ -34,6 +34,9 @@ pub(crate) struct Ladder {
     pub(crate) climb: u32,
     /// The first step of this climb that is not yet taken.
     pub(crate) next: u32,
+    /// The step taken last in this climb, and how it was then: after another configuration it may have another place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken: Option<Taken>,
     /// Acknowledged: nothing is due, unless it is urged.
     pub(crate) is_held: bool,
     /// Acknowledged, and nothing was done since: it climbs again.
@@ -72,6 +75,15 @@ pub(crate) struct Ladder {
 pub(crate) struct Sent {
     pub(crate) name: String,
     since: Stopwatch,
+}
+
+/// A step when it was taken.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Taken {
+    /// Its place in the ladder of that time.
+    step: u32,
+    /// Since the cry, whole milliseconds.
+    after_ms: u64,
 }
 
 /// Steady time that has passed, also over a restart.
@@ -173,6 +185,7 @@ impl Ladder {
             priority: facts.priority,
             climb: 1,
             next: 0,
+            taken: None,
             is_held: false,
             is_urged: false,
             // Its first word says so already.
@@ -270,7 +283,7 @@ impl Ladder {
 
     fn begin(&mut self, now: Instant, from: Duration, next: u32) {
         self.climb += 1;
-        self.next = next;
+        (self.next, self.taken) = (next, None);
         self.climbing = Stopwatch::started(now, from);
     }
 
@@ -281,6 +294,25 @@ impl Ladder {
     pub(crate) fn urge(&mut self, now: Instant, steps: &[Step]) {
         self.is_urged = true;
         self.begin(now, URGED_FROM, first_urging(steps));
+    }
+
+    /// The step with this number is taken.
+    pub(crate) fn take(&mut self, step: u32, steps: &[Step]) {
+        self.next = step.saturating_add(1);
+        self.taken = steps.get(step as usize).map(|taken| Taken { step, after_ms: ms(taken.after) });
+    }
+
+    /// These are the steps from now on. What was taken is not taken again; what lies behind the step taken last and is
+    /// still to come is taken in its time.
+    pub(crate) fn climb_on(&mut self, steps: &[Step]) {
+        // Urged, and not a step further yet: it goes on where an urging begins.
+        if self.taken.is_none() && self.is_urged {
+            self.next = first_urging(steps);
+        }
+        if let Some(taken) = self.taken {
+            let behind = steps.partition_point(|step| ms(step.after) <= taken.after_ms);
+            self.next = u32::try_from(behind).unwrap_or(u32::MAX);
+        }
     }
 
     pub(crate) fn send(&mut self, now: Instant, name: String) {
@@ -374,7 +406,8 @@ impl Ladder {
 
     /// Nobody was reached by the step before, and nothing of it is left to try: the next one does not wait.
     fn has_failed_whole(&self) -> bool {
-        let Some(before) = self.next.checked_sub(1) else { return false };
+        let before = self.taken.map(|taken| taken.step).or_else(|| self.next.checked_sub(1));
+        let Some(before) = before else { return false };
         let mut of_it = self.deliveries.iter().filter(|delivery| {
             (delivery.climb, delivery.step, delivery.purpose) == (self.climb, before, Purpose::Step)
         });
@@ -436,6 +469,10 @@ fn is_none(count: &usize) -> bool {
     *count == 0
 }
 
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The first step that an urging takes.
 fn first_urging(steps: &[Step]) -> u32 {
     let first = steps.iter().position(|step| step.after >= URGED_FROM);
@@ -444,7 +481,7 @@ fn first_urging(steps: &[Step]) -> u32 {
 
 impl Stopwatch {
     fn started(now: Instant, from: Duration) -> Self {
-        Self { ms: u64::try_from(from.as_millis()).unwrap_or(u64::MAX), is_running: true, since: now }
+        Self { ms: ms(from), is_running: true, since: now }
     }
 
     fn elapsed(&self, now: Instant) -> Duration {
@@ -454,8 +491,7 @@ impl Stopwatch {
 
     /// The same, counted from now on.
     fn at(&self, now: Instant) -> Self {
-        let ms = u64::try_from(self.elapsed(now).as_millis()).unwrap_or(u64::MAX);
-        Self { ms, is_running: self.is_running, since: now }
+        Self { ms: ms(self.elapsed(now)), is_running: self.is_running, since: now }
     }
 
     /// When it shows so much; now if it does already, never while it stands.

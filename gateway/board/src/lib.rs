@@ -45,6 +45,7 @@ mod output;
 pub mod planted;
 mod presence;
 mod readings;
+mod reconfigured;
 mod replies;
 mod report;
 mod requests;

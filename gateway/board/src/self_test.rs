@@ -44,11 +44,22 @@ struct Trial {
 
 impl SelfTests {
     pub(crate) fn new(now: Instant, own_numbers: &BTreeMap<Id, String>) -> Self {
-        let trial = |(channel, number): (&Id, &String)| {
+        let mut tests = Self::default();
+        tests.rearrange(now, own_numbers);
+        tests
+    }
+
+    /// Other channels, or other numbers: who stays goes on. Gives the rows of what is tried no more.
+    pub(crate) fn rearrange(&mut self, now: Instant, own_numbers: &BTreeMap<Id, String>) -> Vec<AlarmId> {
+        let mut before = core::mem::take(&mut self.of);
+        for (channel, number) in own_numbers {
+            let stays = before.get(channel).is_some_and(|trial| trial.own_number == *number);
+            let known = if stays { before.remove(channel) } else { None };
             let due = now + AFTER_START;
-            (channel.clone(), Trial { own_number: number.clone(), due, waits: None, row: None })
-        };
-        Self { of: own_numbers.iter().map(trial).collect(), passed: BTreeMap::new() }
+            let begun = || Trial { own_number: number.clone(), due, waits: None, row: None };
+            self.of.insert(channel.clone(), known.unwrap_or_else(begun));
+        }
+        before.into_values().filter_map(|trial| trial.row).collect()
     }
 
     /// The wall clock only bridges the time in which no process ran; one that was set back makes it no later than a week.

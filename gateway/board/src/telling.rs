@@ -212,7 +212,7 @@ impl Board {
     fn carry_up(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder, about: &Subject, due: Due) {
         match due {
             Due::Step(step) => {
-                ladder.next = step + 1;
+                ladder.take(step, self.steps_of(about.is_room, about.alarm.priority));
                 self.take_step(now, id, ladder, about, step);
             }
             Due::Recovered => {
@@ -395,7 +395,7 @@ impl Board {
         }
     }
 
-    fn keep_ladder(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder) {
+    pub(crate) fn keep_ladder(&mut self, now: Instant, id: AlarmId, ladder: &mut Ladder) {
         let text = ladder.kept(now, self.wall);
         self.keep.push((kept::ladder(id), Some(text)));
     }

@@ -53,10 +53,13 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
         /// 只打印网关 trusted_keys 要写的公钥 · Only print its public key, for the gateways' trusted_keys
-        #[arg(long)]
+        #[arg(long, group = "asked")]
         show_key: bool,
-        /// 与 --show-key 同用,输出一个 JSON 对象 · With --show-key: one JSON object
-        #[arg(long, requires = "show_key")]
+        /// 让正在运行的值班室重读这个文件,并说出结果 · Have the duty room that runs read this file anew, and say what came of it
+        #[arg(long, group = "asked")]
+        reload: bool,
+        /// 与 --show-key 或 --reload 同用,输出一个 JSON 对象 · With --show-key or --reload: one JSON object
+        #[arg(long, requires = "asked")]
         json: bool,
     },
     /// 检查网关或值班室的配置,并算出每条线路的报警轮询时间 · Check a configuration; compute each line's alarm round

@@ -20,6 +20,7 @@ mod print;
 mod profile;
 mod read;
 mod record;
+mod reload;
 mod replace;
 mod replay;
 mod report;
@@ -46,7 +47,8 @@ fn main() -> ExitCode {
         Verb::Demo(wanted) => demo::demo(wanted),
         Verb::DemoGateway { config } => demo::gateway(&config),
         Verb::Run { config, record } => serve::gateway(&config, record),
-        Verb::DutyRoom { config, show_key: true, json } => serve::show_key(&config, json),
+        Verb::DutyRoom { config, show_key: true, json, .. } => serve::show_key(&config, json),
+        Verb::DutyRoom { config, reload: true, json, .. } => reload::ask(&config, json),
         Verb::DutyRoom { config, .. } => serve::duty_room(&config),
         Verb::Check { config, json } => check::check(&config, json),
         Verb::Doctor { config, bundle, json } => doctor::doctor(&config, bundle.as_deref(), json),

@@ -18,6 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::exit::{Code, Exit};
 use crate::journal::Journal;
 use crate::print;
+use crate::reload;
 use crate::signal::{self, Asked};
 
 /// The unit's WatchdogSec is 15 s.
@@ -45,12 +46,14 @@ pub(crate) fn gateway(config: &Path, record: Option<PathBuf>) -> Result<(), Exit
 
 /// One duty room until it is asked to end. While it has no account, the code that makes the first one goes to the
 /// terminal.
-pub(crate) fn duty_room(config: &Path) -> Result<(), Exit> {
+pub(crate) fn duty_room(path: &Path) -> Result<(), Exit> {
     let config =
-        duty_room::Config::load(config).map_err(|error| Exit::Because(Code::Bad, error.to_string()))?;
+        duty_room::Config::load(path).map_err(|error| Exit::Because(Code::Bad, error.to_string()))?;
     log(LevelFilter::INFO);
     runtime()?.block_on(async {
         let asked = signal::asked().map_err(|error| Exit::failed(&error))?;
+        let mut hangups = signal::reloads().map_err(|error| Exit::failed(&error))?;
+        let state_dir = config.state_dir.clone();
         let running = duty_room::start(config, duty_room::Clock::system()).await;
         let running = running.map_err(|error| Exit::failed(&error))?;
         println!("值班室 · duty room: {}/", running.address());
@@ -75,6 +78,7 @@ pub(crate) fn duty_room(config: &Path) -> Result<(), Exit> {
         let by = tokio::select! {
             by = asked => by,
             never = feed(&running, notifier.as_ref()) => match never {},
+            never = reload::wishes(&running, path, &mut hangups, door(&state_dir), notifier.as_ref()) => match never {},
         };
         if let Some(notifier) = &notifier {
             notifier.stopping();
@@ -82,6 +86,12 @@ pub(crate) fn duty_room(config: &Path) -> Result<(), Exit> {
         running.stop().await.map_err(|error| Exit::failed(&error))?;
         ended(by)
     })
+}
+
+/// For `duty-room --reload`; without it there are still signals.
+fn door(state_dir: &Path) -> Option<duty_room::Wishes> {
+    let opened = duty_room::Wishes::open(state_dir);
+    opened.inspect_err(|error| tracing::warn!(%error, "no socket for --reload; SIGHUP reloads")).ok()
 }
 
 /// The key by which gateways know this duty room's commands; made if it is not there yet.

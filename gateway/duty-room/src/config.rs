@@ -55,7 +55,7 @@ pub struct Config {
 }
 
 /// The MQTT broker.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broker {
     pub host: String,
     pub port: u16,
@@ -66,7 +66,7 @@ pub struct Broker {
 }
 
 /// The pages.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Web {
     pub listen: SocketAddr,
     /// Names under which browsers may call it, besides `localhost` and plain addresses.

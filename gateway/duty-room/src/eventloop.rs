@@ -7,7 +7,7 @@ use serde_json::Value;
 use shouwang_board::stations::StationNow;
 use shouwang_board::{
     Asked, Board, CaseAsked, Counts, DeskAsked, Input, ListState, Measures, Outcome, Output, ReadingAsked,
-    ShiftAsked,
+    Settings, ShiftAsked,
 };
 use shouwang_message::{AlarmId, Event, Id, Instant};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::link::Outbox;
 use crate::lists::{Answer, Lists, Version};
 use crate::metrics::{Awaited, Metrics};
-use crate::notify::Notifier;
+use crate::notify::{Notifier, Prepared};
 use crate::residents::Wanted;
 use crate::series::{Lost, Record};
 use crate::sounder::Sounder;
@@ -129,11 +129,25 @@ pub(crate) enum Message {
     Measures {
         answer: oneshot::Sender<(Measures, Counts)>,
     },
+    /// Another configuration; the answer says why it cannot be put in force.
+    Reconfigure {
+        wanted: Box<Reconfigured>,
+        answer: oneshot::Sender<Result<(), String>>,
+    },
     /// The cases, each as JSON.
     Cases {
         state: ListState,
         answer: oneshot::Sender<Vec<Arc<str>>>,
     },
+}
+
+/// What a loop that runs can take from another configuration.
+#[derive(Debug)]
+pub(crate) struct Reconfigured {
+    pub(crate) channels: Vec<Prepared>,
+    pub(crate) settings: Settings,
+    /// Who wanted it, for the logbook.
+    pub(crate) from: String,
 }
 
 /// The sign of life that pages and health checks read.
@@ -347,6 +361,10 @@ impl Loop {
                     None => Some(self.board.devices(now)),
                 });
             }
+            Message::Reconfigure { wanted, answer } => {
+                let changed = self.reconfigure(*wanted).await;
+                let _ = answer.send(changed);
+            }
             Message::List { state, since, answer } => {
                 let _ = answer.send(self.list(state, since));
             }
@@ -359,6 +377,14 @@ impl Loop {
                 let _ = answer.send(cases);
             }
         }
+    }
+
+    /// All of it or nothing.
+    async fn reconfigure(&mut self, wanted: Reconfigured) -> Result<(), String> {
+        let Reconfigured { channels, settings, from } = wanted;
+        self.notifier.change(&channels)?;
+        self.give(Input::Reconfigured { settings: Box::new(settings), from }).await;
+        Ok(())
     }
 
     fn ticket(&mut self, answer: oneshot::Sender<Outcome>) -> u64 {

@@ -18,6 +18,7 @@ mod metrics;
 pub mod notify;
 mod photo;
 mod records;
+mod reload;
 mod residents;
 mod river_ladder;
 mod river_picture;
@@ -31,6 +32,7 @@ mod tls;
 pub mod uploads;
 mod ways;
 mod web;
+mod wishes;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -46,6 +48,8 @@ pub use clock::Clock;
 pub use config::{Broker, Config, ConfigError, Problem, Web};
 pub use eventloop::HeardEvent;
 pub use link::client_options;
+pub use reload::Refused;
+pub use wishes::{Unasked, Wish, Wishes, ask_to_reload};
 
 use accounts::door::Door;
 use eventloop::{Channels, Pulse};
@@ -99,8 +103,11 @@ pub struct Running {
     heard: broadcast::Sender<Arc<HeardEvent>>,
     input: mpsc::Sender<eventloop::Message>,
     pulse: watch::Receiver<Pulse>,
+    named: watch::Sender<Arc<web::Named>>,
+    fixed: tokio::sync::Mutex<reload::Fixed>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    channels: notify::Tasks,
     store: Option<std::thread::JoinHandle<()>>,
     series: Option<std::thread::JoinHandle<()>>,
 }
@@ -151,20 +158,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let (pulse, pulses) = watch::channel(Pulse::default());
     let outbox = link::Outbox::new(signer);
 
-    let board = shouwang_board::Board::restore(
-        shouwang_board::Settings {
-            organisation: config.organisation.clone(),
-            escalation: config.escalation.clone(),
-            handling: config.handling.clone(),
-            night: config.night,
-            has_sounder: config.sounder.is_some(),
-            ..shouwang_board::Settings::new(config.name.clone())
-        },
-        seed,
-        clock.now(),
-        clock.wall(),
-        kept,
-    );
+    let board =
+        shouwang_board::Board::restore(reload::settings(&config), seed, clock.now(), clock.wall(), kept);
     let store_stopped = stopped.clone();
     let store = std::thread::Builder::new()
         .name("duty-room-store".into())
@@ -182,15 +177,17 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     )));
     let means = notify::Means {
         clock: clock.clone(),
-        page: config.web.public_url.as_deref(),
-        state_dir: &config.state_dir,
+        page: config.web.public_url.clone(),
+        state_dir: config.state_dir.clone(),
         inputs: input.clone(),
         heard: heard.clone(),
         stopped: stopped.clone(),
     };
-    let (notifier, channels) =
-        notify::Notifier::start(&config.channels, &means).map_err(StartError::Channel)?;
-    tasks.extend(channels);
+    let telling = notify::Tasks::default();
+    let mut notifier = notify::Notifier::new(means, telling.clone());
+    notify::prepare(&config.channels)
+        .and_then(|channels| notifier.change(&channels))
+        .map_err(StartError::Channel)?;
     let told = input.clone();
     let told = move |became: Result<(), String>| {
         // With the loop's queue full it is told again in a few seconds.
@@ -238,8 +235,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         stopped.clone(),
     )));
     let about = certificate.as_ref().map(|certificate| certificate.current().about);
-    let desk =
-        web::Desk::new(&config, about, clock.clone(), input.clone(), pulses.clone(), door.clone(), metrics);
+    let (named, names) = watch::channel(web::Named::of(&config));
+    let (asked, pulsed) = (input.clone(), pulses.clone());
+    let desk = web::Desk::new(&config, names, about, clock.clone(), asked, pulsed, door.clone(), metrics);
     if let Some(certificate) = certificate.clone() {
         tasks.push(tokio::spawn(certificate.watch(input.clone(), stopped.clone())));
     }
@@ -257,8 +255,11 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         heard,
         input,
         pulse: pulses,
+        named,
+        fixed: tokio::sync::Mutex::new(reload::Fixed::of(&config)),
         stop,
         tasks,
+        channels: telling,
         store: Some(store),
         series: Some(series),
     })
@@ -321,7 +322,8 @@ impl Running {
     pub fn is_alive(&self) -> bool {
         let silent_for = self.clock.now().since(self.pulse.borrow().turned);
         let store = self.store.as_ref().is_some_and(|store| !store.is_finished());
-        store && silent_for < HUNG_AFTER && !self.tasks.iter().any(JoinHandle::is_finished)
+        let parts = !self.tasks.iter().any(JoinHandle::is_finished) && !self.channels.has_died();
+        store && silent_for < HUNG_AFTER && parts
     }
 
     /// Whether the broker connection stands now.
@@ -333,7 +335,8 @@ impl Running {
     pub async fn stop(mut self) -> Result<(), StopError> {
         const PATIENCE: Duration = Duration::from_secs(5);
         let _ = self.stop.send(true);
-        let tasks = std::mem::take(&mut self.tasks);
+        let mut tasks = std::mem::take(&mut self.tasks);
+        tasks.extend(self.channels.take());
         let threads = [self.store.take(), self.series.take()];
         let ending = async {
             for task in tasks {
@@ -354,7 +357,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.stop.send(true);
-        for task in &self.tasks {
+        for task in self.tasks.iter().chain(&self.channels.take()) {
             task.abort();
         }
     }

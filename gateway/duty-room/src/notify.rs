@@ -8,10 +8,12 @@ mod carrier;
 mod dingtalk;
 mod feishu;
 mod http;
+mod prepared;
 mod queue;
 mod signed;
 mod sms_http;
 mod sms_modem;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -19,7 +21,7 @@ mod webhook;
 mod wecom;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use shouwang_board::{DeliveryResult, Input, Notice};
 use shouwang_message::{Id, Timestamp};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
@@ -37,78 +39,173 @@ use crate::stop::Stopped;
 use answer::Verdict;
 use carrier::Carrier;
 use http::{Client, Trust, Unreached};
+pub(crate) use prepared::{Prepared, prepare};
 use queue::{Became, Queue, Rules, Sending};
 
+pub(crate) use tasks::Tasks;
 pub use trial::{Tested, test};
 
 /// Notices on their way to a channel's queue.
 const MAILBOX: usize = 1_024;
 
 /// Takes notices to their channels and brings the results back as [`Input::Told`].
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Notifier {
-    mailboxes: BTreeMap<Id, mpsc::Sender<Notice>>,
-    clock: Clock,
+    channels: BTreeMap<Id, Working>,
+    tasks: Tasks,
+    means: Means,
+}
+
+/// A channel that works, as it was prepared. Dropping it lets it end.
+#[derive(Debug)]
+struct Working {
+    channel: Channel,
+    ca: Option<Vec<u8>>,
+    reached: Reached,
+}
+
+/// How a channel is given its work; dropping it says that no more comes.
+#[derive(Debug)]
+enum Reached {
+    Notices(mpsc::Sender<Notice>),
+    /// It reads by itself what there is to tell.
+    Reads {
+        _until_dropped: watch::Sender<bool>,
+    },
 }
 
 /// What every channel is given.
 #[derive(Clone, Debug)]
-pub(crate) struct Means<'a> {
+pub(crate) struct Means {
     pub(crate) clock: Clock,
     /// Where the board is for those outside, without the last slash.
-    pub(crate) page: Option<&'a str>,
-    pub(crate) state_dir: &'a Path,
+    pub(crate) page: Option<String>,
+    pub(crate) state_dir: PathBuf,
     pub(crate) inputs: mpsc::Sender<Message>,
     pub(crate) heard: broadcast::Sender<Arc<HeardEvent>>,
     pub(crate) stopped: Stopped,
 }
 
 impl Notifier {
-    /// Starts every channel. Must be called within a tokio runtime; the error says which channel cannot be.
-    pub(crate) fn start(
-        channels: &[Channel],
-        means: &Means<'_>,
-    ) -> Result<(Self, Vec<JoinHandle<()>>), String> {
-        let mut mailboxes = BTreeMap::new();
-        let mut tasks = Vec::new();
-        let mut trust = Trust::default();
-        for channel in channels {
-            let unusable = |why: String| format!("channel {}: {why}", channel.id);
-            let mut client = |address| client(address, channel, &mut trust).map_err(unusable);
-            let (inputs, stopped) = (means.inputs.clone(), means.stopped.clone());
-            let clock = means.clock.clone();
-            tasks.push(match &channel.kind {
-                ChannelKind::Service(service) => {
-                    let carrier = Carrier::new(service.clone(), client(service.address())?, means.page);
-                    let (mailbox, notices) = mpsc::channel(MAILBOX);
-                    mailboxes.insert(channel.id.clone(), mailbox);
-                    tokio::spawn(run(Hands::Http(carrier), clock, notices, inputs, stopped))
-                }
-                ChannelKind::Modem(modem) => {
-                    let told = Some((inputs.clone(), clock.clone()));
-                    let line = sms_modem::Line::start(&channel.id, modem, told);
-                    let line = line.map_err(|error| unusable(error.to_string()))?;
-                    let (mailbox, notices) = mpsc::channel(MAILBOX);
-                    mailboxes.insert(channel.id.clone(), mailbox);
-                    tokio::spawn(run(Hands::Modem(line), clock, notices, inputs, stopped))
-                }
-                ChannelKind::Webhook { url, secret } => {
-                    let (id, state_dir) = (channel.id.to_string(), means.state_dir.into());
-                    let (url, secret, client) = (url.clone(), secret.clone(), client(url)?);
-                    let webhook = webhook::Webhook { id, url, secret, client, state_dir, clock };
-                    tokio::spawn(webhook::run(webhook, means.heard.subscribe(), inputs, stopped))
-                }
-            });
-        }
-        Ok((Self { mailboxes, clock: means.clock.clone() }, tasks))
+    pub(crate) fn new(means: Means, tasks: Tasks) -> Self {
+        Self { channels: BTreeMap::new(), tasks, means }
     }
 
+    /// These are the channels from now on. One that is as it was works on undisturbed; one that changed, or goes, first
+    /// tells what it was given. Must be called within a tokio runtime; after an error nothing is changed.
+    pub(crate) fn change(&mut self, prepared: &[Prepared]) -> Result<(), String> {
+        let mut before = std::mem::take(&mut self.channels);
+        let mut begun = Vec::new();
+        for prepared in prepared {
+            let id = &prepared.channel.id;
+            if before.get(id).is_some_and(|known| known.is(prepared)) {
+                continue;
+            }
+            match self.begin(prepared) {
+                Ok(started) => begun.push((id.clone(), started)),
+                Err(why) => {
+                    self.channels = before;
+                    return Err(format!("channel {id}: {why}"));
+                }
+            }
+        }
+        for prepared in prepared {
+            let id = &prepared.channel.id;
+            if before.get(id).is_some_and(|known| known.is(prepared))
+                && let Some(known) = before.remove(id)
+            {
+                self.channels.insert(id.clone(), known);
+            }
+        }
+        self.tasks.leave(before.keys());
+        for (id, (working, task)) in begun {
+            self.tasks.add(id.clone(), task);
+            self.channels.insert(id, working);
+        }
+        Ok(())
+    }
+
+    fn begin(&self, prepared: &Prepared) -> Result<(Working, JoinHandle<()>), String> {
+        let Means { clock, inputs, stopped, .. } = self.means.clone();
+        let Prepared { channel, ca, client } = prepared;
+        let no_client = || "it has no address".to_owned();
+        let with_notices = |hands: Hands| {
+            let (mailbox, notices) = mpsc::channel(MAILBOX);
+            (
+                Reached::Notices(mailbox),
+                tokio::spawn(run(hands, clock.clone(), notices, inputs.clone(), stopped.clone())),
+            )
+        };
+        let (reached, task) = match &channel.kind {
+            ChannelKind::Service(service) => {
+                let client = client.clone().ok_or_else(no_client)?;
+                with_notices(Hands::Http(Carrier::new(service.clone(), client, self.means.page.as_deref())))
+            }
+            ChannelKind::Modem(modem) => {
+                let told = Some((inputs.clone(), clock.clone()));
+                let line = sms_modem::Line::start(&channel.id, modem, told);
+                with_notices(Hands::Modem(line.map_err(|error| error.to_string())?))
+            }
+            ChannelKind::Webhook { url, secret } => {
+                let webhook = webhook::Webhook {
+                    id: channel.id.to_string(),
+                    url: url.clone(),
+                    secret: secret.clone(),
+                    client: client.clone().ok_or_else(no_client)?,
+                    state_dir: self.means.state_dir.clone(),
+                    clock: clock.clone(),
+                };
+                let (until_dropped, mut dropped) = Stopped::channel();
+                let telling =
+                    webhook::run(webhook, self.means.heard.subscribe(), inputs.clone(), stopped.clone());
+                let task = tokio::spawn(async move {
+                    tokio::select! {
+                        () = dropped.wait() => {}
+                        () = telling => {}
+                    }
+                });
+                (Reached::Reads { _until_dropped: until_dropped }, task)
+            }
+        };
+        Ok((Working { channel: channel.clone(), ca: ca.clone(), reached }, task))
+    }
+
+    /// For those who have something to write first.
+    pub(crate) fn mailbox(&self, channel: &Id) -> Mailbox {
+        let notices = self.channels.get(channel).and_then(|working| match &working.reached {
+            Reached::Notices(notices) => Some(notices.clone()),
+            Reached::Reads { .. } => None,
+        });
+        Mailbox { notices, clock: self.means.clock.clone() }
+    }
+
+    /// As [`Mailbox::tell`].
+    pub(crate) fn tell(&self, notice: Notice) -> Result<(), DeliveryResult> {
+        self.mailbox(&notice.channel).tell(notice)
+    }
+}
+
+impl Working {
+    /// Nothing about it would be different.
+    fn is(&self, prepared: &Prepared) -> bool {
+        self.channel == prepared.channel && self.ca == prepared.ca
+    }
+}
+
+/// The way to one channel.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    notices: Option<mpsc::Sender<Notice>>,
+    clock: Clock,
+}
+
+impl Mailbox {
     /// Never waits. An error is the notice's result: no channel has this name, or it is overwhelmed.
     pub(crate) fn tell(&self, notice: Notice) -> Result<(), DeliveryResult> {
         let failed = |code: &str, text: String| {
             Err(DeliveryResult::Failed { code: code.into(), text, at: self.clock.wall() })
         };
-        let Some(mailbox) = self.mailboxes.get(&notice.channel) else {
+        let Some(mailbox) = &self.notices else {
             let text = format!("没有这个外呼通道 · no channel of messages is called {}", notice.channel);
             return failed("no_channel", text);
         };
@@ -146,7 +243,7 @@ impl Hands {
     }
 }
 
-/// One channel until the duty room stops.
+/// One channel until the duty room stops; or, if no more comes, until all that came was told.
 async fn run(
     hands: Hands,
     clock: Clock,
@@ -155,6 +252,7 @@ async fn run(
     mut stopped: Stopped,
 ) {
     let (mut queue, hands) = (Queue::new(hands.rules()), &hands);
+    let mut is_over = false;
     let mut under_way: FuturesUnordered<BoxFuture<'_, (u64, Verdict)>> = FuturesUnordered::new();
     loop {
         let now = clock.now();
@@ -168,13 +266,19 @@ async fn run(
                 return;
             }
         }
+        if is_over && under_way.is_empty() && queue.is_empty() {
+            return;
+        }
         let wait = queue.next_deadline(now).map(|at| at.since(now).max(Duration::from_millis(1)));
         tokio::select! {
             biased;
             () = stopped.wait() => return,
             Some((number, verdict)) = under_way.next() => queue.done(clock.now(), number, verdict),
-            notice = notices.recv() => {
-                let Some(notice) = notice else { return };
+            notice = notices.recv(), if !is_over => {
+                let Some(notice) = notice else {
+                    is_over = true;
+                    continue;
+                };
                 queue.push(clock.now(), notice);
                 while let Ok(notice) = notices.try_recv() {
                     queue.push(clock.now(), notice);

@@ -33,7 +33,7 @@ pub(crate) struct Ways {
 impl Ways {
     /// Tells somebody who is sent, with their way; without one if the disk makes none.
     pub(crate) fn tell(&self, notifier: &Notifier, notice: Notice, sent_as: String) {
-        let (ways, notifier) = (self.clone(), notifier.clone());
+        let (ways, mailbox) = (self.clone(), notifier.mailbox(&notice.channel));
         tokio::spawn(async move {
             let wall = ways.clock.wall();
             let wanted = link_to(notice.alarm, sent_as, ways.made_by, wall);
@@ -44,7 +44,7 @@ impl Ways {
             let token = making.ok().and_then(Result::ok).flatten();
             let way = token.map(|token| Way(format!("{}/link/{token}", ways.page.trim_end_matches('/'))));
             let ticket = notice.ticket;
-            if let Err(result) = notifier.tell(Notice { way, ..notice }) {
+            if let Err(result) = mailbox.tell(Notice { way, ..notice }) {
                 // A loop that has ended hears nothing more.
                 let _ = ways.inputs.send(Message::Input(Input::Told { ticket, result })).await;
             }

@@ -104,7 +104,7 @@ pub(crate) struct Desk {
 struct Inner {
     /// Under which its own steps stand.
     name: Id,
-    title: String,
+    named: watch::Receiver<Arc<Named>>,
     hosts: Vec<String>,
     public_url: Option<String>,
     /// The pages are shown over TLS.
@@ -125,8 +125,6 @@ struct Inner {
     series: Series,
     photos: Photos,
     tickets: Tickets,
-    /// Whom the configuration names.
-    persons: Vec<Person>,
     /// Links that nobody has, by where they were asked from.
     guesses: std::sync::Mutex<admission::Guesses>,
     /// One picture is read or drawn at a time.
@@ -139,6 +137,20 @@ struct Inner {
     armed_told: AtomicU32,
 }
 
+/// What the configuration calls things and people; another one may come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    title: String,
+    persons: Vec<Person>,
+}
+
+impl Named {
+    pub(crate) fn of(config: &Config) -> Arc<Self> {
+        let (title, persons) = (config.title.clone(), config.organisation.persons.clone());
+        Arc::new(Self { title, persons })
+    }
+}
+
 /// Where a request comes from: the address at the other end of its connection.
 #[derive(Clone, Copy, Debug)]
 struct Peer(IpAddr);
@@ -146,15 +158,16 @@ struct Peer(IpAddr);
 impl Desk {
     /// What people are called, by the ids that stand in histories: this room itself, whom the configuration names, accounts.
     fn names(&self) -> BTreeMap<String, String> {
-        let inner = &self.inner;
-        let own = (inner.name.to_string(), inner.title.clone());
-        let persons = inner.persons.iter().map(|person| (person.id.to_string(), person.name.clone()));
+        let (inner, named) = (&self.inner, self.named());
+        let own = (inner.name.to_string(), named.title.clone());
+        let persons = named.persons.iter().map(|person| (person.id.to_string(), person.name.clone()));
         let accounts = inner.door.people().into_iter().map(|person| (person.id, person.name));
         [own].into_iter().chain(persons).chain(accounts).collect()
     }
 
     pub(crate) fn new(
         config: &Config,
+        named: watch::Receiver<Arc<Named>>,
         certificate: Option<About>,
         clock: Clock,
         to_loop: mpsc::Sender<Message>,
@@ -164,7 +177,7 @@ impl Desk {
     ) -> Self {
         let inner = Inner {
             name: config.name.clone(),
-            title: config.title.clone(),
+            named,
             hosts: config.web.hosts.clone(),
             public_url: config.web.public_url.clone(),
             is_encrypted: config.web.certificate.is_some(),
@@ -182,7 +195,6 @@ impl Desk {
             series: Series::new(&config.state_dir),
             photos: Photos::new(&config.state_dir),
             tickets: Tickets::new(&config.state_dir),
-            persons: config.organisation.persons.clone(),
             guesses: std::sync::Mutex::default(),
             pictures: Semaphore::new(1),
             drawings: Arc::new(Semaphore::new(river::DRAWINGS)),
@@ -191,6 +203,10 @@ impl Desk {
             armed_told: AtomicU32::new(0),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    fn named(&self) -> Arc<Named> {
+        Arc::clone(&self.inner.named.borrow())
     }
 
     fn pulse(&self) -> Pulse {

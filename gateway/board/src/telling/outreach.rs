@@ -1,5 +1,6 @@
 //! The ladders in order of their deadlines, what is being told, and which channels fail.
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use shouwang_message::{AlarmId, Id, Instant, Text};
 
@@ -51,6 +52,17 @@ impl Outreach {
 
     pub(crate) fn touch_all(&mut self) {
         self.touched.extend(self.ladders.keys());
+    }
+
+    /// Forgets how such channels are, and gives the rows that say so.
+    pub(crate) fn forget_channels(&mut self, are_gone: impl Fn(&Id) -> bool) -> Vec<AlarmId> {
+        let health =
+            self.channels.extract_if(.., |channel, _| are_gone(channel)).filter_map(|(_, of)| of.row);
+        let mut rows: Vec<AlarmId> = health.collect();
+        let said =
+            self.complaints.extract_if(.., |channel, _| are_gone(channel)).filter_map(|(_, of)| of.row);
+        rows.extend(said);
+        rows
     }
 
     pub(crate) fn next_deadline(&self) -> Instant {

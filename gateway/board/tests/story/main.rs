@@ -37,6 +37,7 @@ mod own_alarm;
 mod people;
 mod poisons;
 mod readings;
+mod reconfigured;
 mod replaced;
 mod report;
 mod river_words;

@@ -18,7 +18,7 @@ pub(crate) use sms_http::{Coding, Field, Success};
 pub use sms_modem::SmsModem;
 
 /// One way out of the house.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
     pub id: Id,
     pub kind: ChannelKind,
@@ -27,7 +27,7 @@ pub struct Channel {
 }
 
 /// What it is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChannelKind {
     /// Tells people.
     Service(Service),
@@ -38,7 +38,7 @@ pub enum ChannelKind {
 }
 
 /// A service that carries messages to people.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Service {
     /// A group's robot in WeCom (企业微信).
     Wecom { base: Address, key: Secret },

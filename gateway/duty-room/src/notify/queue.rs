@@ -157,6 +157,11 @@ impl Queue {
         window.into_iter().chain(head).min()
     }
 
+    /// Nothing waits and nothing is under way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.is_empty() && self.windows.is_empty() && self.under_way.is_empty()
+    }
+
     /// The request with this number ended.
     pub(crate) fn done(&mut self, now: Instant, number: u64, verdict: Verdict) {
         let Some(mut entry) = self.under_way.remove(&number) else { return };

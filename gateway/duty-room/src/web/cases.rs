@@ -121,10 +121,11 @@ impl Body {
     /// Everybody of a grid is asked, besides those who are named.
     fn people_of_its_grid(&mut self, desk: &Desk) {
         let Some(grid) = self.grid.take() else { return };
-        let of =
-            desk.inner.persons.iter().filter(|person| {
-                person.of.as_ref().is_some_and(|of| of.as_str().eq_ignore_ascii_case(&grid))
-            });
+        let named = desk.named();
+        let of = named
+            .persons
+            .iter()
+            .filter(|person| person.of.as_ref().is_some_and(|of| of.as_str().eq_ignore_ascii_case(&grid)));
         self.people.get_or_insert_default().extend(of.map(|person| person.name.clone()));
     }
 

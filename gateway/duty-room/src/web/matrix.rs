@@ -10,7 +10,7 @@ use shouwang_message::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::access::Who;
-use super::{Desk, routes};
+use super::{Desk, Named, routes};
 use crate::accounts::door::Door;
 use crate::accounts::password::Hash;
 use crate::accounts::sessions::{Standing, TokenDigest};
@@ -224,8 +224,18 @@ impl Pages {
             people.accounts.push(account);
         }
         let door = Door::open(clock.clone(), people, &to_store).unwrap();
+        let (_, named) = watch::channel(Named::of(&config));
         Self {
-            desk: Desk::new(&config, None, clock, to_loop, pulse, door, crate::metrics::Metrics::new()),
+            desk: Desk::new(
+                &config,
+                named,
+                None,
+                clock,
+                to_loop,
+                pulse,
+                door,
+                crate::metrics::Metrics::new(),
+            ),
             _state: state,
         }
     }

@@ -46,7 +46,8 @@ struct MinePage {
 /// Whose page this is.
 async fn owner(desk: &Desk, from: std::net::IpAddr, token: &str) -> Result<Person, Closed> {
     let ticket = admitted(desk, from, token, Purpose::Mine).await?;
-    let person = desk.inner.persons.iter().find(|person| person.id.as_str() == ticket.person);
+    let named = desk.named();
+    let person = named.persons.iter().find(|person| person.id.as_str() == ticket.person);
     person.cloned().ok_or_else(|| {
         let en = "You are not on this duty room's list of people any more: ring the duty desk";
         Closed::new(StatusCode::GONE, "gone", "名单里已没有您,请联系值班室", en)

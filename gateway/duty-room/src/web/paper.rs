@@ -38,7 +38,7 @@ impl Paper {
         let mut names = desk.names();
         let guest = if language == Language::Chinese { "值班员" } else { "Operator" };
         names.insert(GUEST.to_owned(), guest.to_owned());
-        let room = desk.inner.title.clone();
+        let room = desk.named().title.clone();
         Self { words: Words::new(&PAPER, language, &room), room, names }
     }
 

@@ -68,7 +68,7 @@ impl FromRequestParts<Desk> for Words {
     type Rejection = QueryRejection;
 
     async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, QueryRejection> {
-        Ok(Self::new(&LIVE, Language::from_request_parts(parts, desk).await?, &desk.inner.title))
+        Ok(Self::new(&LIVE, Language::from_request_parts(parts, desk).await?, &desk.named().title))
     }
 }
 

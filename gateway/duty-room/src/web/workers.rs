@@ -21,7 +21,8 @@ pub(super) const VERBS: &[(&str, &[Role])] = &[("make", LEADS), ("revoke", LEADS
 pub(super) async fn list(State(desk): State<Desk>) -> Result<Json<Value>, Refusal> {
     let (tickets, wall) = (desk.inner.tickets.clone(), desk.inner.clock.wall());
     let standing = from_disk(move || tickets.standing(Purpose::Mine)).await.ok_or_else(too_slow)?;
-    let items = desk.inner.persons.iter().map(|person| {
+    let named = desk.named();
+    let items = named.persons.iter().map(|person| {
         let page =
             standing.iter().find(|ticket| ticket.person == person.id.as_str() && ticket.over(wall).is_none());
         let page = page.map(|page| json!({ "made": page.made, "made_by": page.made_by, "ends": page.ends }));
@@ -38,7 +39,8 @@ pub(super) async fn change(
     Path((person, verb)): Path<(String, String)>,
     _: Change<Nothing>,
 ) -> Result<Json<Value>, Refusal> {
-    let person = desk.inner.persons.iter().find(|known| known.id.as_str() == person).ok_or_else(not_found)?;
+    let named = desk.named();
+    let person = named.persons.iter().find(|known| known.id.as_str() == person).ok_or_else(not_found)?;
     let is_made = verb == "make";
     let (tickets, wall) = (desk.inner.tickets.clone(), desk.inner.clock.wall());
     let wanted = Wanted {

@@ -9,7 +9,7 @@ use crate::config::reader::{Reader, Value};
 use crate::config::template::Template;
 
 /// A provider's request and how its answer is read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmsHttp {
     pub(crate) url: Address,
     pub(crate) key: Option<Secret>,
@@ -29,7 +29,7 @@ pub(crate) enum Coding {
 }
 
 /// What stands in the body.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     Text(Template),
     /// A number or true and false, as they are.
@@ -39,7 +39,7 @@ pub(crate) enum Field {
 }
 
 /// HMAC-SHA256 with the secret over a text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Signature {
     pub(crate) secret: Secret,
     pub(crate) over: Template,
