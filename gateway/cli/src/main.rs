@@ -78,10 +78,7 @@ fn main() -> ExitCode {
         Verb::Restore { from, config, json } => backup::restore(&from, &config, json),
         Verb::Schema { of, example } => schema::schema(of, example),
         Verb::Man { directory } => schema::manual(&directory),
-        Verb::Completions { shell } => {
-            schema::completions(shell);
-            Ok(())
-        }
+        Verb::Completions { shell } => schema::completions(shell),
     };
     match exit {
         Ok(()) => ExitCode::SUCCESS,

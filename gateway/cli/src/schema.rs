@@ -30,6 +30,9 @@ pub(crate) fn manual(directory: &Path) -> Result<(), Exit> {
     })
 }
 
-pub(crate) fn completions(shell: Shell) {
-    clap_complete::generate(shell, &mut Arguments::command(), "shouwang", &mut std::io::stdout());
+pub(crate) fn completions(shell: Shell) -> Result<(), Exit> {
+    // Into memory first: a reader that had enough is no reason to panic.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "shouwang", &mut script);
+    print::line(String::from_utf8_lossy(&script).trim_end())
 }

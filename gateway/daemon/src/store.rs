@@ -323,10 +323,10 @@ fn restore(place: &Place, log: LogId) -> Result<(Connection, LeftBehind, Room), 
 /// The directory, and the file readable by nobody else before SQLite writes anything into it. SQLite
 /// gives its `-wal` and `-shm` files the same rights.
 fn fs_prepare(path: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
     let place = |source| StoreError::Place { path: path.to_owned(), source };
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        fs::create_dir_all(directory).map_err(place)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(place)?;
     }
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(place)?;
     file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(place)

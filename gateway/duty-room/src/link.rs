@@ -165,12 +165,13 @@ fn options(client: &str, broker: &Broker, floor: &Floor) -> Result<MqttOptions, 
 
 /// Keeps a connection until the duty room stops.
 pub(crate) async fn run(link: Link, to_loop: mpsc::Sender<Message>, outbox: Outbox, mut stopped: Stopped) {
-    let mut tries = 0_u32;
+    let broker = format!("{}:{}", link.broker.host, link.broker.port);
+    let (mut tries, mut said) = (0_u32, None::<String>);
     loop {
         let mut was_up = false;
         let end = connection(&link, &to_loop, &outbox, &mut stopped, &mut was_up).await;
         if was_up {
-            tries = 0;
+            (tries, said) = (0, None);
         }
         if to_loop.send(Message::Input(Input::LinkDown)).await.is_err() {
             return;
@@ -182,7 +183,18 @@ pub(crate) async fn run(link: Link, to_loop: mpsc::Sender<Message>, outbox: Outb
                 REFUSED_RETRY
             }
             End::Broken(why) => {
-                tracing::warn!(%why, "no connection to the broker");
+                // The same, every few seconds for hours, would drown all else in the log.
+                if said.as_ref() == Some(&why) {
+                    tracing::debug!(broker, %why, "no connection to the broker");
+                } else {
+                    tracing::warn!(
+                        broker,
+                        %why,
+                        "no connection to the broker; it is tried again until there is one, and shouwang doctor looks for \
+                         the cause"
+                    );
+                    said = Some(why);
+                }
                 back_off(tries)
             }
         };
