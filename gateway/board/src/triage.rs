@@ -174,9 +174,10 @@ impl Board {
 
     fn tip_has_photo(&mut self, asked: &DeskAsked, id: AlarmId, photo: &str) -> Result<Value, Outcome> {
         let waiting = self.waiting.get_mut(&id).filter(|one| one.by == asked.by).ok_or(Outcome::Unknown)?;
-        waiting.photo = Some(photo.into());
+        // The first one counts, also of two that come at once.
+        let is_first = *waiting.photo.get_or_insert_with(|| photo.into()) == photo;
         self.keep_tip(id);
-        Ok(json!({ "id": id, "state": "waiting", "repeated": false }))
+        Ok(json!({ "id": id, "state": "waiting", "repeated": !is_first }))
     }
 
     /// Whoever makes a case of it has seen it: it is acknowledged too. The case has the tip's id.

@@ -127,6 +127,8 @@ struct Inner {
     tickets: Tickets,
     /// Links that nobody has, by where they were asked from.
     guesses: std::sync::Mutex<admission::Guesses>,
+    /// What people upload takes so much memory at most.
+    upload_room: Arc<Semaphore>,
     /// One picture is read or drawn at a time.
     pictures: Semaphore,
     /// Public pages that are drawn at a time.
@@ -196,6 +198,7 @@ impl Desk {
             photos: Photos::new(&config.state_dir),
             tickets: Tickets::new(&config.state_dir),
             guesses: std::sync::Mutex::default(),
+            upload_room: extract::upload_room(),
             pictures: Semaphore::new(1),
             drawings: Arc::new(Semaphore::new(river::DRAWINGS)),
             recovery: Recovery::new(&config.state_dir),
@@ -290,7 +293,7 @@ fn routes() -> Vec<Route> {
         post("/rate/{token}", Who::Anybody, rating::rate),
         get("/stations/{id}", Who::Page(LEADS), station_form::show),
         get("/residents", Who::Act(LEADS), residents::list),
-        get("/welfare", Who::Page(DESK), welfare::show),
+        get("/welfare", Who::Private(RECORDS), welfare::show),
         get("/river/worker.js", Who::Anybody, river::worker),
         get("/river/{station}", Who::Anybody, river::show),
         get("/river/{station}/readings.csv", Who::Anybody, river::csv),
@@ -343,7 +346,7 @@ fn routes() -> Vec<Route> {
         post("/api/v1/drill/stop", Who::Act(access::LEADS), drill::stop),
         post("/api/v1/walks/{id}", Who::Act(WATCH), walks::answer),
         post("/api/v1/devices/{id}/test", Who::Act(access::TESTERS), devices::test),
-        get("/api/v1/welfare", Who::Look(DESK), welfare::list),
+        get("/api/v1/welfare", Who::Act(RECORDS), welfare::list),
         post("/api/v1/welfare/{rule}/pause", Who::Act(WATCH), welfare::pause),
         get("/api/v1/figures", Who::Look(RECORDS), figures::json),
         get("/api/v1/figures.csv", Who::Look(RECORDS), figures::csv),

@@ -40,6 +40,8 @@ pub(super) enum Who {
     Local(&'static [Role]),
     /// A page: as `Look`, but a stranger is led to the log-in page.
     Page(&'static [Role]),
+    /// A page of what goes on in people's homes: as `Act`, but whoever is not logged in now is led to the log-in page.
+    Private(&'static [Role]),
 }
 
 /// One line of the table.
@@ -86,6 +88,9 @@ async fn admit(State((desk, who)): State<(Desk, Who)>, mut request: Request, nex
     match may(who, standing, person.as_ref(), request.uri().path()) {
         Ok(()) => {}
         Err(Barred::Login) if matches!(who, Who::Page(_)) => return Redirect::to("/login").into_response(),
+        Err(Barred::Login | Barred::Expired) if matches!(who, Who::Private(_)) => {
+            return Redirect::to("/login").into_response();
+        }
         Err(barred) => return barred.refusal().into_response(),
     }
     if let Some(person) = person {
@@ -111,7 +116,7 @@ fn may(who: Who, standing: Standing, person: Option<&Person>, path: &str) -> Res
     let (roles, also_expired) = match who {
         Who::Anybody => return Ok(()),
         Who::Look(roles) | Who::Local(roles) | Who::Page(roles) => (Some(roles), true),
-        Who::Act(roles) => (Some(roles), false),
+        Who::Act(roles) | Who::Private(roles) => (Some(roles), false),
         Who::ByVerb(verbs) => {
             let verb = path.rsplit('/').next().unwrap_or_default();
             (verbs.iter().find(|(known, _)| *known == verb).map(|(_, roles)| *roles), false)

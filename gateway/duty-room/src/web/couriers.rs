@@ -15,7 +15,7 @@ use super::api::told;
 use super::extract::{Change, OwnAddress, are_short, upload};
 use super::paper::{Paper, page, time};
 use super::refusal::{Refusal, mistake, not_found, refusal, too_slow, unreadable};
-use super::reports::keep_photo;
+use super::reports::{Kept, forget_photo, keep_photo};
 use super::{Desk, Peer, access, from_disk, guard};
 use crate::accounts::changes::Asker;
 use crate::accounts::sessions::Standing;
@@ -122,16 +122,23 @@ pub(super) async fn put_photo(
     if one["photo"].is_string() {
         return Ok((StatusCode::OK, Json(json!({ "id": tip, "repeated": true }))).into_response());
     }
-    let bytes = upload(request, photo::LARGEST).await?;
+    let bytes = upload(&desk, request, photo::LARGEST).await?;
     let place =
         spot(lat, lon).map_or_else(String::new, |(lat, lon)| format!(" · 手机定位 {lat:.5}, {lon:.5}"));
     let seen = local(at, "%Y-%m-%d %H:%M:%S");
     let lines = vec![one["place"].as_str().unwrap_or_default().to_owned(), format!("{seen}{place}")];
-    let photo = keep_photo(&desk, tip, bytes, lines).await?;
-    match ask(&desk, by, from.to_string(), TriageStep::Photo { tip, photo }).await? {
+    let Kept { photo, is_new } = keep_photo(&desk, tip, bytes, lines).await?;
+    let step = TriageStep::Photo { tip, photo: photo.clone() };
+    let became = match ask(&desk, by, from.to_string(), step).await? {
         Outcome::Unknown => Err(not_found()),
-        outcome => Ok((StatusCode::CREATED, told(outcome)?).into_response()),
+        outcome => told(outcome),
+    };
+    // Another one was faster, or a person has decided: what nobody looks at would only fill the disk.
+    let is_taken = became.as_ref().is_ok_and(|Json(became)| became["repeated"] != true);
+    if is_new && !is_taken {
+        forget_photo(&desk, photo).await;
     }
+    Ok((StatusCode::CREATED, became?).into_response())
 }
 
 fn waiting(queue: &Value, tip: AlarmId) -> Option<&Value> {
@@ -204,8 +211,7 @@ pub(super) async fn dismiss(
         outcome => told(outcome)?,
     };
     if let Some(photo) = done["photo"].as_str().map(str::to_owned) {
-        let photos = desk.inner.photos.clone();
-        let _ = tokio::task::spawn_blocking(move || photos.forget(&photo)).await;
+        forget_photo(&desk, photo).await;
     }
     Ok(Json(json!({ "id": done["id"], "state": done["state"] })))
 }

@@ -1,5 +1,7 @@
 //! What a handler takes out of a request: who asks and from where, and the JSON of a change.
 use std::convert::Infallible;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -11,6 +13,7 @@ use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use shouwang_message::Text;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::refusal::{Refusal, mistake, refusal};
@@ -22,6 +25,12 @@ use crate::accounts::changes::Asker;
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// An upload of which nothing came for so long broke off: a slow one may take its time.
 const SILENT_FOR: Duration = Duration::from_secs(30);
+/// And must be here by then: 14 kB/s for the largest.
+const UPLOADED_WITHIN: Duration = Duration::from_secs(600);
+/// Bytes of uploads in memory at a time, of all who send: many at once, and much more than a night brings.
+const UPLOADS: usize = 64 * 1_024 * 1_024;
+/// In which the room is counted.
+const ROOM_UNIT: usize = 1_024;
 /// Characters of a reason or a person's name.
 pub(super) const LONGEST_TEXT: usize = 200;
 
@@ -134,18 +143,55 @@ impl Unread {
 /// An upload, whole: a picture or a spreadsheet of at most so many bytes.
 ///
 /// # Errors
-/// 413 for a longer one, 400 for one that broke, 408 if nothing of it came for 30 s; what had come is let go.
-pub(super) async fn upload(request: Request, largest: usize) -> Result<Bytes, Refusal> {
-    whole(request.into_body(), largest, SILENT_FOR).await
+/// 413 for a longer one, 400 for one that broke, 408 if nothing of it came for 30 s or it is not here within 10 min, 503
+/// while others fill the room for uploads; what had come is let go.
+pub(super) async fn upload(desk: &Desk, request: Request, largest: usize) -> Result<Upload, Refusal> {
+    let room = &desk.inner.upload_room;
+    timeout(UPLOADED_WITHIN, whole(request.into_body(), largest, SILENT_FOR, room))
+        .await
+        .map_err(|_| late())?
 }
 
-async fn whole(mut body: Body, largest: usize, silent_for: Duration) -> Result<Bytes, Refusal> {
-    let late = || {
-        let (zh, en) =
-            ("上传中断:30 秒没有收到数据,请重新上传", "Nothing of the upload came for 30 s: send it again");
-        refusal(StatusCode::REQUEST_TIMEOUT, "late", zh, en)
+/// The bytes of an upload, and their part of the room for uploads until they are dropped.
+#[derive(Debug)]
+pub(super) struct Upload {
+    bytes: Bytes,
+    room: Arc<OwnedSemaphorePermit>,
+}
+
+impl Upload {
+    /// Some of them, which are not written twice.
+    pub(super) fn part(&self, bytes: &[u8]) -> Self {
+        Self { bytes: self.bytes.slice_ref(bytes), room: Arc::clone(&self.room) }
+    }
+}
+
+impl Deref for Upload {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn late() -> Refusal {
+    let (zh, en) =
+        ("上传中断:太久没有收到数据,请重新上传", "The upload came too slowly or not at all: send it again");
+    refusal(StatusCode::REQUEST_TIMEOUT, "late", zh, en)
+}
+
+async fn whole(
+    mut body: Body,
+    largest: usize,
+    silent_for: Duration,
+    room: &Arc<Semaphore>,
+) -> Result<Upload, Refusal> {
+    let full = || {
+        let (zh, en) = ("上传的人太多,请稍后再传", "Too many send pictures just now: send it again soon");
+        refusal(StatusCode::SERVICE_UNAVAILABLE, "busy", zh, en)
     };
     let mut read = Vec::new();
+    let mut held = Arc::clone(room).try_acquire_owned().map_err(|_| full())?;
     while let Some(frame) = timeout(silent_for, body.frame()).await.map_err(|_| late())? {
         let frame = frame.map_err(|_| {
             let (zh, en) = ("上传中断,请重新上传", "The upload broke off: send it again");
@@ -156,9 +202,19 @@ async fn whole(mut body: Body, largest: usize, silent_for: Duration) -> Result<B
             let (zh, en) = ("文件过大", "The file is too large");
             return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "body", zh, en));
         }
+        let needed = (read.len() + data.len()).div_ceil(ROOM_UNIT).saturating_sub(held.num_permits());
+        if needed > 0 {
+            let needed = u32::try_from(needed).map_err(|_| full())?;
+            held.merge(Arc::clone(room).try_acquire_many_owned(needed).map_err(|_| full())?);
+        }
         read.extend_from_slice(&data);
     }
-    Ok(read.into())
+    Ok(Upload { bytes: read.into(), room: Arc::new(held) })
+}
+
+/// The room for uploads of one duty room.
+pub(super) fn upload_room() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(UPLOADS / ROOM_UNIT))
 }
 
 /// A change of which its address says everything: `{}`.
@@ -192,12 +248,12 @@ mod tests {
     }
 
     async fn refused(body: Body, largest: usize) -> StatusCode {
-        whole(body, largest, SOON).await.unwrap_err().into_response().status()
+        whole(body, largest, SOON, &upload_room()).await.unwrap_err().into_response().status()
     }
 
     #[tokio::test]
     async fn an_upload_is_read_whole_and_one_that_falls_silent_breaks_or_is_too_long_is_let_go() {
-        let all = whole(megabyte(stream::empty()), 1_024 * 1_024, SOON).await.unwrap();
+        let all = whole(megabyte(stream::empty()), 1_024 * 1_024, SOON, &upload_room()).await.unwrap();
         assert_eq!(all.len(), 1_024 * 1_024);
         assert_eq!(
             refused(megabyte(stream::empty()), 1_024 * 1_024 - 1).await,
@@ -206,5 +262,20 @@ mod tests {
         assert_eq!(refused(megabyte(stream::pending()), 8 << 20).await, StatusCode::REQUEST_TIMEOUT);
         let broken = stream::iter([Err("the network went away")]);
         assert_eq!(refused(megabyte(broken), 8 << 20).await, StatusCode::BAD_REQUEST);
+    }
+
+    #[tokio::test]
+    async fn many_uploads_at_once_have_one_room_and_give_it_back() {
+        let room = Arc::new(Semaphore::new(2_048));
+        let send = async || whole(megabyte(stream::empty()), 8 << 20, SOON, &room).await;
+        let (first, second) = (send().await.unwrap(), send().await.unwrap());
+        let status = send().await.unwrap_err().into_response().status();
+        assert_eq!((status, room.available_permits()), (StatusCode::SERVICE_UNAVAILABLE, 0));
+        let picture = first.part(&first[..10]);
+        drop(first);
+        assert_eq!(room.available_permits(), 0, "a part of it is still there");
+        drop((picture, second));
+        assert_eq!(room.available_permits(), 2_048);
+        assert!(send().await.is_ok());
     }
 }

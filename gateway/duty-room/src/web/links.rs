@@ -225,7 +225,7 @@ impl Acting {
             Closed::new(StatusCode::BAD_REQUEST, "form", "表单没有传完整,请再按一次", en)
         };
         let kind = guard::text(request.headers(), &header::CONTENT_TYPE).unwrap_or_default().to_owned();
-        let body = upload(request, photo::LARGEST + FIELDS).await?;
+        let body = upload(desk, request, photo::LARGEST + FIELDS).await?;
         let fields = parts(&kind, &body).ok_or_else(broken)?;
         let done = Done::read(&fields)?;
         let conclusion = done.conclusion.ok_or_else(|| {
@@ -235,8 +235,7 @@ impl Acting {
         if let Some(picture) = fields.iter().find(|part| part.name == "photo" && !part.bytes.is_empty()) {
             let who = (self.name.clone(), self.from.clone());
             let lines = words_on(desk, case, &self.name);
-            let bytes = axum::body::Bytes::copy_from_slice(picture.bytes);
-            add_photo(desk, id, who, bytes, lines).await?;
+            add_photo(desk, id, who, body.part(picture.bytes), lines).await?;
         }
         self.step(desk, id, CaseStep::Handle { conclusion, of: None }, done).await
     }

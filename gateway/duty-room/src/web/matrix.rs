@@ -50,7 +50,7 @@ POST /api/v1/couriers                        L
 POST /api/v1/couriers/revoke                 L
 POST /api/v1/cases/{ID}/rating-link          O L
 GET  /residents                              L
-GET  /welfare                                O L I V e
+GET  /welfare                                O L V
 GET  /river/worker.js                        O L I G V e s
 GET  /river/qingshi-bridge                   O L I G V e s
 GET  /river/qingshi-bridge/readings.csv      O L I G V e s
@@ -128,7 +128,7 @@ POST /api/v1/reports                         O L
 GET  /api/v1/devices                         O L I V e
 POST /api/v1/devices/smoke-1/test            L I
 POST /api/v1/walks/{ID}                      O L
-GET  /api/v1/welfare                         O L I V e
+GET  /api/v1/welfare                         O L V
 POST /api/v1/welfare/flat-402/pause          O L
 GET  /api/v1/drill                           O L V e
 POST /api/v1/drill                           L
@@ -262,7 +262,7 @@ fn session(who: char) -> String {
     format!("the session of {who}")
 }
 
-/// What a refusal looks like to this one: a page leads strangers to the log-in, the API says 401, 403 or 404.
+/// What a refusal looks like to this one: a page leads strangers to the log-in, some also whose log-in has expired, the API says 401, 403 or 404.
 fn is_refused(path: &str, who: char, status: StatusCode, place: &str) -> bool {
     // A grid worker's session, left from another role, is none.
     let is_stranger = matches!(who, 's' | 'G');
@@ -271,7 +271,10 @@ fn is_refused(path: &str, who: char, status: StatusCode, place: &str) -> bool {
         StatusCode::FORBIDDEN => !is_stranger,
         StatusCode::NOT_FOUND => true,
         StatusCode::SEE_OTHER => {
-            is_stranger && place == "/login" && !path.starts_with("/login/") && path != "/setup"
+            (is_stranger || who == 'e')
+                && place == "/login"
+                && !path.starts_with("/login/")
+                && path != "/setup"
         }
         _ => false,
     }

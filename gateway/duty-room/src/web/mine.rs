@@ -152,7 +152,7 @@ async fn from_form(
     kind: &str,
     request: Request,
 ) -> Result<(), Closed> {
-    let body = upload(request, photo::LARGEST + FIELDS).await?;
+    let body = upload(desk, request, photo::LARGEST + FIELDS).await?;
     let fields = parts(kind, &body).ok_or_else(|| {
         let en = "The form did not arrive whole: send it again";
         Closed::new(StatusCode::BAD_REQUEST, "form", "表单没有传完整,请再按一次", en)
@@ -176,7 +176,7 @@ async fn from_form(
     let id = case["id"].as_str().and_then(|id| id.parse::<AlarmId>().ok());
     if let Some((picture, id)) = picture.zip(id) {
         let lines = words_on(desk, &case, &person.name);
-        add_photo(desk, id, who, axum::body::Bytes::copy_from_slice(picture.bytes), lines).await?;
+        add_photo(desk, id, who, body.part(picture.bytes), lines).await?;
     }
     Ok(())
 }
@@ -204,7 +204,7 @@ pub(super) async fn put_photo(
     if !is_own {
         return Err(not_found());
     }
-    let bytes = upload(request, photo::LARGEST).await?;
+    let bytes = upload(&desk, request, photo::LARGEST).await?;
     let lines = words_on(&desk, &case, &person.name);
     let photo = add_photo(&desk, id, (person.id.to_string(), format!("mine {from}")), bytes, lines).await?;
     Ok((StatusCode::CREATED, axum::Json(json!({ "photo": photo }))).into_response())

@@ -37,7 +37,9 @@ mod tests {
     fn told(who: Who) -> Value {
         match who {
             Who::Anybody => json!("anybody"),
-            Who::Look(roles) | Who::Act(roles) | Who::Page(roles) => words(roles).into(),
+            Who::Look(roles) | Who::Act(roles) | Who::Page(roles) | Who::Private(roles) => {
+                words(roles).into()
+            }
             Who::Local(roles) => {
                 let roles = words(roles);
                 let roles: Vec<&str> = roles.iter().filter_map(Value::as_str).collect();

@@ -1,6 +1,5 @@
 //! Reports over the API: what a caller told the desk becomes a case; and the pictures of a case.
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,7 +10,7 @@ use shouwang_board::{CaseAsked, CaseStep, DeskAsked, DeskStep, Outcome, Report, 
 use shouwang_message::{AlarmId, Timestamp};
 
 use super::api::told;
-use super::extract::{Change, are_short, upload};
+use super::extract::{Change, Upload, are_short, upload};
 use super::paper::place_of;
 use super::refusal::{Refusal, not_found, too_slow};
 use super::village::no_photo;
@@ -101,7 +100,7 @@ pub(super) async fn put_photo(
 ) -> Result<Response, Refusal> {
     let found = cases::find(&desk, &id).await?;
     let case: AlarmId = id.parse().map_err(|_| not_found())?;
-    let bytes = upload(request, photo::LARGEST).await?;
+    let bytes = upload(&desk, request, photo::LARGEST).await?;
     let lines = words_on(&desk, &found, &asker.person.name);
     let who = (asker.person.id.clone(), asker.address());
     let photo = add_photo(&desk, case, who, bytes, lines).await?;
@@ -119,34 +118,55 @@ pub(super) async fn add_photo(
     desk: &Desk,
     case: AlarmId,
     (by, from): (String, String),
-    bytes: Bytes,
+    upload: Upload,
     lines: Vec<String>,
 ) -> Result<String, Refusal> {
-    let photo = keep_photo(desk, case, bytes, lines).await?;
+    let Kept { photo, is_new } = keep_photo(desk, case, upload, lines).await?;
     let step = CaseStep::Photo { photo: photo.clone() };
     let asked = CaseAsked { case, by, from, note: None, call_back: None, occurrence: None, step };
-    let Json(_) = told(desk.ask(|answer| Message::CaseAsk { asked, answer }).await?)?;
-    Ok(photo)
+    match told(desk.ask(|answer| Message::CaseAsk { asked, answer }).await?) {
+        Ok(_) => Ok(photo),
+        Err(refusal) => {
+            // What the case does not take would fill the disk for everybody.
+            if is_new {
+                forget_photo(desk, photo).await;
+            }
+            Err(refusal)
+        }
+    }
 }
 
-/// A picture on disk, with these words burnt in. Its name.
+/// A picture that lies on the disk.
+pub(super) struct Kept {
+    pub(super) photo: String,
+    /// It was not there before.
+    pub(super) is_new: bool,
+}
+
+pub(super) async fn forget_photo(desk: &Desk, photo: String) {
+    let photos = desk.inner.photos.clone();
+    let _ = tokio::task::spawn_blocking(move || photos.forget(&photo)).await;
+}
+
+/// A picture on disk, with these words burnt in.
 pub(super) async fn keep_photo(
     desk: &Desk,
     of: AlarmId,
-    bytes: Bytes,
+    upload: Upload,
     lines: Vec<String>,
-) -> Result<String, Refusal> {
-    let digest = Sha256::digest(&bytes);
+) -> Result<Kept, Refusal> {
+    let digest = Sha256::digest(&*upload);
     let photo = digest.iter().take(8).fold(format!("{of}-"), |name, byte| name + &format!("{byte:02x}"));
     let photos = desk.inner.photos.clone();
-    if !photos.has(&photo) {
+    let is_new = !photos.has(&photo);
+    if is_new {
         // One at a time: a picture takes memory while it is read.
         let _turn = desk.inner.pictures.acquire().await.map_err(|_| too_slow())?;
         let name = photo.clone();
-        let kept = tokio::task::spawn_blocking(move || photos.keep(&name, &bytes, &lines)).await;
+        let kept = tokio::task::spawn_blocking(move || photos.keep(&name, &upload, &lines)).await;
         kept.map_err(|_| too_slow())?.map_err(no_photo)?;
     }
-    Ok(photo)
+    Ok(Kept { photo, is_new })
 }
 
 /// `GET /api/v1/cases/{id}/photos/{photo}`.

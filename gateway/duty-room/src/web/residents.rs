@@ -233,7 +233,7 @@ pub(super) async fn import(
         let (zh, en) = ("请使用 Content-Type: text/csv", "Send Content-Type: text/csv");
         return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", zh, en));
     }
-    let bytes = upload(request, SPREADSHEET).await?;
+    let bytes = upload(&desk, request, SPREADSHEET).await?;
     let read =
         tokio::task::spawn_blocking(move || spreadsheet::read(&bytes)).await.map_err(|_| too_slow())?;
     let cards = read.map_err(|mistakes| {

@@ -72,7 +72,7 @@ pub(super) async fn put_impacts(
         let (zh, en) = ("请使用 Content-Type: text/csv", "Send Content-Type: text/csv");
         return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", zh, en));
     }
-    let bytes = upload(request, SPREADSHEET).await?;
+    let bytes = upload(&desk, request, SPREADSHEET).await?;
     let impacts = river_ladder::read(&bytes).map_err(|mistakes| {
         let text = Text::new("文件有错,没有改动影响阶梯", "The file has mistakes; the ladder is as it was");
         let body = json!({ "error": { "code": "mistakes", "text": text, "mistakes": mistakes } });
@@ -117,7 +117,7 @@ pub(super) async fn put_photo(
     if declared.is_some_and(|declared: usize| declared > photo::LARGEST) {
         return Err(too_long());
     }
-    let bytes = upload(request, photo::LARGEST).await?;
+    let bytes = upload(&desk, request, photo::LARGEST).await?;
     let now =
         desk.ask(|answer| Message::StationNow { id: station, answer }).await?.ok_or_else(unknown_station)?;
     let lines = words_on_photo(&now.info.name, &known, &place);

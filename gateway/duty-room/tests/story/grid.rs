@@ -354,3 +354,26 @@ async fn two_who_press_at_once_are_settled_and_the_third_is_told() {
     }
     running.stop().await.unwrap();
 }
+
+/// Whoever has a link cannot fill the disk with pictures that no case takes: it is everybody's disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_that_a_case_does_not_take_leave_nothing_on_the_disk() {
+    let (running, state) = room().await;
+    let lead = Browser::first_lead(&running, "correct horse").await;
+    let phone = stranger(&running);
+    let made = lead.post("/api/v1/pages/wang/make", "{}").await.json();
+    let mine = path_of(&running, &made["url"]);
+    let case = phone.post(&format!("{mine}/report"), &flooded("phone-0001").to_string()).await.json();
+    let path = format!("{mine}/reports/{}/photo", case["id"].as_str().unwrap());
+    let mut statuses = Vec::new();
+    for n in 0..19_u8 {
+        let picture = image::RgbImage::from_pixel(8, 8, image::Rgb([n, 0, 7]));
+        let mut bytes = Vec::new();
+        picture.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
+        statuses.push(phone.ask_bytes(&phone.head(&path, "image/png"), bytes.len(), &bytes).await.status);
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 16, "{statuses:?}");
+    let on_disk = std::fs::read_dir(state.path().join("photos")).unwrap().count();
+    assert_eq!(on_disk, 16, "what was refused is gone");
+    running.stop().await.unwrap();
+}
