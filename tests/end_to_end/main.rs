@@ -22,6 +22,7 @@ mod hostile_serial;
 mod hostile_tcp;
 mod line_health;
 mod new_profile;
+mod not_ours;
 mod outage;
 mod papers;
 mod parts;

@@ -112,16 +112,25 @@ fn nobody_and_nothing_are_told_apart() {
 
 /// `simulate` with devices on a paced serial line, and where that line is.
 pub(crate) fn field(devices: &str) -> (Program, String, TempDir) {
+    let (program, [place], directory) = lines(["b3"], devices);
+    (program, place, directory)
+}
+
+/// The same with these lines.
+pub(crate) fn lines<const N: usize>(names: [&str; N], devices: &str) -> (Program, [String; N], TempDir) {
     let directory = TempDir::with_prefix("shouwang-field-").expect("a directory for the field");
     let file = directory.path().join("field.toml");
-    let link = directory.path().join("line").display().to_string();
-    let text = format!("[[line]]\nname = \"b3\"\npty = {{ baud = 9600, link = \"{link}\" }}\n{devices}");
-    std::fs::write(&file, text).expect("the field's file");
+    let links = names.map(|name| directory.path().join(name).display().to_string());
+    let tables = names.iter().zip(&links).map(|(name, link)| {
+        format!("[[line]]\nname = \"{name}\"\npty = {{ baud = 9600, link = \"{link}\" }}\n")
+    });
+    std::fs::write(&file, format!("{}{devices}", tables.collect::<String>())).expect("the field's file");
     let mut simulate = Command::new(binary());
     let simulate = simulate.arg("simulate").arg("--config").arg(&file);
     let program = Program::start("field", simulate, directory.path());
-    wait_until(LIMIT, "the field should be up", || program.stdout().contains(&link));
-    (program, link, directory)
+    let are_up = || links.iter().all(|link| program.stdout().contains(link));
+    wait_until(LIMIT, "the field should be up", are_up);
+    (program, links, directory)
 }
 
 const SMOKE_7: &str =
@@ -341,20 +350,25 @@ fn write_takes_what_a_profile_lists_or_force() {
     );
 }
 
-/// Debian's own client reads what was set.
-#[test]
-fn mbpoll_reads_what_set_unit_id_wrote() {
+/// Debian's own client reads one holding register, counted from 0.
+pub(crate) fn mbpoll(how: &[&str], unit_id: u8, address: u16, place: &str) -> String {
     let mbpoll = Path::new("/usr/bin/mbpoll");
     assert!(mbpoll.exists(), "mbpoll is not installed: run `tests/run`");
-    let (_field, place, directory) = field(SMOKE_7);
+    let directory = TempDir::with_prefix("shouwang-mbpoll-").expect("a directory");
+    let (unit_id, address) = (unit_id.to_string(), address.to_string());
+    let mut command = Command::new(mbpoll);
+    let command = command.args(how).args(["-a", &unit_id, "-0", "-r", &address, "-1", place]);
+    let mut program = Program::start("mbpoll", command, directory.path());
+    let ending = ending(program.wait(LIMIT));
+    format!("{ending}: {}{}", program.stdout(), program.stderr())
+}
+
+#[test]
+fn mbpoll_reads_what_set_unit_id_wrote() {
+    let (_field, place, _directory) = field(SMOKE_7);
     let outcome =
         shouwang(&["set-unit-id", &place, "--from", "7", "--to", "21", "--profile", "renke-rs-yg-n01"]);
     assert_eq!(outcome.ending, "exit 0", "{}", outcome.stderr);
-    let mut command = Command::new(mbpoll);
-    // 0x07D0 counted from 0.
-    let command =
-        command.args(["-m", "rtu", "-a", "21", "-b", "9600", "-P", "none", "-0", "-r", "2000", "-1", &place]);
-    let mut program = Program::start("mbpoll", command, directory.path());
-    let ending = ending(program.wait(LIMIT));
-    assert!(program.stdout().contains("[2000]: \t21"), "{ending}: {}{}", program.stdout(), program.stderr());
+    let read = mbpoll(&["-m", "rtu", "-b", "9600", "-P", "none"], 21, 2000, &place);
+    assert!(read.contains("[2000]: \t21"), "{read}");
 }

@@ -1,4 +1,5 @@
 //! A Modbus server that is not ours (pymodbus) as the devices of a line.
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::{ChildStdin, Command};
@@ -37,6 +38,12 @@ impl ModbusServer {
         Self::start("tcp", &port.to_string(), format!("127.0.0.1:{port}"))
     }
 
+    /// The same as a gateway with the units behind it: of one that does not answer it says so itself, by exception 11.
+    pub fn gateway() -> Self {
+        let port = port::free();
+        Self::start("gateway", &port.to_string(), format!("127.0.0.1:{port}"))
+    }
+
     /// Serves Modbus RTU on a serial device.
     pub fn serial(path: &Path) -> Self {
         let path = path.display().to_string();
@@ -70,6 +77,18 @@ impl ModbusServer {
         self.order(&format!("return {unit_id}"));
     }
 
+    /// From now on a unit takes what is written to this holding register for its unit id.
+    pub fn renumber(&mut self, address: u16) {
+        self.order(&format!("renumber {address}"));
+    }
+
+    /// Each function code that was ever asked, of units that there are or not.
+    pub fn functions(&mut self) -> BTreeSet<u8> {
+        let said = self.ask("functions");
+        let codes = said.strip_prefix("ok").expect("pymodbus tells its function codes");
+        codes.split_whitespace().map(|code| code.parse().expect("a function code")).collect()
+    }
+
     fn start(kind: &str, place: &str, address: String) -> Self {
         let directory = TempDir::with_prefix("shouwang-modbus-").expect("a directory for the server");
         let python = root().join("target/test-tools/python/bin/python");
@@ -87,12 +106,15 @@ impl ModbusServer {
     }
 
     fn order(&mut self, order: &str) {
+        assert_eq!(self.ask(order), "ok", "pymodbus and the order {order:?}");
+    }
+
+    fn ask(&mut self, order: &str) -> String {
         writeln!(self.orders, "{order}").expect("pymodbus takes orders");
         self.given += 1;
         let given = self.given;
-        let answer = crate::wait_for(LIMIT, "pymodbus should answer an order", || {
+        crate::wait_for(LIMIT, "pymodbus should answer an order", || {
             self.program.stdout().lines().nth(given).map(str::to_owned)
-        });
-        assert_eq!(answer, "ok", "pymodbus and the order {order:?}");
+        })
     }
 }

@@ -67,7 +67,9 @@ impl<'a> Job<'a> {
 /// The line is gone, or the installer asked to end.
 pub fn await_device(bus: &mut impl Writing, job: &Job<'_>) -> Result<(), Lost> {
     bus.set(job.change.setting)?;
-    while !(is_there(bus, job.change.from)? || job.begun && is_there(bus, job.change.to)?) {
+    while !(is_there(bus, job.change.from, job.change.setting)?
+        || job.begun && is_there(bus, job.change.to, job.change.setting)?)
+    {
         bus.rest(LOOK)?;
     }
     bus.rest(SETTLES)
@@ -85,7 +87,7 @@ pub fn provide(
     if job.is_checked_only() {
         return check_unit_id(bus, job.candidate, job.change).map(|()| Provided::Checked);
     }
-    if job.begun && is_silent(bus, job.change.from)? {
+    if job.begun && is_silent(bus, job.change.from, job.change.setting)? {
         return finish_unit_id(bus, job.candidate, job.change, restart).map(|()| Provided::Finished);
     }
     set_unit_id(bus, job.candidate, job.change, restart).map(|()| Provided::Set)
@@ -98,7 +100,7 @@ pub fn provide(
 /// As [`await_device`].
 pub fn await_remedy(bus: &mut impl Writing, job: &Job<'_>, refused: &Refused) -> Result<(), Lost> {
     bus.rest(AGAIN)?;
-    while !refused.is_before_writing() && !is_silent(bus, job.change.from)? {
+    while !refused.is_before_writing() && !is_silent(bus, job.change.from, job.change.setting)? {
         bus.rest(LOOK)?;
     }
     Ok(())
@@ -109,13 +111,13 @@ pub fn await_remedy(bus: &mut impl Writing, job: &Job<'_>, refused: &Refused) ->
 /// # Errors
 /// As [`await_device`].
 pub fn await_removal(bus: &mut impl Writing, job: &Job<'_>) -> Result<(), Lost> {
-    while job.is_checked_only() && !is_silent(bus, job.change.to)? {
+    while job.is_checked_only() && !is_silent(bus, job.change.to, job.change.setting)? {
         bus.rest(LOOK)?;
     }
     Ok(())
 }
 
-fn is_there(bus: &mut impl Bus, unit_id: u8) -> Result<bool, Lost> {
+fn is_there(bus: &mut impl Bus, unit_id: u8, setting: Setting) -> Result<bool, Lost> {
     let heard = bus.ask(&Question { known: true, ..Question::who(unit_id, WAIT) })?;
-    Ok(!matches!(heard, Heard::Silence | Heard::Other(_)))
+    Ok(!heard.is_nobody(setting) && !matches!(heard, Heard::Other(_)))
 }

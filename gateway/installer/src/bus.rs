@@ -1,10 +1,15 @@
 //! The way to the devices: one question at a time, at a setting of the line.
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use shouwang_core::plan::Block;
 use shouwang_core::profile::{PollClass, Table};
 
 use crate::Setting;
+
+/// Modbus TCP: the gateway has no path to the device, or the device behind it did not answer (*Modbus
+/// Application Protocol V1.1b3*, section 7, exceptions 10 and 11).
+const NOBODY_THERE: RangeInclusive<u8> = 10..=11;
 
 /// A line in an installer's hands.
 pub trait Bus {
@@ -91,6 +96,15 @@ impl Question {
 }
 
 impl Heard {
+    /// No device said this: nothing came, or a gateway on TCP says that nobody answers it.
+    pub fn is_nobody(&self, setting: Setting) -> bool {
+        match self {
+            Self::Silence => true,
+            Self::Exception(code, _) => is_gateways(setting, *code),
+            Self::Words(..) | Self::Bits(..) | Self::Garbled | Self::Other(_) => false,
+        }
+    }
+
     /// From the end of the request to the answer's first byte.
     pub fn delay(&self) -> Option<Duration> {
         match self {
@@ -109,4 +123,9 @@ impl Heard {
         };
         u32::try_from(content).unwrap_or(u32::MAX).saturating_add(5)
     }
+}
+
+/// A gateway on TCP refuses with this code in the place of a device that does not answer it.
+pub(crate) fn is_gateways(setting: Setting, code: u8) -> bool {
+    matches!(setting, Setting::Tcp { .. }) && NOBODY_THERE.contains(&code)
 }

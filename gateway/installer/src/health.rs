@@ -163,7 +163,7 @@ impl<B: Writing, T: FnMut(Duration, u32)> Measuring<'_, B, T> {
         for unit_id in SEARCHED {
             let wait = (self.wanted.wait / SEARCH_SHARE).max(SEARCH_WAIT);
             match self.bus.ask(&Question::who(unit_id, wait))? {
-                Heard::Silence | Heard::Exception(10 | 11, _) => {}
+                heard if heard.is_nobody(self.wanted.setting) => {}
                 Heard::Garbled => {
                     self.health.garbled_in_search += 1;
                     self.health.units.push(UnitHealth::of(unit_id));
@@ -185,7 +185,7 @@ impl<B: Writing, T: FnMut(Duration, u32)> Measuring<'_, B, T> {
         loop {
             for unit in &mut self.health.units {
                 let question = Question { known: true, ..Question::who(unit.unit_id, self.wanted.wait) };
-                unit.note(&self.bus.ask(&question)?);
+                unit.note(&self.bus.ask(&question)?, self.wanted.setting);
                 self.asked += 1;
             }
             self.told();
@@ -205,8 +205,12 @@ impl UnitHealth {
         Self { unit_id, ..Self::default() }
     }
 
-    fn note(&mut self, heard: &Heard) {
+    fn note(&mut self, heard: &Heard, setting: Setting) {
         self.asked += 1;
+        if heard.is_nobody(setting) {
+            self.silent += 1;
+            return;
+        }
         match heard {
             Heard::Words(..) | Heard::Bits(..) | Heard::Exception(..) => self.good += 1,
             Heard::Silence => self.silent += 1,

@@ -6,9 +6,6 @@ use crate::examine::{Sign, examine};
 use crate::pass::passes;
 use crate::{Bus, Candidate, Device, Heard, Lost, Pass, Question, Setting, Traffic, Wanted};
 
-/// Modbus TCP: the gateway has no path to the device, or the device behind it did not answer (*Modbus
-/// Application Protocol V1.1b3*, section 7, exceptions 10 and 11).
-const NOBODY_THERE: RangeInclusive<u8> = 10..=11;
 /// Servers on TCP that answer this many ids in a row are asked for two that nobody would use.
 const IN_A_ROW: usize = 8;
 const UNLIKELY: [u8; 2] = [246, 247];
@@ -190,11 +187,8 @@ impl<B: Bus, T: FnMut(&News<'_>)> Search<'_, B, T> {
     /// Who spoke, if anybody did.
     fn sign(&mut self, setting: Setting, asked: u8, heard: &Heard) -> Option<u8> {
         match heard {
-            Heard::Words(..) | Heard::Bits(..) => Some(asked),
-            Heard::Exception(code, _) => {
-                let nobody = matches!(setting, Setting::Tcp { .. }) && NOBODY_THERE.contains(code);
-                (!nobody).then_some(asked)
-            }
+            heard if heard.is_nobody(setting) => None,
+            Heard::Words(..) | Heard::Bits(..) | Heard::Exception(..) => Some(asked),
             Heard::Garbled => {
                 self.garbled = self.garbled.saturating_add(1);
                 Some(asked)

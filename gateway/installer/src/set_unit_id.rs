@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shouwang_core::profile::{Profile, ProvisioningStep, Table};
 
+use crate::bus::is_gateways;
 use crate::fits::fits;
 use crate::{Bus, Candidate, Heard, Lost, Question, Setting};
 
@@ -134,8 +135,8 @@ pub fn set_unit_id(
         return Err(Refused::NoRecipe);
     }
     bus.set(change.setting)?;
-    answers_alone(bus, change.from)?;
-    if !is_silent(bus, change.to)? {
+    answers_alone(bus, change.from, change.setting)?;
+    if !is_silent(bus, change.to, change.setting)? {
         return Err(Refused::Taken(change.to));
     }
     is_this_model(bus, candidate, change.from, change)?;
@@ -157,7 +158,7 @@ pub fn finish_unit_id(
     mut restart: impl FnMut() -> Result<(), Lost>,
 ) -> Result<(), Refused> {
     check_unit_id(bus, candidate, change)?;
-    if !is_silent(bus, change.from)? {
+    if !is_silent(bus, change.from, change.setting)? {
         return Err(Refused::StillThere(change.from));
     }
     let steps = &candidate.profile.provisioning;
@@ -175,7 +176,7 @@ pub fn finish_unit_id(
 /// Nobody does, or two, or another model.
 pub fn check_unit_id(bus: &mut impl Bus, candidate: &Candidate, change: Change) -> Result<(), Refused> {
     bus.set(change.setting)?;
-    answers_alone(bus, change.to)?;
+    answers_alone(bus, change.to, change.setting)?;
     is_this_model(bus, candidate, change.to, change)
 }
 
@@ -202,7 +203,7 @@ fn carry_out_all(
     if !comes_up(bus, change)? {
         return Err(Refused::NotThere { from: change.from, to: change.to });
     }
-    if is_silent(bus, change.from)? { Ok(()) } else { Err(Refused::StillThere(change.from)) }
+    if is_silent(bus, change.from, change.setting)? { Ok(()) } else { Err(Refused::StillThere(change.from)) }
 }
 
 /// Whether this model's unit id can be set over the line.
@@ -210,23 +211,24 @@ pub fn has_recipe(profile: &Profile) -> bool {
     profile.provisioning.iter().any(|step| matches!(step, ProvisioningStep::WriteUnitId { .. }))
 }
 
-fn answers_alone(bus: &mut impl Bus, unit_id: u8) -> Result<(), Refused> {
+fn answers_alone(bus: &mut impl Bus, unit_id: u8, setting: Setting) -> Result<(), Refused> {
     let mut heard = Vec::new();
     for _ in 0..TRIES {
         heard.push(bus.ask(&Question { known: true, ..Question::who(unit_id, SILENT_FOR) })?);
     }
-    let clean = heard.iter().filter(|heard| heard.delay().is_some()).count();
+    let answers = |heard: &&Heard| heard.delay().is_some() && !heard.is_nobody(setting);
+    let clean = heard.iter().filter(answers).count();
     match clean {
         TRIES => Ok(()),
-        0 if heard.iter().all(|heard| *heard == Heard::Silence) => Err(Refused::Nobody(unit_id)),
+        0 if heard.iter().all(|heard| heard.is_nobody(setting)) => Err(Refused::Nobody(unit_id)),
         _ => Err(Refused::Two(unit_id)),
     }
 }
 
-pub(crate) fn is_silent(bus: &mut impl Bus, unit_id: u8) -> Result<bool, Lost> {
+pub(crate) fn is_silent(bus: &mut impl Bus, unit_id: u8, setting: Setting) -> Result<bool, Lost> {
     for _ in 0..2 {
         let heard = bus.ask(&Question { known: true, ..Question::who(unit_id, SILENT_FOR) })?;
-        if heard != Heard::Silence {
+        if !heard.is_nobody(setting) {
             return Ok(false);
         }
     }
@@ -260,8 +262,9 @@ fn carry_out(
     let order =
         Order { unit_id, table: Table::HoldingRegister, address, value, wait: change.wait.max(SILENT_FOR) };
     match bus.write(&order)? {
-        // Some confirm at the new id, some not at all.
+        // Some confirm at the new id, some not at all: a gateway on TCP has then heard nothing of them.
         Wrote::Confirmed | Wrote::Unclear => Ok(()),
+        Wrote::Exception(code) if is_gateways(change.setting, code) => Ok(()),
         Wrote::Exception(code) => Err(Refused::Exception(code)),
     }
 }
@@ -269,7 +272,7 @@ fn carry_out(
 fn comes_up(bus: &mut impl Writing, change: Change) -> Result<bool, Lost> {
     for _ in 0..READ_BACKS {
         let heard = bus.ask(&Question { known: true, ..Question::who(change.to, SILENT_FOR) })?;
-        if heard.delay().is_some() {
+        if heard.delay().is_some() && !heard.is_nobody(change.setting) {
             return Ok(true);
         }
         bus.rest(BETWEEN)?;
