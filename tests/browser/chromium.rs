@@ -36,13 +36,17 @@ pub(crate) struct Wire {
 
 impl Chromium {
     pub(crate) fn start() -> Self {
+        Self::start_by(Command::new("sh"))
+    }
+
+    /// By this shell, which may be on another network.
+    pub(crate) fn start_by(mut command: Command) -> Self {
         let profile =
             TempDir::with_prefix("shouwang-chromium-").expect("a directory for the browser's profile");
         let said = profile.path().join("errors");
         let errors = std::fs::File::create(&said).expect("a file for what it says");
         // Its ends of the pipes are the descriptors 3 and 4. Root, as in a container, needs --no-sandbox; it only
         // ever loads our own pages. An audio context starts suspended, as on a desk.
-        let mut command = Command::new("sh");
         command
             .arg("-c")
             .arg("exec chromium \"$@\" 3<&0 4>&1 </dev/null >/dev/null")

@@ -14,16 +14,20 @@ const LIMIT: Duration = Duration::from_secs(30);
 const SCANNED: Duration = Duration::from_secs(90);
 
 /// A phone that is held upright.
-const PHONE: (u32, u32) = (390, 844);
+pub(crate) const PHONE: (u32, u32) = (390, 844);
 
 /// Such a phone before the pages of the box.
 fn phone(browser: &Chromium, room: &Room) -> Page {
+    phone_at(browser, &room.install_page())
+}
+
+pub(crate) fn phone_at(browser: &Chromium, address: &String) -> Page {
     let page = browser.page();
     page.resize(PHONE.0, PHONE.1);
     page.before_scripts(
         "window.spoken = []; speechSynthesis.speak = (said) => window.spoken.push(said.text);",
     );
-    page.open(&room.install_page());
+    page.open(address);
     page.until("document.querySelector('#pin') !== null");
     page
 }
@@ -39,18 +43,18 @@ fn choose(page: &Page, field: &str, name: &str, made: &str) {
 }
 
 /// A finger goes to where it is.
-fn tap(page: &Page, selector: &str) {
+pub(crate) fn tap(page: &Page, selector: &str) {
     page.value(&format!("document.querySelector(\"{selector}\").scrollIntoView({{ block: 'center' }})"));
     page.click(selector);
 }
 
-fn fill(page: &Page, fields: &[(&str, &str)]) {
+pub(crate) fn fill(page: &Page, fields: &[(&str, &str)]) {
     for (field, text) in fields {
         page.value(&format!("document.querySelector('{field}').value = '{text}'"));
     }
 }
 
-fn enter(page: &Page, name: &str, pin: &str) {
+pub(crate) fn enter(page: &Page, name: &str, pin: &str) {
     for (field, text) in [("name", name), ("pin", pin)] {
         page.value(&format!("document.querySelector('#{field}').focus()"));
         page.write(text);

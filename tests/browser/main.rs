@@ -25,4 +25,5 @@ mod phone;
 mod river;
 mod room;
 mod telling;
+mod visit;
 mod wall;

@@ -21,6 +21,7 @@ mod hostile;
 mod hostile_serial;
 mod hostile_tcp;
 mod line_health;
+mod networks;
 mod new_profile;
 mod not_ours;
 mod outage;

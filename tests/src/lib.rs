@@ -33,6 +33,8 @@ pub mod modbus_server;
 #[cfg(not(planted))]
 pub mod mosquitto;
 #[cfg(not(planted))]
+pub mod network;
+#[cfg(not(planted))]
 pub mod port;
 #[cfg(not(planted))]
 pub mod program;

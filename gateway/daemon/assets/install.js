@@ -44,7 +44,7 @@ function draw(told) {
   const isOpen = ["asked", "accepted"].includes(walk.state);
   // Its buttons are the server's: they come and go with the walk.
   if (isOpen !== wasOpen) return void location.reload();
-  byId("state").textContent = STATES[walk.state];
+  byId("state").textContent = `${walk.by}:${STATES[walk.state]}`;
   const key = JSON.stringify([walk, holding]);
   if (key === shown) return;
   shown = key;

@@ -1,4 +1,5 @@
-// Files from the phone: a list as it is, a photo made small enough first. What the box says of it is shown.
+// Files from the phone: a list as it is, a photo made small enough first. What the box says of it is shown. A scan that is
+// under way is followed; it goes on at the box while the phone is away.
 const MOST = 1600;
 
 async function small(file) {
@@ -54,5 +55,21 @@ function draw(points) {
   }));
 }
 
+async function follow() {
+  const said = document.getElementById("running-said");
+  try {
+    const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(8000) });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const running = answer.ok && page.getElementById("running");
+    if (!running) return void location.reload();
+    document.getElementById("running").replaceChildren(...running.children);
+    said.textContent = "";
+  } catch {
+    said.textContent = "连接断了,正在重连;扫描在盒子上继续 · Connection lost, trying again; the scan goes on at the box";
+  }
+  setTimeout(follow, 1000);
+}
+
 if (values) look();
+if (document.getElementById("running")) follow();
 document.body.dataset.ready = "yes";

@@ -30,7 +30,7 @@ mod welfare;
 pub use keys::{BadKey, TrustedKeys};
 pub use shouwang_catalog::Problem;
 
-use crate::silence_page;
+use crate::{install, silence_page};
 use check::Check;
 use profiles::Profiles;
 
@@ -56,7 +56,7 @@ pub struct Config {
     /// The page that silences what sounds, if wanted.
     pub silence_page: Option<silence_page::Settings>,
     /// Where the installer's pages listen, if wanted.
-    pub install: Option<SocketAddr>,
+    pub install: Option<install::Listening>,
     /// Where the health page listens, if wanted.
     pub web: Option<SocketAddr>,
     /// Where installers on this box borrow a line; none if nobody named a place.

@@ -124,7 +124,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     let (scrape, scrapes) = mpsc::channel(SCRAPES);
     let web = match gateway.web {
         Some(listen) => {
-            let install = gateway.install.as_ref().map(|install| install.listen);
+            let install = gateway.install.as_ref().map(|install| install.listening.listen);
             Some(Web::serve(listen, health, scrape, install, clock::now).await?)
         }
         None => None,
@@ -311,7 +311,7 @@ impl Gateway {
             None => None,
         };
         let recordings = Recordings::new(&config.state_dir, &config.core.version, recorder);
-        let install = config.install.map(|listen| install::Settings::of(&config, listen));
+        let install = config.install.clone().map(|listening| install::Settings::of(&config, listening));
         let fixed = Fixed::of(&config);
         let (site, id) = (config.core.site.clone(), config.core.gateway.clone());
         let floor = Floor::of_the_build();

@@ -10,6 +10,7 @@ mod page;
 mod papers;
 mod pin;
 mod scan;
+mod setting;
 #[cfg(test)]
 mod tests;
 mod visit;
@@ -25,7 +26,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -41,13 +42,23 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(10);
 const BODY_BYTES: usize = 16 * 1024;
 /// A photo that the page made small, or a list of a large site.
 const UPLOAD_BYTES: usize = 2 * 1024 * 1024;
+/// Connections that nobody has accepted yet.
+const WAITING: u32 = 64;
 const CONNECTION_LIMIT: Duration = Duration::from_secs(60);
 const CONNECTION_BYTES: usize = UPLOAD_BYTES + 256 * 1024;
+
+/// Where the pages are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    pub listen: SocketAddr,
+    /// By this network interface only. A machine takes what is for one of its addresses by any of its interfaces.
+    pub interface: Option<String>,
+}
 
 /// What the pages work with.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub listen: SocketAddr,
+    pub listening: Listening,
     /// Where the PIN and the visit are kept.
     pub state_dir: PathBuf,
     /// The gateway's configuration, to which devices are added.
@@ -57,10 +68,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn of(config: &Config, listen: SocketAddr) -> Self {
+    pub(crate) fn of(config: &Config, listening: Listening) -> Self {
         let file = config.sources.first().map(|(file, _)| file.clone());
         Self {
-            listen,
+            listening,
             state_dir: config.state_dir.clone(),
             config_file: file.unwrap_or_default(),
             profile_dirs: config.profile_dirs.clone(),
@@ -87,16 +98,34 @@ impl InstallPages {
         }
         let task = tokio::spawn(async move {
             loop {
-                match TcpListener::bind(settings.listen).await {
+                match settings.listening.bind() {
                     Ok(listener) => serve(listener, &settings, counter.clone(), lenders.clone()).await,
                     Err(error) => {
-                        tracing::warn!(listen = %settings.listen, %error, "the installer's pages are not there yet");
+                        let Listening { listen, interface } = &settings.listening;
+                        tracing::warn!(%listen, interface, %error, "the installer's pages are not there yet");
                     }
                 }
                 sleep(LISTEN_AGAIN).await;
             }
         });
         Self { task }
+    }
+}
+
+impl Listening {
+    /// Must be called within a tokio runtime.
+    fn bind(&self) -> io::Result<TcpListener> {
+        let socket = match self.listen {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // As after a restart: connections of before may linger.
+        socket.set_reuseaddr(true)?;
+        if let Some(interface) = &self.interface {
+            socket.bind_device(Some(interface.as_bytes()))?;
+        }
+        socket.bind(self.listen)?;
+        socket.listen(WAITING)
     }
 }
 

@@ -4,6 +4,7 @@
 //! here are the file descriptor, the exact waiting, and opening the port again when it is gone.
 mod exchange;
 mod guest;
+mod other_setting;
 mod tcp;
 mod translate;
 pub mod wire;
@@ -338,6 +339,9 @@ impl<T: FnMut(Instant, Input)> Hands<T> {
 
     /// One exchange of whoever borrows the line.
     fn serve(&mut self, port: BorrowedFd<'_>, guest: Guest) -> Result<Instant, End> {
+        if let Some(at) = guest.at {
+            return self.serve_at(port, guest, at);
+        }
         let began = clock::now();
         if self.wire.conversation.begin(began.as_micros(), &guest.ask()).is_err() {
             // No device could carry it out; who asked sees that there is no answer.

@@ -9,7 +9,7 @@ use shouwang_message::Text;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::config::{Broker, Config, Link, Modem, Problem, TrustedKeys};
-use crate::silence_page;
+use crate::{install, silence_page};
 
 /// What the hands hold from start to end, and which file it came from.
 #[derive(Debug, PartialEq)]
@@ -20,7 +20,7 @@ pub(crate) struct Fixed {
     keys: TrustedKeys,
     modem: Option<Modem>,
     silence_page: Option<silence_page::Settings>,
-    install: Option<SocketAddr>,
+    install: Option<install::Listening>,
     web: Option<SocketAddr>,
     control: Option<PathBuf>,
     embedded_broker: Option<SocketAddr>,
@@ -46,7 +46,7 @@ impl Fixed {
             keys: config.keys.clone(),
             modem: config.modem.clone(),
             silence_page: config.silence_page.clone(),
-            install: config.install,
+            install: config.install.clone(),
             web: config.web,
             control: config.control.clone(),
             embedded_broker: config.embedded_broker,
@@ -61,7 +61,7 @@ impl Fixed {
             ("[commands]", self.keys == new.keys),
             ("[sms]", self.modem == new.modem),
             ("[local_alarm] silence_page", self.silence_page == new.silence_page),
-            ("[install] listen", self.install == new.install),
+            ("[install]", self.install == new.install),
             ("[web]", self.web == new.web),
             ("[control]", self.control == new.control),
             ("[broker]", self.embedded_broker == new.embedded_broker),

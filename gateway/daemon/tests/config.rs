@@ -68,6 +68,16 @@ fn defaults_are_filled_in_and_paths_start_at_the_files_directory() {
 }
 
 #[test]
+fn the_installers_pages_are_for_one_network_that_may_be_named() {
+    let with = |keys: &str| load(&format!("{GOOD}[install]\n{keys}\n"));
+    let install = with("listen = \"192.168.1.7:8083\"\ninterface = \"eth0\"").unwrap().install.unwrap();
+    assert_eq!((install.listen.port(), install.interface.as_deref()), (8083, Some("eth0")));
+    for bad in ["listen = \"0.0.0.0:8083\"", "listen = \"192.168.1.7:8083\"\ninterface = \"eth 0\""] {
+        assert_eq!(with(bad).unwrap_err().len(), 1, "{bad}");
+    }
+}
+
+#[test]
 fn outputs_find_their_points_and_the_silencing_button_is_no_alarm() {
     let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/profiles");
     let dirs = format!("profile_dirs = [\"{}\"]\n[uplink]", profiles.display());

@@ -1,4 +1,5 @@
 //! Devices behind a gateway on Modbus TCP, which says itself, by exceptions 10 and 11, that nobody answers it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -2,12 +2,13 @@
 #![forbid(unsafe_code)]
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::termios::{
-    ControlModes, InputModes, OptionalActions, QueueSelector, ioctl_tiocexcl, tcflush, tcgetattr, tcsetattr,
+    ControlModes, InputModes, OptionalActions, QueueSelector, Termios, ioctl_tiocexcl, tcflush, tcgetattr,
+    tcsetattr,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +38,27 @@ pub fn open_port(path: &Path, speech: Speech) -> io::Result<OwnedFd> {
     let mut settings = tcgetattr(&port)?;
     flock(&port, FlockOperation::NonBlockingLockExclusive)?;
     ioctl_tiocexcl(&port)?;
-
-    let Speech { baud, parity, stop_bits } = speech;
     settings.make_raw();
+    set(&mut settings, speech)?;
+    tcsetattr(&port, OptionalActions::Now, &settings)?;
+    tcflush(&port, QueueSelector::IOFlush)?;
+    Ok(port)
+}
+
+/// Has an open port speak in another way from now on. What came in before is thrown away.
+///
+/// # Errors
+/// The port is gone, or does not know this speed.
+pub fn speak(port: impl AsFd, speech: Speech) -> io::Result<()> {
+    let mut settings = tcgetattr(&port)?;
+    set(&mut settings, speech)?;
+    tcsetattr(&port, OptionalActions::Now, &settings)?;
+    tcflush(&port, QueueSelector::IFlush)?;
+    Ok(())
+}
+
+fn set(settings: &mut Termios, speech: Speech) -> io::Result<()> {
+    let Speech { baud, parity, stop_bits } = speech;
     let control = &mut settings.control_modes;
     control.remove(
         ControlModes::CSIZE
@@ -56,7 +75,5 @@ pub fn open_port(path: &Path, speech: Speech) -> io::Result<OwnedFd> {
     settings.input_modes.set(InputModes::INPCK, parity != Parity::None);
     settings.input_modes.remove(InputModes::IXOFF);
     settings.set_speed(baud)?;
-    tcsetattr(&port, OptionalActions::Now, &settings)?;
-    tcflush(&port, QueueSelector::IOFlush)?;
-    Ok(port)
+    Ok(())
 }

@@ -83,8 +83,9 @@ impl Engine {
     }
 
     fn ask_for_walk(&mut self, now: Instant, by: &str, mut devices: Vec<Id>) -> Result<(), Text> {
-        if self.walks.open().is_some() {
-            return Err(Text::new("走测正在进行,请先结束它", "A walk test is under way: end it first"));
+        if let Some(other) = self.walks.open().map(|walk| &walk.by) {
+            let zh = format!("{other} 的走测正在进行,请先结束它");
+            return Err(Text::new(zh, format!("A walk test of {other} is under way: end it first")));
         }
         let by = named(by).ok_or_else(|| Text::new("请写明是谁走测", "Say who walks"))?;
         devices.sort_unstable();

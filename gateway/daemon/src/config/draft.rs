@@ -489,6 +489,8 @@ pub(super) struct Install {
     /// `address:port` of this machine on the network of the installer's phone.
     #[schemars(required)]
     pub(super) listen: Option<String>,
+    /// The network interface with that address, such as `eth0`: whoever comes in by another one does not reach the pages.
+    pub(super) interface: Option<String>,
     /// An input that opens the pages.
     pub(super) open: Option<Input>,
 }

@@ -101,9 +101,15 @@ impl Check<'_> {
         }
         let rtu_frames = draft.framing == Framing::Rtu;
         let interface = draft.interface.clone();
-        if interface.as_deref().is_some_and(|name| !is_interface(name)) {
+        self.interface(&[at, &["interface".into()]].concat(), interface.as_deref());
+        Some((LineKind::Tcp { rtu_frames }, Link::Tcp { address, rtu_frames, interface }))
+    }
+
+    /// That this is the name of one, if any is named.
+    pub(super) fn interface(&mut self, at: At<'_>, name: Option<&str>) {
+        if name.is_some_and(|name| !is_interface(name)) {
             self.wrong(
-                &[at, &["interface".into()]].concat(),
+                at,
                 Text::new("这不是网卡的名字", "this is no network interface's name"),
                 Text::new(
                     "写 ip -brief link 列出的名字,例如 eth1",
@@ -111,7 +117,6 @@ impl Check<'_> {
                 ),
             );
         }
-        Some((LineKind::Tcp { rtu_frames }, Link::Tcp { address, rtu_frames, interface }))
     }
 
     pub(super) fn broker(&mut self, draft: &Uplink) -> Option<Broker> {

@@ -12,7 +12,7 @@ use shouwang_message::Text;
 
 use super::check::{At, Check, Taken};
 use super::draft::{Device, Input, Install, LocalAlarm, Output, SilencePage};
-use crate::silence_page;
+use crate::{install, silence_page};
 
 /// The contract's times, seconds.
 const UNHEARD_S: u32 = 30;
@@ -157,13 +157,15 @@ impl Check<'_> {
         draft: &Install,
         all_devices: &[Device],
         devices: &[DeviceSettings],
-    ) -> (Option<SocketAddr>, Option<(DeviceIndex, usize)>) {
+    ) -> (Option<install::Listening>, Option<(DeviceIndex, usize)>) {
         let key = |key| [Step::Key("install"), Step::Key(key)];
         let words = ("安装页要写明本机的一个地址", "the installer's pages need one address of this machine");
         let listen = draft.listen.as_ref().and_then(|listen| self.one_address(&key("listen"), listen, words));
+        let interface = draft.interface.clone();
+        self.interface(&key("interface"), interface.as_deref());
         let open =
             draft.open.as_ref().and_then(|input| self.pressed(&key("open"), input, all_devices, devices));
-        (listen, open)
+        (listen.map(|listen| install::Listening { listen, interface }), open)
     }
 
     /// Not all addresses at once: a page is for one network.

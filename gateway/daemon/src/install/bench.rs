@@ -1,5 +1,5 @@
-//! A line in the hands of who installs by phone: borrowed from the running gateway, one person at a time, at the setting
-//! that the line has.
+//! A line in the hands of who installs by phone: borrowed from the running gateway, one person at a time; a serial one at
+//! whatever setting is wanted, for one exchange each.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -23,15 +23,38 @@ use crate::line::{Lender, Link};
 pub(super) struct Bench {
     lenders: Lenders,
     profile_dirs: Vec<PathBuf>,
-    taken: Arc<Mutex<BTreeMap<Id, String>>>,
+    taken: Holders,
 }
+
+type Holders = Arc<Mutex<BTreeMap<Id, Holder>>>;
+
+#[derive(Clone, Debug)]
+struct Holder {
+    name: String,
+    task: Task,
+}
+
+/// What a line is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// A look at the values: every page that shows them has the line for a moment now and then.
+    Look,
+    /// A scan, or a new unit id.
+    Work,
+}
+
+/// A look takes no longer, even of a device that answers to nothing.
+const LOOKS_WITHIN: Duration = Duration::from_secs(6);
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// One line, taken by one person until this is dropped.
 #[derive(Debug)]
 pub(super) struct Taken {
     line: Id,
-    taken: Arc<Mutex<BTreeMap<Id, String>>>,
+    taken: Holders,
     lender: Lender,
+    /// Another setting than the line's own.
+    at: Option<Setting>,
     runtime: Handle,
     begun: Instant,
 }
@@ -59,26 +82,47 @@ impl Bench {
         catalog.iter().map(candidate).collect()
     }
 
-    /// Who has this line.
+    /// Who works on this line.
     pub(super) fn holder(&self, line: &Id) -> Option<String> {
-        lock(&self.taken).get(line).cloned()
+        let taken = lock(&self.taken);
+        taken.get(line).filter(|holder| holder.task == Task::Work).map(|holder| holder.name.clone())
     }
 
-    /// Takes the line for this person. Must be called within a tokio runtime.
+    /// How this line speaks by itself.
+    pub(super) fn setting(&self, sight: &Sight, line: &Id) -> Option<Setting> {
+        let place = sight.lines.iter().position(|known| known.name == *line)?;
+        Some(setting_of(self.lenders.borrow().get(place)?.link()))
+    }
+
+    /// Takes the line for this person, as soon as nobody looks at values there. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// Somebody has it, or there is none of this name.
-    pub(super) fn take(&self, sight: &Sight, line: &Id, by: &str) -> Result<Taken, Busy> {
+    /// Somebody works on it, or there is none of this name.
+    pub(super) async fn take(&self, sight: &Sight, line: &Id, by: &str, task: Task) -> Result<Taken, Busy> {
+        let until = clock::now() + LOOKS_WITHIN;
+        loop {
+            match self.take_now(sight, line, Holder { name: by.to_owned(), task }) {
+                Ok(taken) => return Ok(taken),
+                Err(Busy::By(holder)) if self.holder(line).is_some() || clock::now() >= until => {
+                    return Err(Busy::By(holder));
+                }
+                Err(Busy::By(_)) => sleep(AGAIN).await,
+                Err(Busy::Unknown) => return Err(Busy::Unknown),
+            }
+        }
+    }
+
+    fn take_now(&self, sight: &Sight, line: &Id, by: Holder) -> Result<Taken, Busy> {
         let place = sight.lines.iter().position(|known| known.name == *line).ok_or(Busy::Unknown)?;
         let lender = self.lenders.borrow().get(place).cloned().ok_or(Busy::Unknown)?;
         let mut taken = lock(&self.taken);
         if let Some(holder) = taken.get(line) {
-            return Err(Busy::By(holder.clone()));
+            return Err(Busy::By(holder.name.clone()));
         }
-        taken.insert(line.clone(), by.to_owned());
+        taken.insert(line.clone(), by);
         drop(taken);
         let (taken, runtime) = (Arc::clone(&self.taken), Handle::current());
-        Ok(Taken { line: line.clone(), taken, lender, runtime, begun: clock::now() })
+        Ok(Taken { line: line.clone(), taken, lender, at: None, runtime, begun: clock::now() })
     }
 }
 
@@ -89,32 +133,45 @@ impl Drop for Taken {
 }
 
 impl Taken {
+    /// The line's own.
     pub(super) fn setting(&self) -> Setting {
-        match self.lender.link() {
-            Link::Serial { baud, parity, stop_bits, .. } => {
-                Setting::Serial { baud: *baud, parity: *parity, stop_bits: *stop_bits }
-            }
-            Link::Tcp { rtu_frames, .. } => Setting::Tcp { rtu_frames: *rtu_frames },
+        setting_of(self.lender.link())
+    }
+}
+
+fn setting_of(link: &Link) -> Setting {
+    match link {
+        Link::Serial { baud, parity, stop_bits, .. } => {
+            Setting::Serial { baud: *baud, parity: *parity, stop_bits: *stop_bits }
         }
+        Link::Tcp { rtu_frames, .. } => Setting::Tcp { rtu_frames: *rtu_frames },
     }
 }
 
 fn gone() -> Lost {
-    Lost::Line("线路断了,或另一位安装员正在用 · the line is down, or another installer is asking".to_owned())
+    Lost::Line(
+        "线路断了、不支持这个波特率,或另一位安装员正在用 · the line is down, does not know this speed, or another installer \
+         is asking"
+            .to_owned(),
+    )
 }
 
 impl Bus for Taken {
     fn set(&mut self, setting: Setting) -> Result<(), Lost> {
         let own = self.setting();
-        if setting == own {
-            return Ok(());
-        }
-        let why = format!("这条线是 {own},不是 {setting} · this line is at {own}, not at {setting}");
-        Err(Lost::Line(why))
+        self.at = match (own, setting) {
+            _ if own == setting => None,
+            (Setting::Serial { .. }, Setting::Serial { .. }) => Some(setting),
+            _ => {
+                let why = format!("这条线是 {own},不是 {setting} · this line is at {own}, not at {setting}");
+                return Err(Lost::Line(why));
+            }
+        };
+        Ok(())
     }
 
     fn ask(&mut self, question: &Question) -> Result<Heard, Lost> {
-        self.runtime.block_on(self.lender.ask(*question)).ok_or_else(gone)
+        self.runtime.block_on(self.lender.ask_at(self.at, *question)).ok_or_else(gone)
     }
 
     fn traffic(&self) -> Traffic {
@@ -128,7 +185,7 @@ impl Bus for Taken {
 
 impl Writing for Taken {
     fn write(&mut self, order: &Order) -> Result<Wrote, Lost> {
-        self.runtime.block_on(self.lender.write(*order)).ok_or_else(gone)
+        self.runtime.block_on(self.lender.write_at(self.at, *order)).ok_or_else(gone)
     }
 
     fn rest(&mut self, time: Duration) -> Result<(), Lost> {

@@ -12,14 +12,17 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use shouwang_core::engine::{DeviceSeen, PointSeen};
 use shouwang_core::profile::{Profile, ProvisioningStep, Raises, Test};
-use shouwang_installer::{Candidate, Change, has_recipe, read, set_unit_id};
+use shouwang_installer::{Bus as _, Candidate, Change, Setting, has_recipe, read, set_unit_id};
 use shouwang_message::{Clock, Id, Place};
 use tokio::time::sleep;
 
+use super::bench::Task;
 use super::door::{Door, Guest, field, form, lock};
 use super::entry::{self, Entry, Unwritten, quoted};
 use super::page::{self, html};
 use super::scan::said;
+use super::setting;
+use super::visit::{Found, Planned, Visit};
 
 /// The slowest devices known take 350 ms.
 const WAIT: Duration = Duration::from_millis(400);
@@ -51,6 +54,8 @@ struct Page {
     has_recipe: bool,
     was: Option<u8>,
     next_id: u8,
+    /// It answers at another setting than the line's own: its name in a link, it, and the line's own.
+    at: Option<(String, String, String)>,
 }
 
 struct Known {
@@ -76,30 +81,40 @@ struct Meant {
     line: Id,
     unit_id: u8,
     profile: Option<String>,
+    /// It answers at another setting than the line's own.
+    at: Option<Setting>,
 }
 
 impl Meant {
     fn of(fields: &[(String, String)]) -> Option<Self> {
         let profile = Some(field(fields, "profile").to_owned()).filter(|profile| !profile.is_empty());
         let unit_id = field(fields, "unit").parse().ok().filter(|unit_id| *unit_id > 0)?;
-        Some(Self { line: field(fields, "line").parse().ok()?, unit_id, profile })
+        let at = setting::named(field(fields, "at"));
+        Some(Self { line: field(fields, "line").parse().ok()?, unit_id, profile, at })
     }
 
     fn known<'s>(&self, devices: &'s [DeviceSeen]) -> Option<&'s DeviceSeen> {
-        devices.iter().find(|known| known.line == self.line && known.unit_id == self.unit_id)
+        let is_it = |known: &&DeviceSeen| known.line == self.line && known.unit_id == self.unit_id;
+        devices.iter().filter(|_| self.at.is_none()).find(is_it)
+    }
+
+    fn is(&self, found: &Found) -> bool {
+        found.unit_id == self.unit_id && found.at == self.at.map(setting::name)
     }
 
     fn page(&self) -> Response {
         let profile = self.profile.as_deref().filter(|name| name.parse::<Id>().is_ok());
         let profile = profile.map(|name| format!("&profile={name}")).unwrap_or_default();
-        Redirect::to(&format!("/install/device?line={}&unit={}{profile}", self.line, self.unit_id))
+        let at = self.at.map(|at| format!("&at={}", setting::name(at))).unwrap_or_default();
+        Redirect::to(&format!("/install/device?line={}&unit={}{at}{profile}", self.line, self.unit_id))
             .into_response()
     }
 }
 
 type Asked = Query<Vec<(String, String)>>;
 
-/// `GET /install/device?line=&unit=`, and `profile=` for another one than fits best.
+/// `GET /install/device?line=&unit=`, and `profile=` for another one than fits best, `at=` for another setting than the
+/// line's own.
 pub(super) async fn show(State(door): State<Arc<Door>>, Query(asked): Asked, headers: HeaderMap) -> Response {
     match (door.admit(&headers).await, Meant::of(&asked)) {
         (Ok(guest), Some(meant)) => html(StatusCode::OK, &Page::of(&door, guest, &meant, String::new())),
@@ -123,13 +138,14 @@ pub(super) async fn values(
         let sight = door.counter.look(Some(known.id.clone())).await;
         return sight.map_or_else(page::silent, |sight| Json(sight.readings).into_response());
     }
-    let mut taken = match door.bench.take(&guest.sight, &meant.line, &guest.name) {
+    let mut taken = match door.bench.take(&guest.sight, &meant.line, &guest.name, Task::Look).await {
         Ok(taken) => taken,
         Err(busy) => return (StatusCode::CONFLICT, said(&busy)).into_response(),
     };
     let reading = tokio::task::spawn_blocking(move || {
         let candidate = candidate(&door, meant.profile.as_deref()?)?;
-        let setting = taken.setting();
+        let setting = meant.at.unwrap_or(taken.setting());
+        taken.set(setting).ok()?;
         let named = read(&mut taken, meant.unit_id, setting, WAIT, &candidate).ok()?;
         let seen = named.into_iter().map(|named| PointSeen {
             value: named.reading.to_point_value(named.unit.as_deref()),
@@ -191,6 +207,11 @@ async fn add(
 }
 
 fn entry_of(door: &Door, guest: &Guest, meant: &Meant, fields: &[(String, String)]) -> Result<Entry, String> {
+    if let Some(at) = meant.at {
+        return Err(format!(
+            "这台是 {at},先改成线路的设置再装 · it speaks at {at}: set it to the line's own setting first"
+        ));
+    }
     let profile = meant.profile.clone().ok_or("请选型号 · choose a profile")?;
     let model = candidate(door, &profile).ok_or("没有这个型号 · no such profile")?.profile;
     let planned = field(fields, "planned").parse::<Id>().ok();
@@ -276,20 +297,21 @@ async fn give_unit_id(
                 .to_owned(),
         );
     }
-    let mut taken = door.bench.take(&guest.sight, &meant.line, &guest.name).map_err(|busy| said(&busy))?;
-    let change = Change { from: meant.unit_id, to, setting: taken.setting(), wait: WAIT };
-    let setting = move || set_unit_id(&mut taken, &model, change, || Ok(()));
-    let set = tokio::task::spawn_blocking(setting).await.map_err(|error| error.to_string())?;
+    let taken = door.bench.take(&guest.sight, &meant.line, &guest.name, Task::Work).await;
+    let mut taken = taken.map_err(|busy| said(&busy))?;
+    let setting = meant.at.unwrap_or(taken.setting());
+    let change = Change { from: meant.unit_id, to, setting, wait: WAIT };
+    let work = move || set_unit_id(&mut taken, &model, change, || Ok(()));
+    let set = tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?;
     set.map_err(|refused| refused.to_string())?;
-    let from = meant.unit_id;
     let kept = lock(&door.kept).change(|visit| {
         let found = visit.scans.get_mut(&meant.line).into_iter().flat_map(|scanned| &mut scanned.found);
-        for found in found.filter(|found| found.unit_id == from) {
-            (found.unit_id, found.was) = (to, Some(from));
+        for found in found.filter(|found| meant.is(found)) {
+            (found.unit_id, found.was) = (to, Some(meant.unit_id));
         }
     });
     kept.map_err(|error| error.to_string())?;
-    Ok(Meant { line: meant.line.clone(), unit_id: to, profile: meant.profile.clone() }.page())
+    Ok(Meant { line: meant.line.clone(), unit_id: to, profile: meant.profile.clone(), at: meant.at }.page())
 }
 
 /// It is no longer watched.
@@ -364,16 +386,23 @@ fn limits_of(profile: &Profile) -> Vec<Limit> {
     numbers.filter_map(limit).collect()
 }
 
+/// Unit ids that somebody on this line has, or is to have.
+fn used_on(line: &Id, devices: &[DeviceSeen], visit: &Visit) -> Vec<u8> {
+    let watched = devices.iter().filter(|device| device.line == *line).map(|device| device.unit_id);
+    let found = visit.scans.get(line).into_iter().flat_map(|scan| &scan.found).map(|found| found.unit_id);
+    let planned = visit.plan.iter().filter(|row| row.line == *line).map(|row| row.unit_id);
+    watched.chain(found).chain(planned).collect()
+}
+
 impl Page {
     fn of(door: &Door, guest: Guest, meant: &Meant, words: String) -> Self {
         let Guest { name: by, sight } = guest;
+        let own = door.bench.setting(&sight, &meant.line).map(|own| own.to_string()).unwrap_or_default();
         let kept = lock(&door.kept);
         let visit = kept.visit();
         let known = meant.known(&sight.devices);
-        let found = visit
-            .scans
-            .get(&meant.line)
-            .and_then(|scan| scan.found.iter().find(|found| found.unit_id == meant.unit_id));
+        let found =
+            visit.scans.get(&meant.line).and_then(|scan| scan.found.iter().find(|found| meant.is(found)));
         let fits: Vec<(String, usize, usize)> = found.map(|found| found.fits.clone()).unwrap_or_default();
         let plan = visit.plan.iter().find(|row| row.line == meant.line && row.unit_id == meant.unit_id);
         let best = || fits.first().map(|(name, ..)| name.clone());
@@ -391,9 +420,9 @@ impl Page {
         };
         let others = all.keys().filter(|name| fits.iter().all(|(fit, ..)| fit != *name));
         let profiles = fits.iter().map(|(name, ..)| name).chain(others).map(label).collect();
-        let free = |row: &&super::visit::Planned| sight.devices.iter().all(|device| device.id != row.id);
+        let free = |row: &&Planned| sight.devices.iter().all(|device| device.id != row.id);
         // What the list says of this very unit id comes first.
-        let mut rows: Vec<&super::visit::Planned> = visit.plan.iter().filter(free).collect();
+        let mut rows: Vec<&Planned> = visit.plan.iter().filter(free).collect();
         rows.sort_by_key(|row| {
             (row.line != meant.line || row.unit_id != meant.unit_id, row.line != meant.line)
         });
@@ -403,8 +432,7 @@ impl Page {
         });
         let last = visit.added.last().and_then(|id| sight.devices.iter().find(|device| device.id == *id));
         let room = last.and_then(|device| device.place.room.as_ref()?.parse::<u32>().ok());
-        let on_line = sight.devices.iter().filter(|device| device.line == meant.line);
-        let used: Vec<u8> = on_line.map(|device| device.unit_id).collect();
+        let used = used_on(&meant.line, &sight.devices, visit);
         Self {
             name: sight.name.clone(),
             by,
@@ -431,6 +459,7 @@ impl Page {
             limits: model.as_deref().map(limits_of).unwrap_or_default(),
             has_recipe: model.as_deref().is_some_and(has_recipe),
             was: found.and_then(|found| found.was),
+            at: meant.at.map(|at| (setting::name(at), at.to_string(), own)),
             next_id: (2..=247).find(|id| !used.contains(id) && *id != meant.unit_id).unwrap_or(2),
             profile,
         }

@@ -73,7 +73,7 @@ async fn a_box() -> House {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let settings = Settings {
-        listen: address,
+        listening: Listening { listen: address, interface: None },
         state_dir: state.path().to_owned(),
         config_file: state.path().join("gateway.toml"),
         profile_dirs: vec![],

@@ -41,6 +41,9 @@ pub(super) struct Scanned {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Found {
     pub(super) unit_id: u8,
+    /// The setting it answers at, where that is not the line's own: `4800-8N1`.
+    #[serde(default)]
+    pub(super) at: Option<String>,
     pub(super) reply_ms: Option<u64>,
     /// Profiles that fit, the best first: name, reads that agree, reads asked.
     pub(super) fits: Vec<(String, usize, usize)>,

@@ -6,34 +6,42 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use shouwang_installer::{Heard, Order, Question, Traffic, Wrote};
+use shouwang_installer::{Heard, Order, Question, Setting, Traffic, Wrote};
 use tokio::sync::oneshot;
 
 use super::wire::{self, Wire};
 use super::{Link, Shared};
 
-/// A question or an order, and where its answer goes. Dropped unanswered, who asked sees that the line is gone.
+/// What somebody borrows the line for. Dropped unanswered, who asked sees that the line is gone.
 #[derive(Debug)]
-pub(super) enum Guest {
+pub(super) struct Guest {
+    errand: Errand,
+    /// At another setting than the line's own.
+    pub(super) at: Option<Setting>,
+}
+
+/// A question or an order, and where its answer goes.
+#[derive(Debug)]
+enum Errand {
     Reads(Question, oneshot::Sender<Heard>),
     Writes(Order, oneshot::Sender<Wrote>),
 }
 
 impl Guest {
     pub(super) fn ask(&self) -> modbus_wire::Ask<'static> {
-        match self {
-            Self::Reads(question, _) => wire::request(question),
-            Self::Writes(order, _) => wire::order(order),
+        match &self.errand {
+            Errand::Reads(question, _) => wire::request(question),
+            Errand::Writes(order, _) => wire::order(order),
         }
     }
 
     /// What came of the exchange that has just ended; false if the stream is no Modbus any more.
     pub(super) fn tell(self, wire: &Wire) -> bool {
         // Who asked may have gone.
-        match (self, wire.heard()) {
+        match (self.errand, wire.heard()) {
             (_, None) => return false,
-            (Self::Reads(_, told), Some(heard)) => drop(told.send(heard)),
-            (Self::Writes(_, told), Some(_)) => drop(told.send(wire.wrote())),
+            (Errand::Reads(_, told), Some(heard)) => drop(told.send(heard)),
+            (Errand::Writes(_, told), Some(_)) => drop(told.send(wire.wrote())),
         }
         true
     }
@@ -66,15 +74,20 @@ impl Lender {
 
     /// Asks between the line's own questions; none if the line is down or gone, or another guest is asking.
     pub async fn ask(&self, question: Question) -> Option<Heard> {
+        self.ask_at(None, question).await
+    }
+
+    /// As [`Self::ask`], at another setting of a serial line; the control socket lends nobody this.
+    pub(crate) async fn ask_at(&self, at: Option<Setting>, question: Question) -> Option<Heard> {
         let (told, answer) = oneshot::channel();
-        self.enter(Guest::Reads(question, told))?;
+        self.enter(Guest { errand: Errand::Reads(question, told), at })?;
         answer.await.ok()
     }
 
-    /// As [`Self::ask`], a write of a device's recipe; the control socket lends nobody this.
-    pub(crate) async fn write(&self, order: Order) -> Option<Wrote> {
+    /// As [`Self::ask_at`], a write of a device's recipe.
+    pub(crate) async fn write_at(&self, at: Option<Setting>, order: Order) -> Option<Wrote> {
         let (told, answer) = oneshot::channel();
-        self.enter(Guest::Writes(order, told))?;
+        self.enter(Guest { errand: Errand::Writes(order, told), at })?;
         answer.await.ok()
     }
 

@@ -59,16 +59,20 @@ pub struct Wire {
 pub fn open(link: &Link, wake: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     match link {
         Link::Serial { path, baud, parity, stop_bits } => {
-            let parity = match parity {
-                Parity::None => shouwang_serial::Parity::None,
-                Parity::Even => shouwang_serial::Parity::Even,
-                Parity::Odd => shouwang_serial::Parity::Odd,
-            };
-            let (baud, stop_bits) = (*baud, *stop_bits);
-            shouwang_serial::open_port(path, shouwang_serial::Speech { baud, parity, stop_bits })
+            shouwang_serial::open_port(path, speech(*baud, *parity, *stop_bits))
         }
         Link::Tcp { address, interface, .. } => tcp::connect_to(address, interface.as_deref(), wake),
     }
+}
+
+/// As the port takes it.
+pub(super) fn speech(baud: u32, parity: Parity, stop_bits: u8) -> shouwang_serial::Speech {
+    let parity = match parity {
+        Parity::None => shouwang_serial::Parity::None,
+        Parity::Even => shouwang_serial::Parity::Even,
+        Parity::Odd => shouwang_serial::Parity::Odd,
+    };
+    shouwang_serial::Speech { baud, parity, stop_bits }
 }
 
 /// The line's kind, as the core counts its times.
