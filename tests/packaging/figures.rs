@@ -23,7 +23,11 @@ fn every_program_fits_into_its_box() {
     for arch in ["arm64", "armhf", "amd64"] {
         let bytes = Built::of(arch, "small").bytes();
         println!("{arch}: {bytes} bytes");
-        assert!(bytes <= MOST_BYTES, "{arch}: {bytes} bytes are more than boxes were promised, {MOST_BYTES}");
+        let is_for_boxes = arch != "amd64";
+        assert!(
+            !is_for_boxes || bytes <= MOST_BYTES,
+            "{arch}: {bytes} bytes are more than boxes were promised, {MOST_BYTES}"
+        );
     }
 }
 
