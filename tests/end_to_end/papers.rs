@@ -1,15 +1,20 @@
 //! What an installer takes home on paper, by the real binary: labels, the site's spreadsheet, another unit in a device's
 //! place, the commissioning report.
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::{Value, json};
 use shouwang_gateway::store::Store;
-use shouwang_tests::program::root;
-use shouwang_tests::{Configuration, Mosquitto, clock};
+use shouwang_tests::gateway::binary;
+use shouwang_tests::program::{Program, ending, root};
+use shouwang_tests::{Configuration, DutyRoom, Gateway, Listener, Mosquitto, clock, wait_for, wait_until};
 use tempfile::TempDir;
 
 use crate::command_line::{Outcome, shouwang};
+use crate::search::field;
+use crate::street::{RAISED, START_LIMIT};
 
 /// A street of three devices, and a folder for what is printed.
 struct Street {
@@ -46,6 +51,9 @@ impl Street {
         fs::read_to_string(&self.file).expect("the configuration")
     }
 }
+
+/// No more of a JPEG picture than its beginning.
+const PHOTO: &[u8] = &[0xFF, 0xD8, 0xFF, 0xE0];
 
 /// For people to look at after the test.
 fn artefact(from: &str, name: &str) {
@@ -136,7 +144,10 @@ fn another_unit_takes_a_devices_place_and_the_report_says_what_is_open() {
             .execute("INSERT INTO kept (key, value) VALUES (?1, ?2)", (key, value.as_bytes()))
             .expect("a kept value");
     };
-    keep("device/smoke-402", r#"{"proven_at":"2026-11-22T02:03:04.000Z","serial_no":"YG-0012"}"#);
+    keep(
+        "device/smoke-402",
+        r#"{"proven_at":"2026-11-22T02:03:04.000Z","proven_ms":1800,"serial_no":"YG-0012"}"#,
+    );
     keep("device/level-1", r#"{"frozen":{"unit_code":17,"decimals":1}}"#);
     keep(
         "walk",
@@ -146,6 +157,11 @@ fn another_unit_takes_a_devices_place_and_the_report_says_what_is_open() {
             "times":{"sensor_ms":900,"gateway_ms":10,"broker_ms":20,"board_ms":900}}]}"#,
     );
     drop(database);
+    fs::create_dir(state.join("install")).expect("the installer's folder");
+    let visit = r#"{"scans":{},"plan":[],"added":[],"building":"3","signatures":[
+        {"name":"李工","role":"installer","at":"2026-11-22T02:10:00.000Z"}]}"#;
+    fs::write(state.join("install/visit.json"), visit).expect("a visit");
+    fs::write(state.join("install/smoke-402.jpg"), PHOTO).expect("a photo");
     let (html, csv, pdf) = (street.to("report.html"), street.to("report.csv"), street.to("report.pdf"));
     let told = street.says(&["report", "--to", &html, "--csv", &csv, "--pdf", &pdf]);
     assert_eq!(told.ending, "exit 0", "{}", told.stderr);
@@ -162,6 +178,8 @@ fn another_unit_takes_a_devices_place_and_the_report_says_what_is_open() {
         "gas-402、level-1",
         "120 Ω",
         "签字",
+        "安装 · Installer 李工 2026-11-22 10:10",
+        "data:image/jpeg;base64,/9j/",
         "<svg class=\"code\"",
     ] {
         assert!(page.contains(word), "{word} in {page}");
@@ -182,6 +200,106 @@ fn another_unit_takes_a_devices_place_and_the_report_says_what_is_open() {
     street.says(&["report", "--to", &html]);
     let page = fs::read_to_string(&html).expect("the report");
     assert!(page.contains("YG-0055") && !page.contains("2026-11-22 10:03"), "its proof is void: {page}");
+}
+
+/// The unit that hangs there, and a new one that lies beside it with its factory's unit id.
+const TWO_UNITS: &str = r#"
+[[device]]
+id = "old"
+line = "b3"
+unit_id = 12
+profile = "renke-rs-yg-n01"
+[[device]]
+id = "new"
+line = "b3"
+unit_id = 1
+profile = "renke-rs-yg-n01"
+faults = ["dead"]
+"#;
+
+/// Notes in the gateway's database that this device was walked.
+fn has_been_walked(state: &Path, device: &str) {
+    let database = rusqlite::Connection::open(state.join("gateway.db")).expect("the database");
+    let key = format!("device/{device}");
+    let kept =
+        database.query_row("SELECT value FROM kept WHERE key = ?1", [&key], |row| row.get::<_, Vec<u8>>(0));
+    let mut kept: Value = serde_json::from_slice(&kept.expect("the device is kept")).expect("JSON");
+    kept["proven_at"] = json!("2026-11-22T02:03:04.000Z");
+    let change = "UPDATE kept SET value = ?1 WHERE key = ?2";
+    let changed = database.execute(change, (kept.to_string().as_bytes(), &key)).expect("a kept value");
+    assert_eq!(changed, 1);
+}
+
+/// `alarm` is the open alarm of the place, before and after.
+#[test]
+fn a_factory_fresh_unit_gets_the_unit_id_the_place_and_the_open_alarm_of_the_old_one() {
+    let (mut field, line, _directory) = field(TWO_UNITS);
+    let mut hands = field.take_stdin();
+    let mut hands = |order: &str| writeln!(hands, "{order}").expect("the field takes orders");
+    let broker = Mosquitto::start();
+    let (listener, room) = (Listener::start(&broker), DutyRoom::start(&broker));
+    let configuration = Configuration::new(&broker)
+        .serial_line("b3-rs485", Path::new(&line), 9600, "")
+        .device("smoke-402", "b3-rs485", 12, "renke-rs-yg-n01", "serial_no = \"YG-0012\"");
+    let file = configuration.write();
+    let gateway = Gateway::start(&configuration);
+    listener.wait_for_device(START_LIMIT, "smoke-402", "online");
+    hands("set old smoke true");
+    listener.wait_for_event(START_LIMIT, RAISED, "smoke-402");
+    let alarm = wait_for(START_LIMIT, "the board should have the alarm", || {
+        room.open_alarms().first().map(|alarm| alarm["id"].clone())
+    });
+    gateway.stop();
+    has_been_walked(&configuration.state_directory(), "smoke-402");
+
+    let config = file.display().to_string();
+    let replace = ["replace", "smoke-402", "--serial-no", "YG-0055", "--from", "1", "--config", &config];
+    let before = fs::read_to_string(&file).expect("the configuration");
+    // Nobody is there with its factory's unit id; then the old unit still has the device's.
+    for (is_there, ended) in [(false, "exit 3"), (true, "exit 4")] {
+        if is_there {
+            hands("replug new");
+        }
+        let told = wait_for(START_LIMIT, "it should be refused so", || {
+            Some(shouwang(&replace)).filter(|told| told.ending == ended)
+        });
+        assert!(told.stderr.contains("the configuration stays as it was"), "{}", told.stderr);
+        assert_eq!(fs::read_to_string(&file).expect("the configuration"), before);
+    }
+    hands("unplug old");
+    let told = wait_for(START_LIMIT, "the new unit should get the unit id", || {
+        Some(shouwang(&replace)).filter(|told| told.ending == "exit 0")
+    });
+    assert!(told.stdout.contains("YG-0012 -> YG-0055"), "{}", told.stdout);
+    assert!(told.stdout.contains("shouwang walk-test"), "what to type next: {}", told.stdout);
+    let after = fs::read_to_string(&file).expect("the configuration");
+    assert!(after.contains("serial_no = \"YG-0055\"") && after.contains("installed = "), "{after}");
+    assert!(after.contains("unit_id = 12") && after.contains("name = \"3号楼2单元12\""), "{after}");
+
+    let heard = listener.messages().len();
+    let mut run = Command::new(binary());
+    let mut gateway =
+        Program::start("later", run.arg("run").arg("--config").arg(&file), configuration.directory());
+    wait_until(START_LIMIT, "the new unit should answer, unproven, in its place", || {
+        let info = listener.messages().into_iter().skip(heard).rfind(|message| message.leaf == "info");
+        let info = info.and_then(|info| serde_json::from_slice::<Value>(&info.payload).ok());
+        info.is_some_and(|info| {
+            let device = &info["devices"][0];
+            device["proven_at"].is_null() && device["place"]["name"] == "3号楼2单元12"
+        })
+    });
+    listener.wait_for_device(START_LIMIT, "smoke-402", "online");
+    assert_eq!(room.open_alarms().first().map(|alarm| alarm["id"].clone()), Some(alarm), "it stays open");
+    let line = wait_for(START_LIMIT, "the logbook should have both numbers", || {
+        let logbook: Value = serde_json::from_str(&room.read("/api/v1/logbook")).expect("JSON");
+        let lines = logbook["items"].as_array().expect("lines").clone();
+        lines.into_iter().find(|line| line["what"] == "device.replaced")
+    });
+    assert_eq!(
+        (&line["old"], &line["new"], &line["note"]),
+        (&json!("YG-0012"), &json!("YG-0055"), &json!("smoke-402"))
+    );
+    assert_eq!(ending(gateway.stop(START_LIMIT)), "exit 0", "{}", gateway.stderr());
 }
 
 /// The page as Chromium shows it, for people to look at.

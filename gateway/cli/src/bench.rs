@@ -105,7 +105,13 @@ impl Workshop<'_> {
                 return Ok(());
             }
         }
-        self.say(&format!(" 全部完成 · all done\n 下一步 next:  shouwang scan {}", self.wanted.r#where))
+        self.say(&format!(
+            " 全部完成 · all done\n 下一步 next:  shouwang scan {}\n 在网关上 on the gateway:\n   shouwang site import {} \
+             --config /etc/shouwang/gateway.toml\n   shouwang label --config /etc/shouwang/gateway.toml --assign --sheet \
+             --to labels",
+            self.wanted.r#where,
+            self.wanted.from.display()
+        ))
     }
 
     /// One row, until it is done; a refusal is told and its remedy waited for.

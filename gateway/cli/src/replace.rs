@@ -59,11 +59,11 @@ pub(crate) fn replace(wanted: Replace) -> Result<(), Exit> {
         let object = json!({"device": id, "serial_no": serial_no, "before": before, "installed": day});
         return print::line(&object.to_string());
     }
-    let (was, path) = (before.unwrap_or_else(|| "?".into()), path.display());
+    let was = before.unwrap_or_else(|| "?".into());
     print::line(&format!(
         "{id}:{was} -> {serial_no},位置、历史和标签不变;走测前算“位置未验证”\n\
          {id}: {was} -> {serial_no}; place, history and label stay, and it is unproven until it is walked\n\
-         下一步 · next: systemctl reload shouwang-gateway,再走测 then walk it (shouwang check --config {path})"
+         下一步 next:  sudo systemctl reload-or-restart shouwang-gateway && shouwang walk-test --by NAME {id}"
     ))
 }
 

@@ -13,6 +13,7 @@ use shouwang_core::profile::{Condition, Parity, Test};
 use shouwang_duty_room::clock::local;
 use shouwang_gateway::clock;
 use shouwang_gateway::config::Config;
+use shouwang_gateway::install::{Signature, signed};
 use shouwang_gateway::line::Link;
 use shouwang_installer::quoted;
 use shouwang_paper::qr;
@@ -38,7 +39,8 @@ pub(crate) struct Report {
     /// 用本机的 Chromium 印成 PDF · Printed as PDF by this machine's Chromium
     #[arg(long, value_name = "FILE.pdf")]
     pdf: Option<PathBuf>,
-    /// 照片目录,文件名是设备编号(smoke-402.jpg、.png) · Photos named by the device's id
+    /// 照片目录,文件名是设备编号(smoke-402.jpg、.png);没有的用安装页上拍的 · Photos named by the device's id; else those that
+    /// were taken on the installer's pages
     #[arg(long, value_name = "DIR")]
     photos: Option<PathBuf>,
     /// 每个文件一个 JSON 对象 · One JSON object a file
@@ -77,9 +79,13 @@ fn told(to: &Path, json: bool) -> Result<(), Exit> {
 
 fn paper(config: &Config, known: &Known, photos: Option<&Path>) -> Result<Paper, Exit> {
     let core = &config.core;
+    let (signatures, taken) = signed(&config.state_dir);
     let mut devices = Vec::new();
     for (index, device) in core.devices.iter().enumerate() {
-        let photo = photos.map(|photos| photo(photos, device)).transpose()?.flatten();
+        let photo = match photos.map(|photos| photo(photos, device)).transpose()?.flatten() {
+            Some(photo) => Some(photo),
+            None => photo(&taken, device)?,
+        };
         devices.push(device_row(
             config,
             index,
@@ -99,11 +105,18 @@ fn paper(config: &Config, known: &Known, photos: Option<&Path>) -> Result<Paper,
         code: qr(&content),
         walk: known.walk(),
         proven: devices.iter().filter(|device| !device.proven.is_empty()).count(),
+        signatures: signatures.iter().map(signature).collect(),
         has_photos: devices.iter().any(|device| !device.photo.is_empty()),
         lines: core.lines.iter().enumerate().map(|(index, _)| line_row(config, index)).collect(),
         open: open_items(config, known, &devices),
         devices,
     })
+}
+
+/// Who signed on the telephone, as what, and when.
+fn signature(signature: &Signature) -> String {
+    let at = local(signature.at, "%Y-%m-%d %H:%M");
+    format!("{} {} {at}", signature.said(), signature.name)
 }
 
 fn line_row(config: &Config, index: usize) -> ReportLine {
@@ -162,7 +175,7 @@ fn device_row(
             .map(|at| local(at, "%Y-%m-%d %H:%M"))
             .unwrap_or_default(),
         latency: known
-            .and_then(|known| known.latency_ms)
+            .and_then(|known| known.proven_ms)
             .map(|ms| format!("{:.1} s", std::time::Duration::from_millis(ms).as_secs_f64()))
             .unwrap_or_default(),
         photo: photo.unwrap_or_default(),
@@ -171,7 +184,8 @@ fn device_row(
 
 /// A condition that has a number, with the number.
 fn limit(device: &DeviceSettings, condition: &Condition) -> Option<String> {
-    let unit = device.profile.points.get(condition.point)?.unit.clone().unwrap_or_default();
+    let unit =
+        device.profile.points.get(condition.point)?.unit.clone().unwrap_or_default().replace("degC", "°C");
     let words = &condition.text.zh;
     Some(match condition.test {
         Test::High { limit } => format!("{words} ≥ {limit} {unit}"),
@@ -206,7 +220,7 @@ fn open_items(config: &Config, known: &Known, devices: &[ReportDevice]) -> Vec<S
 /// A device's photo as the page holds it.
 fn photo(folder: &Path, device: &DeviceSettings) -> Result<Option<String>, Exit> {
     /// Telephones make 2 to 6 MB; a hundred of those are no page any more.
-    const MOST: u64 = 1024 * 1024;
+    const MOST: u64 = 2 * 1024 * 1024;
     for (ending, kind) in [("jpg", "jpeg"), ("jpeg", "jpeg"), ("png", "png")] {
         let file = folder.join(format!("{}.{ending}", device.id));
         let Ok(meta) = fs::metadata(&file) else { continue };
@@ -214,7 +228,7 @@ fn photo(folder: &Path, device: &DeviceSettings) -> Result<Option<String>, Exit>
             let file = file.display();
             return Err(Exit::Because(
                 Code::Bad,
-                format!("{file} 超过 1 MB,请先缩小 · is larger than 1 MB: make it smaller first"),
+                format!("{file} 超过 2 MB,请先缩小 · is larger than 2 MB: make it smaller first"),
             ));
         }
         let bytes = fs::read(&file).map_err(|error| cannot("读", "read", &file, &error))?;

@@ -222,6 +222,11 @@ impl Screen {
             }
         }
         if walk.state == WalkState::Finished && missing.is_empty() {
+            if !self.json {
+                print::line(
+                    " 下一步 next:  sudo shouwang report --config /etc/shouwang/gateway.toml --to report.html",
+                )?;
+            }
             return Ok(());
         }
         Err(Exit::Said(Code::Found))

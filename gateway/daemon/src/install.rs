@@ -35,6 +35,7 @@ use crate::control::Lenders;
 use crate::installing::Counter;
 use crate::web::{Bounded, hosts};
 use door::Door;
+pub use visit::{Signature, signed};
 
 /// The address may not be there yet when the box starts; the gateway does not wait for it.
 const LISTEN_AGAIN: Duration = Duration::from_secs(10);

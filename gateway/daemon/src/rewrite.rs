@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use shouwang_installer::SiteDevice;
+use shouwang_installer::{SiteDevice, in_a_cell};
 use shouwang_message::DeviceCode;
 use thiserror::Error;
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
@@ -175,10 +175,11 @@ impl Rewrite {
     }
 
     fn tables(&mut self) -> Result<&mut ArrayOfTables, NotRewritten> {
-        let item = self.document.entry("device").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
-        if item.as_array().is_some_and(toml_edit::Array::is_empty) {
-            *item = Item::ArrayOfTables(ArrayOfTables::new());
+        // `device = []` is how a new file says that there are none yet.
+        if self.document.get("device").and_then(Item::as_array).is_some_and(toml_edit::Array::is_empty) {
+            self.document.remove("device");
         }
+        let item = self.document.entry("device").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
         item.as_array_of_tables_mut().ok_or(NotRewritten::Shape)
     }
 
@@ -271,7 +272,8 @@ fn set(device: &mut Table, key: &str, value: Option<Value>) {
 
 fn says_the_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
-        (Value::String(one), Value::String(other)) => one.value() == other.value(),
+        // A spreadsheet keeps no blanks around words.
+        (Value::String(one), Value::String(other)) => in_a_cell(one.value()) == in_a_cell(other.value()),
         (Value::Integer(one), Value::Integer(other)) => one.value() == other.value(),
         // A height of 2 is one of 2.0.
         (Value::Integer(one), Value::Float(other)) => {

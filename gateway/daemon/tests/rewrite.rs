@@ -146,6 +146,18 @@ fn a_new_row_is_a_new_device_and_a_missing_one_goes() {
 }
 
 #[test]
+fn a_new_file_without_devices_takes_a_list() {
+    let site = Site::new();
+    let csv = site.export();
+    let (head, _) = GATEWAY.split_once("# 四楼").unwrap();
+    fs::write(site.file(), head.replace("uplink =", "device = []\nuplink =")).unwrap();
+    assert_eq!(site.import(&csv).unwrap().core.devices.len(), 2);
+    let text = site.text();
+    assert!(text.contains("\n[[device]]\nid = \"smoke-402\"") && !text.contains("[]"), "{text}");
+    assert_eq!(site.export(), csv);
+}
+
+#[test]
 fn a_change_that_would_be_wrong_leaves_the_file_as_it_is() {
     let site = Site::new();
     let mut rewrite = site.open();
@@ -225,6 +237,28 @@ fn wrong_codes_and_codes_given_twice_are_told_where_they_stand() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
+    /// Whatever people call a place in the configuration: what goes out comes in without changing a byte of it, and goes
+    /// out as the same.
+    #[test]
+    fn whatever_stands_there_goes_round_as_it_is(
+        name in "[ =+@'\",;\u{ff1d}-]{0,3}[^\\p{C}]{1,20} ?",
+        serial_no in "[ =+@'\",;0-9eE-]{0,6}[A-Z0-9]{1,6}",
+    ) {
+        prop_assume!(!name.trim().is_empty());
+        let site = Site::new();
+        let written = |text: &str| toml::Value::from(text).to_string();
+        let text = GATEWAY
+            .replace("\"青石桥, 上游\"", &written(&name))
+            .replace("\"YG-0012\"", &written(&serial_no));
+        fs::write(site.file(), &text).unwrap();
+        // Characters that the configuration itself refuses.
+        prop_assume!(Config::from_bytes(&site.file(), text.as_bytes()).is_ok());
+        let out = site.export();
+        site.import(&out).unwrap();
+        prop_assert_eq!(site.text(), text);
+        prop_assert_eq!(site.export(), out);
+    }
+
     /// Whatever people call a place, a spreadsheet's row says the same when it comes back.
     #[test]
     fn any_words_survive_the_round(name in "[^\\p{C}]{1,24}", room in "[-=+@'0-9eE./,;\"]{1,8}") {

@@ -32,5 +32,5 @@ pub use set_unit_id::{
 };
 pub use setting::{Setting, Settings};
 pub use site_csv::{
-    SITE_COLUMNS, SiteDevice, SiteLine, SiteMistake, quoted, read_site, read_site_of, write_site,
+    SITE_COLUMNS, SiteDevice, SiteLine, SiteMistake, in_a_cell, quoted, read_site, read_site_of, write_site,
 };

@@ -478,24 +478,38 @@ pub fn write_site(rows: &[BTreeMap<&str, String>]) -> String {
     for row in rows {
         let cells = SITE_COLUMNS
             .iter()
-            .map(|(field, _)| row.get(field).map_or(String::new(), |cell| quoted(field, cell)));
+            .map(|(field, _)| row.get(field).map_or(String::new(), |cell| quoted(field, &in_a_cell(cell))));
         file.push_str(&cells.collect::<Vec<_>>().join(","));
         file.push_str("\r\n");
     }
     file
 }
 
+/// Words as a cell holds them: on one line, without spaces around them.
+pub fn in_a_cell(words: &str) -> String {
+    let words: String = words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    words.trim().to_owned()
+}
+
+/// What spreadsheets begin a formula with, also the wide ones of a Chinese keyboard; some look beyond blanks.
+const FORMULA: [char; 9] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\''];
+
 /// A cell of this column that stays what it is: an apostrophe keeps a spreadsheet from making a formula, a date or a number of it.
 pub fn quoted(field: &str, cell: &str) -> String {
     const NUMBERS: [&str; 5] = ["unit_id", "datum_m", "dry_offset_m", "mounting_height_m", "installed"];
-    let is_computed = cell.starts_with(['=', '+', '-', '@', '\'']);
+    let is_computed = cell.starts_with(char::is_control)
+        || cell.trim_start_matches(|c: char| c.is_whitespace() || c.is_control()).starts_with(FORMULA);
     let is_number = cell.parse::<f64>().is_ok()
         && (cell.starts_with('0') || cell.contains(['e', 'E']) || cell.len() > 11);
     let is_date =
         cell.contains(['-', '/']) && cell.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '/'));
     let spoilt = !NUMBERS.contains(&field) && (is_computed || is_number && cell != "0" || is_date);
     let cell = if spoilt { format!("'{cell}") } else { cell.to_owned() };
-    if cell.contains([',', '"', ';', '\t']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+    if cell.contains([',', '"', ';', '\t', '\r', '\n']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell
+    }
 }
 
 /// `YYYY-MM-DD` of a day that exists.

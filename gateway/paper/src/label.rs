@@ -69,9 +69,11 @@ impl Label {
         let code = qr(&format!("{}{}", self.address, self.code)).filter(|code| code.size <= MOST_MODULES)?;
         let mut marks = vec![Mark::Code(code)];
         let mut words = |x, y, height, text: String| marks.push(Mark::Words { x, y, height, text });
-        words(1.4, 15.9, 3.4, self.code.to_string());
+        words(1.4, 16.1, 3.1, self.code.to_string());
         words(WORDS.0, 1.0, 2.7, format!("地址 {}", self.unit_id));
-        let title = lines(&self.title, WORDS.1 / 2.0);
+        // A remark in brackets is for a catalogue.
+        let title = self.title.split(['(', '\u{ff08}']).next().unwrap_or_default();
+        let title = lines(title, WORDS.1 / 2.0);
         words(WORDS.0, 4.2, 2.0, title.first().cloned().unwrap_or_default());
         // What does not fit in large letters gets small ones, and is cut in the end.
         let (height, room) =
@@ -276,6 +278,12 @@ mod tests {
     }
 
     #[test]
+    fn a_title_is_not_cut_within_its_brackets() {
+        let svg = Label { title: "燃气探测器(甲烷)".into(), ..label("402") }.svg().unwrap();
+        assert!(svg.contains(">燃气探测器</text>"), "{svg}");
+    }
+
+    #[test]
     fn long_words_stay_on_the_label() {
         for place in
             ["", "桥", &"很长的地名".repeat(12), &"W".repeat(64), "Building 3, entrance 2, room 402, behind"]
@@ -290,6 +298,52 @@ mod tests {
                 assert!(x + ems * height <= WIDTH && y + height <= HEIGHT, "{text:?} at {x}, {y} x {height}");
             }
         }
+    }
+
+    /// What a reader of QR codes makes of a picture, each code once.
+    fn scanned(png: &[u8]) -> Vec<String> {
+        let picture = image::load_from_memory(png).unwrap().to_luma8();
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        read_grey(width, height, |x, y| picture.get_pixel(x as u32, y as u32).0[0])
+    }
+
+    fn read_grey(width: usize, height: usize, grey: impl Fn(usize, usize) -> u8) -> Vec<String> {
+        let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width, height, grey);
+        prepared.detect_grids().iter().map(|code| code.decode().unwrap().1).collect()
+    }
+
+    /// Fills the path of a label's SVG as a browser does, eight dots a module.
+    fn filled(svg: &str) -> Vec<String> {
+        const MODULE: usize = 8;
+        let path = svg.split("d=\"").nth(1).unwrap().split('"').next().unwrap();
+        let runs: Vec<[usize; 3]> = path
+            .split_terminator('z')
+            .map(|run| {
+                let numbers = run.split(['M', ' ', 'h', 'v']).filter(|number| !number.is_empty());
+                let numbers: Vec<usize> = numbers.map_while(|number| number.parse().ok()).collect();
+                [numbers[0], numbers[1], numbers[2]]
+            })
+            .collect();
+        let dark = |x: usize, y: usize| {
+            runs.iter().any(|[from, row, length]| y == *row && (*from..from + length).contains(&x))
+        };
+        let side = MOST_MODULES * MODULE;
+        read_grey(side, side, |x, y| if dark(x / MODULE, y / MODULE) { 0 } else { 255 })
+    }
+
+    #[test]
+    fn a_reader_of_codes_reads_the_label_back() {
+        let pen = Pen::find().expect("Debian's fonts-wqy-microhei: `tests/run` installs it");
+        let long = format!("https://q.example/{}/", "x".repeat(28));
+        for address in ["", "https://q.example/d/", &long] {
+            let label = Label { address: address.into(), ..label("3号楼2单元402") };
+            assert_eq!(scanned(&label.png(&pen).unwrap()), [format!("{address}7K3F9Q5")]);
+            assert_eq!(filled(&label.svg().unwrap()), [format!("{address}7K3F9Q5")]);
+        }
+        let codes = ["7K3F9Q5", "9T2KD5K"].map(|code| Label { code: code.parse().unwrap(), ..label("402") });
+        let mut read = scanned(&sheet_png(&codes, &pen).unwrap());
+        read.sort_unstable();
+        assert_eq!(read, ["https://q.example/d/7K3F9Q5", "https://q.example/d/9T2KD5K"]);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Report {
     pub has_photos: bool,
     pub lines: Vec<ReportLine>,
     pub devices: Vec<ReportDevice>,
+    /// Who signed on a telephone, as what, and when.
+    pub signatures: Vec<String>,
     /// What is still to be done.
     pub open: Vec<String>,
 }

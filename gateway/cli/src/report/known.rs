@@ -31,9 +31,9 @@ pub(crate) struct Remembered {
     pub(crate) frozen: BTreeMap<String, u32>,
     #[serde(default)]
     serial_no: Option<String>,
-    /// From the sensor to the duty room's disk, if the newest walk proved it.
-    #[serde(skip)]
-    pub(crate) latency_ms: Option<u64>,
+    /// From the sensor to the duty room's disk, when it was proven.
+    #[serde(default)]
+    pub(crate) proven_ms: Option<u64>,
 }
 
 impl Known {
@@ -57,13 +57,6 @@ impl Known {
                     }
                 }
                 None => known.walk = serde_json::from_slice(&value).ok(),
-            }
-        }
-        let passed =
-            known.walk.iter().flat_map(|walk| &walk.rows).filter(|row| row.state == RowState::Passed);
-        for row in passed {
-            if let Some(device) = known.devices.get_mut(row.device.as_str()) {
-                device.latency_ms = row.times.total_ms().filter(|_| device.proven_at.is_some());
             }
         }
         Ok(known)

@@ -60,6 +60,8 @@ pub(super) struct Device {
     pub(super) judged_at: Option<Instant>,
     /// When a real trigger of this unit was last followed to the duty room.
     proven_at: Option<Timestamp>,
+    /// From the sensor to the duty room's disk, when it was proven.
+    proven_ms: Option<u64>,
     /// What the maker printed on this unit.
     serial_no: Option<String>,
     /// Another unit was here before, with this number; not told yet.
@@ -107,6 +109,8 @@ pub(super) struct KeptDevice {
     state: Option<DeviceStateDocument>,
     #[serde(default)]
     proven_at: Option<Timestamp>,
+    #[serde(default)]
+    proven_ms: Option<u64>,
     #[serde(default)]
     serial_no: Option<String>,
 }
@@ -164,6 +168,7 @@ impl Device {
             frozen: BTreeMap::new(),
             judged_at: None,
             proven_at: None,
+            proven_ms: None,
             serial_no: settings.installed.serial_no.clone(),
             replaced: None,
         }
@@ -182,6 +187,7 @@ impl Device {
         self.frozen = kept.frozen;
         self.state = kept.state;
         self.proven_at = kept.proven_at;
+        self.proven_ms = kept.proven_ms;
         // Steady time is not kept over a restart; what is left is known only by a clock that is set.
         let left = |until: Timestamp, most: Duration| {
             let left_ms = if clock == Clock::Unset { 0 } else { until.unix_ms() - wall.unix_ms() };
@@ -288,6 +294,7 @@ impl Device {
             test_until: self.test_until.map(|(until, _)| until),
             state: self.state.clone(),
             proven_at: self.proven_at,
+            proven_ms: self.proven_ms,
             serial_no: self.serial_no.clone(),
         }
     }
@@ -384,8 +391,9 @@ impl Device {
         self.proven_at
     }
 
-    pub(super) fn set_proven(&mut self, at: Timestamp) {
+    pub(super) fn set_proven(&mut self, at: Timestamp, took_ms: Option<u64>) {
         self.proven_at = Some(at);
+        self.proven_ms = took_ms;
     }
 
     pub(super) fn set_test(&mut self, until: Option<(Timestamp, Instant)>) {

@@ -260,16 +260,16 @@ impl Engine {
         for row in self.walks.open_mut().into_iter().flat_map(|walk| &mut walk.rows) {
             if row.run.triggered.is_some_and(|trigger| trigger.cry <= up_to) {
                 let in_time = row.heard(now);
-                passed.push((row.device.clone(), row.triggered_at.filter(|_| in_time)));
+                passed.push((row.device.clone(), row.triggered_at.filter(|_| in_time), row.times.total_ms()));
             }
         }
         if passed.is_empty() {
             return;
         }
-        for (device, proven_at) in passed {
+        for (device, proven_at, took_ms) in passed {
             let Some(index) = self.device_index(&device) else { continue };
             if let (Some(at), Some(entry)) = (proven_at, self.devices.get_mut(index)) {
-                entry.set_proven(at);
+                entry.set_proven(at, took_ms);
             }
             self.set_live(now, index);
         }

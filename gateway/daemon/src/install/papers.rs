@@ -6,20 +6,17 @@ use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use shouwang_core::configuration::Installed;
-use shouwang_installer::read_site;
+use shouwang_installer::{SiteDevice, read_site};
 use shouwang_message::Id;
 
 use super::door::{Door, Guest, field, form, lock};
 use super::entry::quoted;
 use super::page::{self, html};
-use super::visit::{Planned, Signature};
+use super::visit::{Planned, ROLES, Signature};
 
 /// Rows kept of a list: what one gateway can watch.
 const PLAN_MOST: usize = 4_000;
 const NAME_CHARS: usize = 32;
-const ROLES: [(&str, &str); 3] =
-    [("installer", "安装 · Installer"), ("property", "物业 · Property"), ("community", "社区 · Community")];
 
 /// Step 8.
 #[derive(Template)]
@@ -49,7 +46,7 @@ pub(super) async fn list(State(door): State<Arc<Door>>, headers: HeaderMap, body
         }
     };
     let plan = rows.into_iter().take(PLAN_MOST).map(|row| Planned {
-        more: of_the_unit(&row.installed),
+        more: of_the_unit(&row),
         id: row.id,
         line: row.line,
         unit_id: row.unit_id,
@@ -61,16 +58,20 @@ pub(super) async fn list(State(door): State<Arc<Door>>, headers: HeaderMap, body
 }
 
 /// As keys of the configuration.
-fn of_the_unit(installed: &Installed) -> Vec<(String, String)> {
-    let words = [("datum", &installed.datum), ("unit", &installed.unit)];
+fn of_the_unit(row: &SiteDevice) -> Vec<(String, String)> {
+    let SiteDevice { installed, serial_no, code, .. } = row;
+    let code = code.map(|code| code.to_string());
+    let words =
+        [("datum", &installed.datum), ("unit", &installed.unit), ("serial_no", serial_no), ("code", &code)];
     let words = words.into_iter().filter_map(|(key, word)| Some((key, quoted(word.as_ref()?))));
+    let day = installed.installed.clone().map(|day| ("installed", day));
     let numbers = [
         ("datum_m", installed.datum_m),
         ("dry_offset_m", installed.dry_offset_m),
         ("mounting_height_m", installed.mounting_height_m),
     ];
     let numbers = numbers.into_iter().filter_map(|(key, number)| Some((key, format!("{:?}", number?))));
-    words.chain(numbers).map(|(key, value)| (key.to_owned(), value)).collect()
+    words.chain(numbers).chain(day).map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// `POST /install/photo?device=`: a JPEG picture as its body.
@@ -171,10 +172,10 @@ impl Page {
             }
             (!lacks.is_empty()).then(|| format!("{called}:{}", lacks.join(",")))
         });
-        let role = |word: &str| ROLES.iter().find(|(role, _)| *role == word).map_or("", |(_, said)| said);
-        let signed = kept.visit().signatures.iter().map(|signature| {
-            (role(&signature.role).to_owned(), signature.name.clone(), signature.at.to_string())
-        });
+        let signed =
+            kept.visit().signatures.iter().map(|signature| {
+                (signature.said().to_owned(), signature.name.clone(), signature.at.to_string())
+            });
         Self {
             name: sight.name.clone(),
             by,

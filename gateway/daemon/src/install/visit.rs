@@ -67,11 +67,31 @@ pub(super) struct Planned {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Signature {
-    pub(super) name: String,
+pub struct Signature {
+    pub name: String,
     /// `installer`, `property` or `community`.
-    pub(super) role: String,
-    pub(super) at: Timestamp,
+    pub role: String,
+    pub at: Timestamp,
+}
+
+pub(super) const ROLES: [(&str, &str); 3] =
+    [("installer", "安装 · Installer"), ("property", "物业 · Property"), ("community", "社区 · Community")];
+
+impl Signature {
+    /// As what this person signed.
+    pub fn said(&self) -> &'static str {
+        ROLES.iter().find(|(role, _)| *role == self.role).map_or("", |(_, said)| said)
+    }
+}
+
+/// The names under the newest visit, oldest first, and where its photos are (`DEVICE.jpg`); nothing is changed there.
+pub fn signed(state_dir: &Path) -> (Vec<Signature>, PathBuf) {
+    let folder = state_dir.join(FOLDER);
+    let file = folder.join(FILE_NAME);
+    let is_read = fs::metadata(&file).is_ok_and(|about| about.len() <= MOST_BYTES);
+    let text = is_read.then(|| fs::read(&file).ok()).flatten();
+    let visit = text.and_then(|text| serde_json::from_slice::<Visit>(&text).ok()).unwrap_or_default();
+    (visit.signatures, folder)
 }
 
 /// The visit on disk.
@@ -176,5 +196,8 @@ mod tests {
         fs::write(&file, "{").unwrap();
         assert_eq!(Kept::open(state.path()).visit(), &Visit::default());
         assert!(file.with_extension("bad").exists());
+        fs::write(&file, "{").unwrap();
+        assert_eq!(signed(state.path()).0, []);
+        assert!(file.exists(), "who only reads puts nothing aside");
     }
 }

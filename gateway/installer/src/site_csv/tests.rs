@@ -195,6 +195,22 @@ fn a_gateways_own_lines_and_labels_are_held_against_the_file() {
     }
 }
 
+#[test]
+fn a_cell_is_never_a_formula() {
+    for start in
+        ["=", "+", "-", "@", "\t=", "\t", "\r", "\n+", "  @", "\u{ff1d}", "\u{ff0b}", "\u{ff0d}", "\u{ff20}"]
+    {
+        let cell = quoted("", &format!("{start}HYPERLINK(\"http://x\")"));
+        assert!(cell.starts_with("\"'"), "{cell:?}");
+    }
+    assert_eq!(quoted("", "-1.2"), "'-1.2");
+    assert_eq!(quoted("datum_m", "-1.2"), "-1.2", "a column of numbers has numbers");
+    assert_eq!(quoted("", "3号楼-2单元"), "3号楼-2单元");
+    assert_eq!(quoted("", "一行\n二行"), "\"一行\n二行\"");
+    let row = [("id", "a"), ("name", "\t=1+1 ")].map(|(field, cell)| (field, cell.to_owned())).into();
+    assert!(write_site(&[row]).contains(",'=1+1,"));
+}
+
 proptest! {
     /// Any cell of words comes back as it went out.
     #[test]
