@@ -27,3 +27,4 @@ mod room;
 mod telling;
 mod visit;
 mod wall;
+mod welfare;

@@ -75,6 +75,10 @@ fn the_demo_tells_its_story() {
         .collect();
     let crossed = ["warning line", "design line", "guarantee line", "record"];
     assert_eq!(river, crossed.map(|line| format!("River over its {line} raised")), "the highest first");
+    // Nobody in 103 has drawn water for half a minute: told once.
+    let quiet: Vec<Value> = alarms(&demo).into_iter().filter(|line| line["class"] == "welfare").collect();
+    assert_eq!(quiet.len(), 1, "{quiet:?}");
+    assert_eq!(quiet[0]["device"], "inputs-3-1");
     let end = lines(&demo).pop().expect("a last line");
     assert_eq!(
         (&end["type"], &end["heard"], &end["twice"]),

@@ -77,7 +77,14 @@ pub(super) fn story() -> Vec<Step> {
         ),
         step(38.0, river(4.31), None),
         step(41.0, river(4.24), None),
-        step(44.0, Act::BrokerBack, None),
+        step(
+            44.0,
+            Act::BrokerBack,
+            scene(
+                "103 的独居老人一直没有用水(演示把 12 小时缩短成 30 秒):平安提醒,请人上门看看",
+                "nobody in 103, who lives alone, has drawn water (12 h are 30 s in the demo): somebody should go and look",
+            ),
+        ),
         step(
             45.0,
             river(4.21),
@@ -97,6 +104,11 @@ pub(super) fn story() -> Vec<Step> {
             ),
         ),
         step(74.0, Act::Replug, None),
+        step(
+            76.0,
+            Act::Set { device: "inputs-3-1", point: "pulse_count_0", value: Told::Number(12.0) },
+            scene("103 用了 12 升水:平安提醒自己恢复", "12 litres are drawn in 103: it clears by itself"),
+        ),
         step(80.0, Act::Kill, None),
         step(
             81.0,
