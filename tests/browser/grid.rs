@@ -199,3 +199,36 @@ fn of_two_who_would_go_one_is_told_that_another_goes_already() {
     look_at(&board, "a board with who goes and who is missing");
     board.keep_pictures("board-teams");
 }
+
+/// A duty room that takes what is told, and none of its pictures.
+const NO_PICTURES: &str = "
+    const ask = window.fetch;
+    window.fetch = (path, how) => String(path).endsWith('/photo')
+        ? Promise.resolve(Response.json({ error: { code: 'no_picture', text: { zh: '看不出是照片', en: 'No picture' } } }, { status: 422 }))
+        : ask(path, how);";
+
+#[test]
+fn a_picture_that_is_refused_stays_in_the_phone_with_the_reason() {
+    let grid = Grid::new();
+    let browser = Chromium::start();
+    let own = grid.page_of(&browser.page(), "wang");
+    let mine = browser.page();
+    hold(&mine);
+    mine.before_scripts(NO_PICTURES);
+    mine.open(&own);
+    mine.until("document.body.dataset.ready === 'yes'");
+    fill(&mine, "#report [name=place]", "青石桥下穿");
+    assert!(mine.value(PHOTO).as_u64() > Some(50_000));
+    push(&mine, "#report button");
+    let said = "已送到,但照片没有收下: 看不出是照片";
+    mine.until(&format!("document.querySelector('#outbox').innerText.includes({})", json!(said)));
+    assert_eq!(grid.cases().len(), 1, "the words arrived");
+    // Over a reload too, until its person drops it.
+    mine.ask("Page.reload", &json!({}));
+    mine.until("document.body.dataset.ready === 'yes' && document.querySelector('#waiting').innerText === '1 条待发'");
+    assert!(mine.text("#outbox").contains(said), "{}", mine.text("#outbox"));
+    push(&mine, "#outbox button");
+    mine.until("document.querySelector('#outbox').hidden");
+    assert_eq!(grid.cases().len(), 1);
+    mine.assert_no_errors();
+}

@@ -21,6 +21,27 @@ fn watching(room: &Room, browser: &Chromium) -> Page {
 }
 
 #[test]
+fn whoever_presses_a_key_for_a_row_and_has_selected_none_hears_why_nothing_happens() {
+    let room = Room::new();
+    let browser = Chromium::start();
+    let page = watching(&room, &browser);
+    for key in ["KeyA", "KeyN", "KeyS"] {
+        page.value("document.querySelector('#told').textContent = ''");
+        page.press(key);
+        told(&page, "没有选中报警");
+    }
+    room.smoke("smoke-3-2-402", true);
+    page.until("document.querySelector('#rows tr')?.ariaSelected === 'true'");
+    page.until("performance.now() - document.querySelector('#rows tr').shownAt > 1000");
+    page.press("KeyA");
+    page.until("document.querySelector('#rows tr').classList.contains('acknowledged')");
+    page.value("document.querySelector('#told').textContent = ''");
+    page.press("KeyA");
+    told(&page, "确认");
+    page.assert_no_errors();
+}
+
+#[test]
 fn notes_call_backs_and_119_are_kept_with_the_case() {
     let room = Room::new();
     let browser = Chromium::start();

@@ -10,6 +10,7 @@ mod answering;
 mod axe;
 mod board;
 mod chromium;
+mod demo;
 mod exercise;
 mod figures;
 mod first_run;

@@ -169,7 +169,7 @@ pub(crate) const PHOTO: &str = "(async () => {
 fn the_page_is_small_and_tells_the_truth_in_one_sentence() {
     let river = River::new();
     let html = river.room.read("/river/qingshi-bridge").len();
-    let parts: usize = ["/assets/river.css", "/assets/river.js", "/assets/outbox.js"]
+    let parts: usize = ["/assets/river.css", "/assets/river.js", "/assets/outbox.js", "/assets/sending.js"]
         .iter()
         .map(|path| river.room.read(path).len())
         .sum();

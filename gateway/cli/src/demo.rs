@@ -12,6 +12,7 @@ mod setting;
 mod stage;
 mod story;
 mod tell;
+mod worker;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,8 @@ use ledger::Ledger;
 use person::Person;
 use stage::{Act, Stage};
 use story::{OVER, Step};
-use tell::{Cause, Teller, Times};
+use tell::{Cause, Phone, Teller, Times};
+use worker::Worker;
 
 pub(crate) use gateway::gateway;
 
@@ -61,6 +63,9 @@ async fn play(wanted: Demo) -> Result<(), Exit> {
     let room =
         duty_room::start(rooms, duty_room::Clock::system()).await.map_err(|error| Exit::failed(&error))?;
     tell::link(wanted.json, &room.link())?;
+    if let Some(page) = worker::page(&room).await {
+        tell::phone(wanted.json, Phone::Own, &page)?;
+    }
 
     let config = setting::write_gateway(&field, broker.address(), state.path())?;
     let gateway = setting::gateway(&config)?;
@@ -75,6 +80,7 @@ async fn play(wanted: Demo) -> Result<(), Exit> {
         room,
         stage,
         person,
+        worker: Worker::default(),
         teller,
         ledger: Ledger::default(),
         began: clock::now(),
@@ -95,6 +101,7 @@ struct Show<'a> {
     room: duty_room::Running,
     stage: Stage,
     person: Person,
+    worker: Worker,
     teller: Teller,
     ledger: Ledger,
     began: Instant,
@@ -137,6 +144,7 @@ impl Show<'_> {
                         self.teller.lamps(&self.stage.field)?;
                         let now = clock::now();
                         self.person.hear(now, &event.event);
+                        self.worker.hear(&event.event);
                         self.ledger.hear(now, event);
                         self.tell_heard()?;
                     }
@@ -170,6 +178,9 @@ impl Show<'_> {
         self.teller.lamps(&self.stage.field)?;
         if let Some(done) = self.person.act(now, &self.room).await {
             self.teller.person(&done)?;
+        }
+        if let Some(link) = self.worker.act(&self.room).await {
+            tell::phone(self.teller.is_json(), Phone::Sent, &link)?;
         }
         if played >= OVER && !self.counted {
             self.counted = true;

@@ -276,6 +276,7 @@ function onSelected(does) {
   if (!watch.on) return tell(words.not_on_watch);
   const one = rows.selected();
   if (one) does(one);
+  else tell(words.select_first);
 }
 
 function escape() {
@@ -297,7 +298,10 @@ function help() {
 const keys = {
   KeyA() {
     const one = rows.selected();
-    if (one && watch.on && !rows.wasSeen(one.id)) return tell(words.too_soon);
+    // Within two seconds of a key no row is selected by itself: whoever presses A hears why nothing happens.
+    if (!one) return tell(words.select_first);
+    if (one.acknowledged) return tell(say(words.already, { by: personOf(one.acknowledged.by), at: clockText(one.acknowledged.at) }));
+    if (watch.on && !rows.wasSeen(one.id)) return tell(words.too_soon);
     acknowledge(one);
   },
   KeyJ: () => rows.move(1),

@@ -1,60 +1,33 @@
 // A grid worker's own page: what is reported is kept in this phone first and sent from there, with the time at which it
 // was seen. The page's forms work without this.
-import { inWords, isLater, isThere, makeId, outbox, place, reason } from "./outbox.js";
+import { inWords, isThere, makeId, outbox, place } from "./outbox.js";
+import { sender } from "./sending.js";
 
 const { path, say: told } = document.body.dataset;
 const say = JSON.parse(told);
 const one = (selector) => document.querySelector(selector);
 const tell = (text) => { one("#said").textContent = text; };
 
-const headers = { "Content-Type": "application/json" };
-
-// What was read off a staff.
-async function sendReading(reading, { keep, forget }) {
-    const { id, station, stage_m, at } = reading;
-    const answer = await fetch(`${path}/stations/${station}/readings`, { method: "POST", headers, body: JSON.stringify({ id, stage_m, at }) });
-    if (isLater(answer.status)) return false;
-    if (!answer.ok) {
-        await keep({ ...reading, refused: await reason(answer) });
-        return false;
-    }
-    const taken = await answer.json();
-    tell(taken.ask ? inWords(taken.ask.text) : say.read_sent);
-    await forget(id);
-    return true;
-}
-
-// The report, then its picture.
-async function send(report, { keep, forget }) {
-    if (report.station) return sendReading(report, { keep, forget });
-    if (!report.sent) {
-        const { id, kind, words, place: where, danger, at, spot } = report;
-        const body = { id, kind, words, place: where, danger, at, lat: spot ? Number(spot[0]) : null, lon: spot ? Number(spot[1]) : null };
-        const answer = await fetch(`${path}/report`, { method: "POST", headers, body: JSON.stringify(body) });
-        if (isLater(answer.status)) {
-            tell(await reason(answer));
-            return false;
-        }
-        if (!answer.ok) {
-            await keep({ ...report, refused: await reason(answer) });
-            return false;
-        }
-        const made = await answer.json();
-        report = { ...report, sent: made.id };
-        await keep(report);
-        tell(`${say.sent} ${inWords(made.text)}`);
-    }
-    if (report.photo) {
-        const kind = { "Content-Type": report.photo.type || "image/jpeg" };
-        const answer = await fetch(`${path}/reports/${report.sent}/photo`, { method: "POST", headers: kind, body: report.photo });
-        if (isLater(answer.status)) return false;
-        if (!answer.ok) tell(await reason(answer));
-    }
-    await forget(report.id);
-    return true;
-}
+// What was read off a staff, and what was seen.
+const sendReading = sender({
+    say: { ...say, sent: say.read_sent }, tell, path: ({ station }) => `${path}/stations/${station}/readings`,
+    body: ({ id, stage_m, at }) => ({ id, stage_m, at }),
+    taken: ({ ask }) => { if (ask) tell(inWords(ask.text)); },
+});
+const sendReport = sender({
+    say, tell, path: () => `${path}/report`,
+    body: ({ id, kind, words, place: where, danger, at, spot }) =>
+        ({ id, kind, words, place: where, danger, at, lat: spot ? Number(spot[0]) : null, lon: spot ? Number(spot[1]) : null }),
+    photoPath: ({ sent }) => `${path}/reports/${sent}/photo`,
+    taken: ({ id, text }) => {
+        tell(`${say.sent} ${inWords(text)}`);
+        return id;
+    },
+});
+const send = (one, hands) => (one.station ? sendReading : sendReport)(one, hands);
 const kindWord = (kind) => one(`#report option[value="${kind}"]`)?.textContent ?? kind;
-const line = (one) => (one.station ? `${one.station} ${one.stage_m}` : `${kindWord(one.kind)} ${one.place}`);
+const stationWord = (id) => one(`#reading option[value="${id}"]`)?.textContent ?? id;
+const line = (one) => (one.station ? `${stationWord(one.station)} ${one.stage_m} m` : `${kindWord(one.kind)} ${one.place}`);
 const box = outbox("shouwang-reports", say, { send, tell, line });
 
 async function look() {

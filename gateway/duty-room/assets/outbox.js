@@ -58,7 +58,7 @@ export function outbox(name, say, { send, line, tell }) {
         document.querySelector("#waiting").textContent = `${all.length} ${say.waiting}`;
         box.querySelector("ul").replaceChildren(...all.map((one) => {
             const item = document.createElement("li");
-            const at = new Date(one.at).toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit" });
+            const at = new Date(one.at).toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit", timeZone: "Asia/Shanghai" });
             item.append(`${line(one)} · ${at} ${one.photo ? "📷" : ""} ${one.refused ?? ""}`);
             if (one.refused) {
                 const drop = document.createElement("button");

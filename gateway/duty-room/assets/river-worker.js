@@ -1,7 +1,7 @@
 // Keeps the last river page that was seen, or a grid worker's own page, and what it is made of, for a phone without a
 // network. The page itself says that it is not the present.
-const NAME = "shouwang-river-2";
-const PARTS = ["river.css", "river.js", "worker.css", "mine.js", "outbox.js", "icon.svg"].map((name) => "/assets/" + name);
+const NAME = "shouwang-river-3";
+const PARTS = ["river.css", "river.js", "worker.css", "mine.js", "outbox.js", "sending.js", "icon.svg"].map((name) => "/assets/" + name);
 const isOurs = ({ pathname }) => /^\/(river\/[a-z0-9-]+|mine\/[0-9a-f]{32})$/.test(pathname) || PARTS.includes(pathname);
 
 addEventListener("install", (event) => {

@@ -1,6 +1,7 @@
 // The river page's own hands: what a person reads is kept in this phone first and sent from there, with the time at
 // which it was read and an id of its own, so that sending it twice is one reading. The page is whole without this.
-import { inWords, isLater, isThere, makeId, outbox, place, reason } from "./outbox.js";
+import { inWords, isThere, makeId, outbox, place, reason } from "./outbox.js";
+import { sender } from "./sending.js";
 
 const { station, say: told } = document.body.dataset;
 const say = JSON.parse(told);
@@ -8,41 +9,15 @@ const one = (selector) => document.querySelector(selector);
 const tell = (text) => { one("#said").textContent = text; };
 const api = `/api/v1/stations/${encodeURIComponent(station)}`;
 
-const box = outbox("shouwang-river", say, {
-    send, tell, line: (reading) => reading.stage_m.toFixed(2),
+// Of any station that was read with this phone.
+const of = (reading) => `/api/v1/stations/${encodeURIComponent(reading.station)}/readings`;
+const send = sender({
+    say, tell, path: of,
+    body: ({ id, stage_m, at }) => ({ id, stage_m, at }),
+    photoPath: (reading) => `${of(reading)}/${reading.id}/photo${reading.place ? `?lat=${reading.place[0]}&lon=${reading.place[1]}` : ""}`,
+    taken: ({ ask }) => { if (ask) tell(inWords(ask.text)); },
 });
-
-// One reading, then its photo. True if nothing of it is left to send.
-async function send(reading, { keep, forget }) {
-    if (!reading.sent) {
-        const { id, stage_m, at } = reading;
-        const body = JSON.stringify({ id, stage_m, at });
-        const headers = { "Content-Type": "application/json" };
-        const answer = await fetch(`/api/v1/stations/${encodeURIComponent(reading.station)}/readings`, { method: "POST", headers, body });
-        if (isLater(answer.status)) {
-            tell(answer.status === 401 ? say.login : await reason(answer));
-            return false;
-        }
-        if (!answer.ok) {
-            await keep({ ...reading, refused: await reason(answer) });
-            return false;
-        }
-        const taken = await answer.json();
-        const ask = taken.ask && inWords(taken.ask.text);
-        tell(ask ?? say.sent);
-        reading = { ...reading, sent: true };
-        await keep(reading);
-    }
-    if (reading.photo) {
-        const place = reading.place ? `?lat=${reading.place[0]}&lon=${reading.place[1]}` : "";
-        const path = `/api/v1/stations/${encodeURIComponent(reading.station)}/readings/${reading.id}/photo${place}`;
-        const answer = await fetch(path, { method: "POST", headers: { "Content-Type": reading.photo.type || "image/jpeg" }, body: reading.photo });
-        if (isLater(answer.status)) return false;
-        if (!answer.ok) tell(await reason(answer));
-    }
-    await forget(reading.id);
-    return true;
-}
+const box = outbox("shouwang-river", say, { send, tell, line: (reading) => reading.stage_m.toFixed(2) });
 
 async function flush() {
     if (await box.flush()) renew();

@@ -39,6 +39,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use shouwang_board::organisation::Person;
+use shouwang_message::{AlarmId, Id, Timestamp};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -100,6 +102,9 @@ pub struct Running {
     trusted_key: String,
     door: Door,
     clock: Clock,
+    name: Id,
+    persons: Vec<Person>,
+    tickets: tickets::Tickets,
     heard: broadcast::Sender<Arc<HeardEvent>>,
     input: mpsc::Sender<eventloop::Message>,
     pulse: watch::Receiver<Pulse>,
@@ -252,6 +257,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         trusted_key,
         door,
         clock,
+        name: config.name.clone(),
+        persons: config.organisation.persons.clone(),
+        tickets: tickets::Tickets::new(&config.state_dir),
         heard,
         input,
         pulse: pulses,
@@ -302,6 +310,28 @@ impl Running {
     /// ten minutes after its first use. Without a call there is none.
     pub fn link(&self) -> String {
         format!("{}/login/{}", self.address(), self.door.show_link())
+    }
+
+    /// A standing page of this person's own, as a lead makes it, for a demo and for tests: the one before opens nothing
+    /// any more. None if no such person is configured, or the disk makes none.
+    pub async fn page_of(&self, person: &str) -> Option<String> {
+        let person = self.persons.iter().find(|known| known.id.as_str() == person)?.id.to_string();
+        let wall = self.clock.wall();
+        let token = self.make_ticket(web::own_page(person, self.name.to_string(), wall), wall).await?;
+        Some(format!("{}/mine/{token}", self.address()))
+    }
+
+    /// A link of one person to one case, as whoever is sent gets it; none if the disk makes none.
+    pub async fn link_to(&self, case: AlarmId, person: &str) -> Option<String> {
+        let wall = self.clock.wall();
+        let wanted = ways::link_to(case, person.to_owned(), self.name.to_string(), wall);
+        Some(format!("{}/link/{}", self.address(), self.make_ticket(wanted, wall).await?))
+    }
+
+    async fn make_ticket(&self, wanted: tickets::Wanted, wall: Timestamp) -> Option<String> {
+        let tickets = self.tickets.clone();
+        let making = tokio::task::spawn_blocking(move || tickets.make_only(&wanted, wall));
+        Some(making.await.ok()?.ok()??.to_string())
     }
 
     /// Does one step of a case, as a person at a page would; none if the duty room ends.

@@ -135,6 +135,14 @@ impl Tickets {
         Ok(Some(token))
     }
 
+    /// The same; of a page of a person's own the one before opens nothing any more.
+    pub(crate) fn make_only(&self, wanted: &Wanted, wall: Timestamp) -> rusqlite::Result<Option<Token>> {
+        if wanted.purpose == Purpose::Mine {
+            self.revoke(wanted.purpose, &wanted.person, &wanted.about, wall)?;
+        }
+        self.make(wanted, wall)
+    }
+
     /// The ticket with this token, for this purpose; also one that is over.
     pub(crate) fn find(&self, token: &str, purpose: Purpose) -> rusqlite::Result<Option<Ticket>> {
         let connection = self.connect()?;

@@ -71,6 +71,7 @@ use shouwang_message::Id;
 use access::{DESK, LEADS, RECORDS, Route, WATCH, Who, delete, get, post};
 use boards::{BoardCount, Boards};
 use refusal::{Refusal, too_slow};
+pub(crate) use workers::own_page;
 
 use crate::accounts::door::Door;
 use crate::accounts::recovery::Recovery;

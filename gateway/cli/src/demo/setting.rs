@@ -19,6 +19,10 @@ const RIVER_OFF_S: u32 = 4;
 const RIVER_SAMPLE_S: u32 = 2;
 pub(super) const RIVER_STUCK_S: u32 = 20;
 
+/// The grid worker whose phone the demo shows.
+pub(super) const WORKER: &str = "wang";
+pub(super) const WORKER_NAME: &str = "王网格";
+
 /// Writes the configuration of the gateway for this field; its path.
 pub(super) fn write_gateway(field: &Running, broker: SocketAddr, state: &Path) -> Result<PathBuf, Exit> {
     let mut lines = String::new();
@@ -68,7 +72,9 @@ pub(super) fn duty_room(
 ) -> Result<duty_room::Config, Exit> {
     let text = format!(
         "name = \"duty-1\"\ntitle = \"和平社区值班室\"\nstate_dir = {:?}\n\
-         [broker]\nurl = \"mqtt://{broker}\"\n[web]\nlisten = \"{listen}\"\nallow_plaintext = true\n",
+         [broker]\nurl = \"mqtt://{broker}\"\n[web]\nlisten = \"{listen}\"\nallow_plaintext = true\n\
+         [[organisation]]\nid = \"hp-02\"\nname = \"和平第二网格\"\nkind = \"grid\"\n\
+         [[person]]\nid = \"{WORKER}\"\nname = \"{WORKER_NAME}\"\nrole = \"grid-worker\"\nof = \"hp-02\"\n",
         state.join("duty-room")
     );
     duty_room::Config::parse(Path::new("demo/duty-room.toml"), &text)

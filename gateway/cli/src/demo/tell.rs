@@ -49,7 +49,35 @@ pub(super) fn link(json: bool, link: &str) -> Result<(), Exit> {
     }
 }
 
+/// What opens on a grid worker's phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phone {
+    /// Their standing page.
+    Own,
+    /// The case to which they were sent.
+    Sent,
+}
+
+/// A link for a phone, or for a narrow window.
+pub(super) fn phone(json: bool, which: Phone, link: &str) -> Result<(), Exit> {
+    let (name, words) = match which {
+        Phone::Own => ("mine", "网格员的手机(没网也能报)· a grid worker's phone, also without a network"),
+        Phone::Sent => {
+            ("link", "网格员被派去看水,一次性链接 · the grid worker is sent, with a link of their own")
+        }
+    };
+    if json {
+        print::line(&json!({"type": "phone", "phone": name, "url": link}).to_string())
+    } else {
+        print::line(&format!("{words}: {link}"))
+    }
+}
+
 impl Teller {
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
     pub(super) fn new(json: bool, gateway: &Config) -> Self {
         let devices = gateway.core.devices.iter();
         let places = devices.filter_map(|one| Some((one.id.to_string(), one.place.name.clone()?))).collect();

@@ -60,7 +60,7 @@ pub(super) async fn form(
     let found = admitted(&desk, from, &token, Purpose::Courier).await;
     let status = found.as_ref().map_or_else(|closed| closed.status, |_| StatusCode::OK);
     let closed = found.err().map(|closed| paper.text(&json!(closed.text)));
-    let names = ["waiting", "sent", "login", "no_network", "not_kept", "drop", "known"];
+    let names = ["waiting", "sent", "login", "no_network", "not_kept", "drop", "photo_refused", "known"];
     let script = paper.for_script("courier_say_", &names);
     let made = page(&CourierPage { paper, token, script, closed })?;
     Ok((status, made).into_response())

@@ -14,7 +14,7 @@ use crate::clock::local;
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 250.0;
 /// Of the drawing's edges: left, right, top, bottom.
-const EDGES: (f64, f64, f64, f64) = (40.0, 74.0, 8.0, 22.0);
+const EDGES: (f64, f64, f64, f64) = (40.0, 92.0, 8.0, 22.0);
 /// Points of a line: of each so many the lowest and the highest are drawn.
 const COLUMNS: i64 = 160;
 const HOUR_MS: i64 = 3_600_000;

@@ -45,6 +45,8 @@ pub(super) struct Task {
     pub(super) received: Option<String>,
     pub(super) arrived: Option<String>,
     pub(super) handled: Option<String>,
+    /// The duty room has not acknowledged its alarm: it cannot be concluded yet.
+    pub(super) is_unseen: bool,
     pub(super) help: Option<Help>,
 }
 
@@ -209,6 +211,11 @@ impl Acting {
             step,
         };
         match desk.ask(|answer| Message::CaseAsk { asked, answer }).await? {
+            // An alarm is acknowledged by who watches, never from the street: its page says whom to ring.
+            Outcome::Refused { code: "not_acknowledged", .. } => {
+                let (zh, en) = NOT_ACKNOWLEDGED;
+                Err(Closed::new(StatusCode::CONFLICT, "not_acknowledged", zh, en))
+            }
             Outcome::Refused { code, text } => Err(Closed { status: status_of(code), code, text }),
             Outcome::Unknown => {
                 let en = "There is no such case any more";
@@ -240,6 +247,12 @@ impl Acting {
         self.step(desk, id, CaseStep::Handle { conclusion, of: None }, done).await
     }
 }
+
+/// What a worker reads who would conclude what nobody at the duty room has acknowledged.
+const NOT_ACKNOWLEDGED: (&str, &str) = (
+    "值班室还没有在值守页确认这条报警:请打值班电话,确认后再按一次办结",
+    "The duty room has not acknowledged this alarm yet: ring it, then press 办结 again",
+);
 
 /// What a form of 办结 says.
 #[derive(Debug, Default)]
@@ -318,6 +331,7 @@ pub(super) fn task_of(paper: &Paper, case: &Value, names: &[&str], path: String)
             .and_then(|asked| at(&asked["arrived"]))
             .or_else(|| at(&on_site["at"]).filter(|_| is_there || asked.is_none())),
         handled: at(&case["handled"]["at"]),
+        is_unseen: case["alarm"]["acknowledged"] == false,
         help,
     }
 }

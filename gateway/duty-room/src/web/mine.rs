@@ -88,8 +88,17 @@ async fn made(
     let stations = desk.ask(|answer| Message::Stations { answer }).await?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let wall = desk.inner.clock.wall();
-    let words =
-        ["waiting", "sent", "no_network", "not_kept", "drop", "place_missing", "bad_number", "read_sent"];
+    let words = [
+        "waiting",
+        "sent",
+        "no_network",
+        "not_kept",
+        "drop",
+        "photo_refused",
+        "place_missing",
+        "bad_number",
+        "read_sent",
+    ];
     let script: serde_json::Map<String, Value> =
         words.iter().map(|word| ((*word).to_owned(), json!(paper.say(&format!("mine_{word}"))))).collect();
     let kinds = ReportKind::ALL.iter().map(|kind| (kind.as_str(), paper.said(&kind.words()).to_owned()));

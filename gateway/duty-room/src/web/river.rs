@@ -268,6 +268,7 @@ fn words_of_script(paper: &Paper) -> String {
         "copied",
         "noted",
         "drop",
+        "photo_refused",
         "open_in_browser",
     ];
     paper.for_script("river_say_", &names)

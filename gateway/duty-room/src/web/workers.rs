@@ -3,6 +3,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
 use shouwang_board::LogLine;
+use shouwang_message::Timestamp;
 
 use super::access::LEADS;
 use super::extract::{Change, Nothing, OwnAddress};
@@ -31,6 +32,11 @@ pub(super) async fn list(State(desk): State<Desk>) -> Result<Json<Value>, Refusa
     Ok(Json(json!({ "items": items.collect::<Vec<_>>() })))
 }
 
+/// A page of this person's own, from now on.
+pub(crate) fn own_page(person: String, made_by: String, wall: Timestamp) -> Wanted {
+    Wanted { purpose: Purpose::Mine, person, about: String::new(), made_by, ends: ends(wall) }
+}
+
 /// `POST /api/v1/pages/{person}/{change}`: a new page, after which the one before opens nothing; or none.
 pub(super) async fn change(
     State(desk): State<Desk>,
@@ -43,16 +49,10 @@ pub(super) async fn change(
     let person = named.persons.iter().find(|known| known.id.as_str() == person).ok_or_else(not_found)?;
     let is_made = verb == "make";
     let (tickets, wall) = (desk.inner.tickets.clone(), desk.inner.clock.wall());
-    let wanted = Wanted {
-        purpose: Purpose::Mine,
-        person: person.id.to_string(),
-        about: String::new(),
-        made_by: asker.person.id.clone(),
-        ends: ends(wall),
-    };
-    let changing = move || {
-        tickets.revoke(Purpose::Mine, &wanted.person, "", wall)?;
-        if is_made { tickets.make(&wanted, wall) } else { Ok(None) }
+    let wanted = own_page(person.id.to_string(), asker.person.id.clone(), wall);
+    let changing = move || match is_made {
+        true => tickets.make_only(&wanted, wall),
+        false => tickets.revoke(wanted.purpose, &wanted.person, &wanted.about, wall).map(|_| None),
     };
     let token = from_disk(changing).await.ok_or_else(too_slow)?;
     let what = if is_made { "page.made" } else { "page.revoked" };

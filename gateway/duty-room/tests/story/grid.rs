@@ -377,3 +377,24 @@ async fn pictures_that_a_case_does_not_take_leave_nothing_on_the_disk() {
     assert_eq!(on_disk, 16, "what was refused is gone");
     running.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_is_told_whom_to_ring_before_an_unacknowledged_alarm_is_concluded() {
+    let (_broker, _state, running, mut gateway) = met().await;
+    gateway.event(&raised(1)).await;
+    gateway.heard(1).await;
+    let desk = Browser::log_in(&running).await;
+    let phone = stranger(&running);
+    let sent = desk.step_of(SMOKE, "dispatch", json!({ "to": "王网格" })).await;
+    let link = path_of(&running, &sent["links"][0]["url"]);
+    phone.press(&format!("{link}/arrive")).await;
+    let unseen = "值班室还没有确认这条报警";
+    assert!(phone.get(&link).await.body.contains(unseen));
+    let handle = format!("{link}/handle");
+    let early = phone.form(&handle, &[("result", b"real")]).await;
+    assert!(early.status == 409 && early.body.contains("请打值班电话"), "{} {}", early.status, early.body);
+    assert_eq!(desk.post(&format!("/api/v1/alarms/{SMOKE}/acknowledge"), "{}").await.status, 200);
+    assert!(!phone.get(&link).await.body.contains(unseen));
+    assert_eq!(phone.form(&handle, &[("result", b"real")]).await.status, 303);
+    running.stop().await.unwrap();
+}
