@@ -1,4 +1,4 @@
-//! A grid worker's phone: their own page stands from the start on, and for the river's first line they are sent, with a
+//! A grid worker's phone: their own page stands from the start on, and for the bridge's first line they are sent, with a
 //! link of their own to that case. Both open on any phone, without an account; what is pressed there is up to the viewer.
 use shouwang_board::{CaseAsked, CaseStep, Outcome};
 use shouwang_duty_room as duty_room;
@@ -6,6 +6,8 @@ use shouwang_message::{AlarmChange, AlarmId, Class, Event, EventData};
 
 use super::setting::{WORKER, WORKER_NAME};
 
+/// The river's sensor: what the viewer reads elsewhere by the phone sends nobody.
+const SENSOR: &str = "level-bridge";
 /// Whose name stands in the case's history.
 const SENT_BY: &str = "simulated-duty";
 
@@ -25,6 +27,7 @@ impl Worker {
     pub(super) fn hear(&mut self, event: &Event) {
         if let EventData::Alarm(AlarmChange::Raised, document) = &event.data
             && document.class == Class::WaterLevel
+            && document.device.as_str() == SENSOR
             && !self.is_sent
         {
             self.is_sent = true;
