@@ -39,6 +39,7 @@ mod signed;
 mod storage;
 mod street;
 mod supervision;
+mod terminal;
 mod texts;
 mod training;
 mod walk;

@@ -299,3 +299,14 @@ fn a_scan_of_the_bag_changes_nothing_in_it() {
     assert!(scan.contains("vega-vegapuls"), "{scan}");
     assert_eq!(look(&bag, 20), before);
 }
+
+/// What the bag hides shows in its line's health as well: where two talk at once, and where nobody does.
+#[test]
+fn the_health_of_the_bags_line_names_the_collision_and_the_dead_one() {
+    let health = Bag::open().run(0, &format!("shouwang line health {LINK} --units 1,3,7 --seconds 4"));
+    let finds = |what: &str| health.lines().any(|line| line.trim_start().starts_with(what));
+    assert!(finds("unit id 1: ") && health.contains("two devices at one id"), "{health}");
+    assert!(finds("unit id 3: never answers"), "{health}");
+    assert!(!finds("unit id 7: never"), "{health}");
+    assert!(health.ends_with("exit 4"), "{health}");
+}

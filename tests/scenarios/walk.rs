@@ -87,6 +87,32 @@ fn each_trigger_turns_its_row_green_and_the_next_one_is_live() {
     pin!(stage);
 }
 
+/// The first trigger is still on its way to the duty room, so its device is in test.
+#[test]
+fn a_second_trigger_is_live_also_while_the_first_one_is_on_its_way() {
+    let mut stage = Stage::settled(Site::new().smoke("smoke-402", 12).call("call-402", 20));
+    asks(&mut stage, &["smoke-402", "call-402"]);
+    answers(&mut stage, true);
+    stage.link_duty_room(false);
+    let modes = |stage: &Stage| {
+        let alarms = stage.retained("/alarm/");
+        ["test", "live"].map(|mode| {
+            let mode = format!("\"mode\":\"{mode}\"");
+            alarms.iter().filter(|alarm| alarm.contains(&mode)).count()
+        })
+    };
+    stage.press("call-402");
+    stage.run(3.0);
+    assert_eq!(rows(&stage), [RowState::Triggered, RowState::Test]);
+    assert_eq!(modes(&stage), [1, 0]);
+    stage.press("call-402");
+    stage.run(3.0);
+    assert_eq!(modes(&stage), [0, 1], "somebody needs help while their button is tested");
+    assert_eq!(rows(&stage), [RowState::Triggered, RowState::Test], "the other device waits for its own");
+    asks(&mut stage, &["smoke-402"]);
+    assert!(refused(&stage).contains("老张"), "it says whose walk is under way: {}", refused(&stage));
+}
+
 #[test]
 fn nobody_walks_without_the_duty_room_and_a_no_is_a_no() {
     let mut stage = Stage::settled(Site::new().smoke("smoke-402", 12));
